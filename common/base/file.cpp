@@ -1,0 +1,121 @@
+#include "common/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "common/base/error.h"
+
+namespace gpt2 {
+namespace {
+
+// Closes what an exception would leave open.
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+int open_to_read(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  require(descriptor >= 0, "{}: cannot open: {}", path, std::strerror(errno));
+  return descriptor;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
+  const Descriptor file{open_to_read(path_)};
+  struct stat info {};
+  require(::fstat(file.value, &info) == 0, "{}: cannot examine: {}", path_, std::strerror(errno));
+  require(S_ISREG(info.st_mode), "{}: not a regular file", path_);
+  if (info.st_size == 0) return;  // mmap refuses length 0
+  const auto size = static_cast<size_t>(info.st_size);
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
+  require(address != MAP_FAILED, "{}: cannot map: {}", path_, std::strerror(errno));
+  bytes_ = {static_cast<const std::byte*>(address), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+std::string read_text_file(const std::string& path, int64_t max_bytes) {
+  const Descriptor file{open_to_read(path)};
+  std::string text;
+  char chunk[1 << 16];
+  for (;;) {
+    const ssize_t n = ::read(file.value, chunk, sizeof chunk);
+    if (n < 0 && errno == EINTR) continue;
+    require(n >= 0, "{}: cannot read: {}", path, std::strerror(errno));
+    if (n == 0) return text;
+    text.append(chunk, static_cast<size_t>(n));
+    require(static_cast<int64_t>(text.size()) <= max_bytes,
+            "{}: larger than {} bytes; is this the file that was meant?", path, max_bytes);
+  }
+}
+
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  struct stat info {};
+  const bool exists = ::lstat(path_.c_str(), &info) == 0;
+  // A rename onto /dev/null or a link would replace the device or the link itself.
+  require(!exists || S_ISREG(info.st_mode), "{}: cannot write: not a regular file; name another one", path_);
+  temporary_ = fmt::format("{}.tmp.{}", path_, ::getpid());
+  // A temporary file that bears this process's number is a dead process's: start it anew.
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail_to("create");
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_to("write");
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) fail_to("write");
+  // A network file system may report a full disk only here.
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail_to("write");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_to("write");
+  temporary_.clear();
+  // The new name is an entry of the folder: it survives a power cut once the folder is synced as well.
+  const auto folder = std::filesystem::path(path_).parent_path();
+  const Descriptor entries{open_to_read(folder.empty() ? "." : folder.string())};
+  // EINVAL: some network file systems cannot sync a folder, and need not.
+  const bool synced = ::fsync(entries.value) == 0 || errno == EINVAL;
+  require(synced, "{}: written, but its folder cannot be synced: {}", path_, std::strerror(errno));
+}
+
+void AtomicFile::fail_to(const char* action) const {
+  const int reason = errno;
+  const bool full = reason == ENOSPC || reason == EDQUOT;
+  fail("{}: cannot {}: {}{}; nothing was changed", path_, action, std::strerror(reason),
+       full ? " (make room and run again)" : "");
+}
+
+}  // namespace gpt2

@@ -1,0 +1,62 @@
+// Files: a read-only mapping, a small text file read whole, and a write that either happens or does not.
+//
+// Every error names the path and the system's reason. A file is never written in place: the bytes go to
+// a temporary name in the same folder, are synced, and take the final name in one rename, so that a
+// crash or a full disk leaves what was there before.
+//
+// since 01_module
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace gpt2 {
+
+// A regular file mapped read-only for as long as the object lives; an empty file maps to an empty span.
+// The pages are read when they are touched, so a 6 GB checkpoint costs nothing to open.
+class MappedFile {
+ public:
+  explicit MappedFile(std::string path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  const std::string& path() const { return path_; }
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
+
+ private:
+  std::string path_;
+  std::span<const std::byte> bytes_;
+};
+
+// The whole file as text; an error if it is larger than `max_bytes` (a configuration is not).
+std::string read_text_file(const std::string& path, int64_t max_bytes = 100'000'000);
+
+// Writes a file that appears at `path` complete or not at all:
+//   AtomicFile file(path);  file.write(header);  file.write(data);  file.commit();
+// Without commit() (an exception on the way, say) the destructor removes the temporary file. A path
+// that names something other than a regular file (a folder, a link, /dev/null) is refused.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void commit();
+
+ private:
+  [[noreturn]] void fail_to(const char* action) const;
+
+  std::string path_;
+  std::string temporary_;  // empty once renamed
+  int descriptor_ = -1;
+};
+
+}  // namespace gpt2

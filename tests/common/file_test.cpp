@@ -1,0 +1,153 @@
+#include "common/base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tests/common/files.h"
+
+namespace gpt2 {
+namespace {
+
+using testing::file_bytes;
+using testing::put_file;
+using testing::TempDir;
+
+// For as long as it lives, no file may grow beyond `bytes`: writing fails as on a full disk.
+class DiskLimit {
+ public:
+  explicit DiskLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_limit_);
+    const rlimit limit{bytes, old_limit_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  ~DiskLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_limit_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+
+ private:
+  rlimit old_limit_{};
+  void (*old_handler_)(int);
+};
+
+void write_whole(const std::string& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+TEST(MappedFile, ShowsTheBytesOfTheFileAndSurvivesAMove) {
+  const TempDir dir;
+  const std::string content("a\0b\xff\n", 5);
+  put_file(dir / "file", content);
+  MappedFile file(dir / "file");
+  EXPECT_EQ(file.text(), content);
+  MappedFile moved(std::move(file));
+  EXPECT_EQ(moved.text(), content);
+  EXPECT_TRUE(file.bytes().empty());  // NOLINT(bugprone-use-after-move): the claim is about it
+  put_file(dir / "other", "other");
+  moved = MappedFile(dir / "other");
+  EXPECT_EQ(moved.text(), "other");
+  EXPECT_EQ(moved.path(), dir / "other");
+}
+
+TEST(MappedFile, OfAnEmptyFileIsEmpty) {
+  const TempDir dir;
+  put_file(dir / "file", "");
+  EXPECT_TRUE(MappedFile(dir / "file").bytes().empty());
+}
+
+TEST(MappedFile, NamesThePathAndTheReason) {
+  const TempDir dir;
+  EXPECT_ERROR(MappedFile(dir / "none"), dir / "none" + ": cannot open: No such file or directory");
+  EXPECT_ERROR(MappedFile(dir.path()), dir.path() + ": not a regular file");
+  EXPECT_ERROR(MappedFile("/dev/null"), "/dev/null: not a regular file");
+}
+
+TEST(ReadTextFile, ReadsTheWholeFile) {
+  const TempDir dir;
+  const std::string content = std::string(200'000, 'x') + '\0' + "\xff end";
+  put_file(dir / "file", content);
+  EXPECT_EQ(read_text_file(dir / "file"), content);
+}
+
+TEST(ReadTextFile, NamesThePathAndTheReason) {
+  const TempDir dir;
+  put_file(dir / "file", std::string(11, 'x'));
+  EXPECT_EQ(read_text_file(dir / "file", 11).size(), 11u);
+  EXPECT_ERROR(read_text_file(dir / "file", 10), dir / "file" + ": larger than 10 bytes");
+  EXPECT_ERROR(read_text_file("/dev/zero"), "/dev/zero: larger than 100000000 bytes");
+  EXPECT_ERROR(read_text_file(dir / "none"), dir / "none" + ": cannot open: No such file or directory");
+  EXPECT_ERROR(read_text_file(dir.path()), dir.path() + ": cannot read: Is a directory");
+}
+
+TEST(AtomicFile, AppearsOnlyAtCommitAndReplacesWhatWasThere) {
+  const TempDir dir;
+  put_file(dir / "file", "old");
+  AtomicFile file(dir / "file");
+  file.write("new ");
+  file.write("content");
+  EXPECT_EQ(file_bytes(dir / "file"), "old");
+  file.commit();
+  EXPECT_EQ(file_bytes(dir / "file"), "new content");
+  EXPECT_EQ(dir.names(), std::vector<std::string>{"file"});
+}
+
+TEST(AtomicFile, WithoutCommitLeavesNothing) {
+  const TempDir dir;
+  { AtomicFile(dir / "file").write("text"); }
+  EXPECT_TRUE(dir.names().empty());
+}
+
+TEST(AtomicFile, OverAStaleTemporaryFileWritesItsOwnBytesOnly) {
+  const TempDir dir;
+  put_file(dir / "file.tmp." + std::to_string(::getpid()), "a longer text that a dead process left");
+  write_whole(dir / "file", "new");
+  EXPECT_EQ(file_bytes(dir / "file"), "new");
+  EXPECT_EQ(dir.names(), std::vector<std::string>{"file"});
+}
+
+TEST(AtomicFile, WorksOnANameWithoutAFolder) {
+  const TempDir dir;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  EXPECT_NO_THROW(write_whole("file", "text"));
+  std::filesystem::current_path(before);
+  EXPECT_EQ(file_bytes(dir / "file"), "text");
+}
+
+TEST(AtomicFile, NamesThePathAndTheReason) {
+  const TempDir dir;
+  const std::string path = dir / "none/file";
+  EXPECT_ERROR(AtomicFile{path}, path + ": cannot create: No such file or directory; nothing was changed");
+}
+
+TEST(AtomicFile, RefusesWhatARenameWouldDestroy) {
+  const TempDir dir;
+  std::filesystem::create_symlink("target", dir / "link");
+  std::filesystem::create_directory(dir / "folder");
+  for (const std::string& path : {dir / "link", dir / "folder", std::string("/dev/null")})
+    EXPECT_ERROR(AtomicFile{path}, path + ": cannot write: not a regular file");
+  EXPECT_EQ(dir.names(), (std::vector<std::string>{"folder", "link"}));
+}
+
+TEST(AtomicFile, OnAFullDiskLeavesTheOldFileAndNoTemporary) {
+  const TempDir dir;
+  put_file(dir / "file", "old");
+  const std::string content(100'000, 'x');
+  {
+    const DiskLimit limit(50'000);
+    EXPECT_ERROR(write_whole(dir / "file", content),
+                 dir / "file" + ": cannot write: File too large; nothing was");
+  }
+  EXPECT_EQ(file_bytes(dir / "file"), "old");
+  EXPECT_EQ(dir.names(), std::vector<std::string>{"file"});
+  write_whole(dir / "file", content);  // and with room it goes
+  EXPECT_EQ(file_bytes(dir / "file"), content);
+}
+
+}  // namespace
+}  // namespace gpt2
