@@ -1,0 +1,45 @@
+// What the code that runs now would otherwise have to be told by every caller: the tape, whether to record on
+// it, and the stream of each device. One per thread, changed only by RAII guards; there is no other global
+// but the heaps (common/tensor/memory.h).
+//
+// since 01_module
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "common/tensor/device.h"
+
+namespace gpt2 {
+
+struct Tape;  // common/ops/autograd.h
+
+struct Context {
+  bool grad_enabled = true;
+  std::shared_ptr<Tape> tape;  // made by the first op that records itself
+
+  // The stream on which work for `device` is queued; made at the first call.
+  Stream stream(Device device);
+
+ private:
+  std::map<int, Stream> cuda_streams_;
+};
+
+Context& context();  // this thread's
+
+// No op is recorded while one of these lives: torch.no_grad().
+class NoGrad {
+ public:
+  NoGrad() : before_(context().grad_enabled) { context().grad_enabled = false; }
+  ~NoGrad() { context().grad_enabled = before_; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+// Waits until all work queued on `device` is done.
+void synchronize(Device device);
+
+}  // namespace gpt2

@@ -1,0 +1,93 @@
+#include "common/tensor/device.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <memory>
+
+#include "common/base/error.h"
+#ifdef GPT2_CUDA
+#include "common/tensor/cuda_backend.h"
+#endif
+
+namespace gpt2 {
+namespace {
+
+class CpuBackend : public Backend {
+ public:
+  Stream create_stream() override { return Stream{kCpu, nullptr}; }
+  void synchronize(Stream) override {}
+
+  // Huge pages, where the kernel has them to give: fewer page faults and TLB misses over large tensors.
+  void* allocate(size_t bytes) override {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+  }
+  void release(void* pointer, size_t bytes) override { munmap(pointer, bytes); }
+
+  void copy(void* to, const void* from, size_t bytes, Stream) override { std::memcpy(to, from, bytes); }
+  void fill_zero(void* to, size_t bytes, Stream) override { std::memset(to, 0, bytes); }
+
+  std::string name() const override {
+    std::ifstream cpuinfo("/proc/cpuinfo");
+    for (std::string line; std::getline(cpuinfo, line);) {
+      if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+    }
+    return "CPU";
+  }
+  size_t total_memory_bytes() const override {
+    return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGE_SIZE));
+  }
+};
+
+Backend& cuda_backend(int index) {
+#ifdef GPT2_CUDA
+  const int count = cuda_device_count();
+  require(count > 0, "--device cuda: no GPU found; use --device cpu, or check the driver with nvidia-smi");
+  require(index >= 0 && index < count, "--device cuda:{}: this machine has cuda:0 to cuda:{}", index,
+          count - 1);
+  static auto& backends = *new std::map<int, std::unique_ptr<Backend>>;  // outlives every tensor
+  auto& slot = backends[index];
+  if (!slot) slot = make_cuda_backend(index);
+  return *slot;
+#else
+  fail(
+      "--device cuda:{}: this program was built without CUDA; use --device cpu, or configure with --preset "
+      "cuda",
+      index);
+#endif
+}
+
+}  // namespace
+
+std::string to_string(Device device) {
+  return device.is_cuda() ? fmt::format("cuda:{}", device.index) : "cpu";
+}
+
+Backend& backend(Device device) {
+  static auto& cpu = *new CpuBackend;
+  return device.is_cuda() ? cuda_backend(device.index) : static_cast<Backend&>(cpu);
+}
+
+#ifndef GPT2_CUDA
+int cuda_device_count() { return 0; }
+#endif
+
+Device parse_device(const std::string& text) {
+  if (text == "auto") return cuda_device_count() > 0 ? Device{DeviceType::cuda, 0} : kCpu;
+  if (text == "cpu") return kCpu;
+  const std::string digits = text.starts_with("cuda:") ? text.substr(5) : "";
+  const bool is_number =
+      !digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos;
+  require(text == "cuda" || is_number, "--device {}: expected auto, cpu, cuda or cuda:N", text);
+  const Device device{DeviceType::cuda, is_number ? std::stoi(digits) : 0};
+  backend(device);  // fails now if there is no such GPU
+  return device;
+}
+
+}  // namespace gpt2
