@@ -1,0 +1,19 @@
+#include "common/kernels/add.h"
+
+#include "common/kernels/cpu/parallel.h"
+
+namespace gpt2::cpu {
+
+void add(Stream, float* y, const float* a, const float* b, int64_t n, int64_t period) {
+  parallel_chunks(n, kGrain, [=](int64_t begin, int64_t end) {
+    // A division per run of b, not per value.
+    for (int64_t i = begin; i < end;) {
+      const int64_t start = i % period, run = std::min(end - i, period - start);
+#pragma omp simd
+      for (int64_t j = 0; j < run; ++j) y[i + j] = a[i + j] + b[start + j];
+      i += run;
+    }
+  });
+}
+
+}  // namespace gpt2::cpu

@@ -1,0 +1,80 @@
+#include "common/kernels/cpu/gemm_loop.h"
+
+#include <algorithm>
+
+namespace gpt2::cpu {
+namespace {
+
+constexpr int64_t kTile = 64;    // of C: kTile x kTile
+constexpr int64_t kDepth = 256;  // of A and B at a time: a Tile fits the second-level cache
+
+// kRows x kCols values of C are summed in registers. One row is one vector of GCC's and clang's, cut to what the
+// processor has: GCC does not find this by itself, and the plain loop is three times slower.
+constexpr int64_t kRows = 4, kCols = 16;
+using Vector __attribute__((vector_size(kCols * sizeof(float)), may_alias)) = float;
+
+// Operands are copied in whatever order they lie, padded with zeros, so that the loops that multiply have
+// unit strides and whole vectors.
+struct alignas(Vector) Tile {
+  float a[kTile][kDepth];
+  float b[kDepth][kTile];
+  float c[kTile][kTile];
+};
+
+template <int64_t kHeight, int64_t kWidth>
+void pack(float (&to)[kHeight][kWidth], const MatrixView<const float>& m, int64_t i0, int64_t j0) {
+  const int64_t rows = std::min(kHeight, m.rows - i0), cols = std::min(kWidth, m.cols - j0);
+  if (rows < kHeight || cols < kWidth) std::fill_n(&to[0][0], kHeight * kWidth, 0.0f);
+  const float* from = m.data + i0 * m.row_stride + j0 * m.col_stride;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) to[i][j] = from[i * m.row_stride + j * m.col_stride];
+  }
+}
+
+// c[i..][j..] += a[i..] b[..][j..], kRows x kCols values.
+void multiply_in_registers(Tile& t, int64_t i, int64_t j, int64_t depth) {
+  Vector sum[kRows] = {};
+  for (int64_t k = 0; k < depth; ++k) {
+    const Vector b = reinterpret_cast<const Vector&>(t.b[k][j]);
+    for (int64_t r = 0; r < kRows; ++r) sum[r] += t.a[i + r][k] * b;
+  }
+  for (int64_t r = 0; r < kRows; ++r) reinterpret_cast<Vector&>(t.c[i + r][j]) += sum[r];
+}
+
+// c += a b, as far as there are rows, columns and depth.
+void multiply_tile(Tile& t, int64_t rows, int64_t cols, int64_t depth) {
+  for (int64_t i = 0; i < std::min(kTile, rows); i += kRows) {
+    for (int64_t j = 0; j < std::min(kTile, cols); j += kCols) {
+      multiply_in_registers(t, i, j, std::min(kDepth, depth));
+    }
+  }
+}
+
+void store(const Tile& t, const MatrixView<float>& c, int64_t i0, int64_t j0, float alpha, float beta) {
+  const int64_t rows = std::min(kTile, c.rows - i0), cols = std::min(kTile, c.cols - j0);
+  for (int64_t i = 0; i < rows; ++i) {
+    float* row = c.data + (i0 + i) * c.row_stride + j0;
+    for (int64_t j = 0; j < cols; ++j) row[j] = alpha * t.c[i][j] + (beta == 0 ? 0 : beta * row[j]);
+  }
+}
+
+}  // namespace
+
+void gemm_loop(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c,
+               float alpha, float beta) {
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t i0 = 0; i0 < c.rows; i0 += kTile) {
+    for (int64_t j0 = 0; j0 < c.cols; j0 += kTile) {
+      Tile t;
+      std::fill_n(&t.c[0][0], kTile * kTile, 0.0f);
+      for (int64_t k0 = 0; k0 < a.cols; k0 += kDepth) {
+        pack(t.a, a, i0, k0);
+        pack(t.b, b, k0, j0);
+        multiply_tile(t, c.rows - i0, c.cols - j0, a.cols - k0);
+      }
+      store(t, c, i0, j0, alpha, beta);
+    }
+  }
+}
+
+}  // namespace gpt2::cpu

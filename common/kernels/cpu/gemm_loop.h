@@ -1,0 +1,15 @@
+// The matrix product where oneDNN is not installed: C = alpha A B + beta C for one matrix, in plain loops.
+// Correct everywhere and several times slower than the library; the tests hold it to the same oracle.
+//
+// since 01_module
+#pragma once
+
+#include "common/kernels/matmul.h"
+
+namespace gpt2::cpu {
+
+// Shapes and strides as in Matmul. Uses OpenMP unless called in a parallel region.
+void gemm_loop(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c,
+               float alpha, float beta);
+
+}  // namespace gpt2::cpu

@@ -1,0 +1,39 @@
+#include "common/kernels/sum_rows.h"
+
+#include "common/kernels/cpu/parallel.h"
+
+namespace gpt2::cpu {
+namespace {
+
+constexpr int64_t kRows = 64;       // rows that share a partial sum
+constexpr int64_t kColumns = 2048;  // columns of it that stay in the first-level cache
+
+int64_t partial_count(int64_t rows) { return (rows + kRows - 1) / kRows; }
+
+// y[j] = beta * y[j] + x[0, j] + ... + x[rows - 1, j] for `cols` of a row's `stride` columns.
+void add_rows(float* y, const float* x, int64_t rows, int64_t cols, int64_t stride, float beta) {
+#pragma omp simd
+  for (int64_t j = 0; j < cols; ++j) y[j] = beta == 0 ? 0 : beta * y[j];
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (int64_t j = 0; j < cols; ++j) y[j] += x[i * stride + j];
+  }
+}
+
+}  // namespace
+
+int64_t sum_rows_workspace(int64_t rows, int64_t cols) { return partial_count(rows) * cols; }
+
+void sum_rows(Stream, float* y, const float* x, float* workspace, int64_t rows, int64_t cols, float beta) {
+  const int64_t partials = partial_count(rows), slices = (cols + kColumns - 1) / kColumns;
+  parallel_chunks(partials * slices, 1, [=](int64_t tile, int64_t) {
+    const int64_t partial = tile / slices, row = partial * kRows, column = tile % slices * kColumns;
+    add_rows(workspace + partial * cols + column, x + row * cols + column, std::min(kRows, rows - row),
+             std::min(kColumns, cols - column), cols, 0);
+  });
+  parallel_chunks(cols, kColumns, [=](int64_t begin, int64_t end) {
+    add_rows(y + begin, workspace + begin, partials, end - begin, cols, beta);
+  });
+}
+
+}  // namespace gpt2::cpu

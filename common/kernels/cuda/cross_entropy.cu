@@ -1,0 +1,70 @@
+#include "common/kernels/cross_entropy.h"
+
+#include "common/kernels/cuda/online_sum.cuh"
+
+namespace gpt2::cuda {
+namespace {
+
+constexpr int kMaxThreads = 512;
+constexpr int kLoadsAtOnce = 4;
+
+// One block per row, which reads it once: at 50257 columns the logits are the largest tensor of the model, and
+// four loads are in flight before the first is used.
+__global__ void cross_entropy_forward_kernel(float* losses, float* log_sum_exp, const float* logits,
+                                             const int32_t* targets, int64_t V) {
+  const int64_t row = blockIdx.x, stride = int64_t{blockDim.x} * kFloats;
+  logits += row * V;
+  OnlineSum online;
+  for (int64_t first = first_aligned(logits) + threadIdx.x * kFloats; first < V;
+       first += kLoadsAtOnce * stride) {
+    Packed<float> pieces[kLoadsAtOnce];
+    for (int i = 0; i < kLoadsAtOnce; ++i) pieces[i] = load_piece(logits, first + i * stride, V, -INFINITY);
+    online.add(pieces);
+  }
+  const OnlineSum all = online.of_block();
+  if (threadIdx.x == 0) {
+    log_sum_exp[row] = all.largest + logf(all.sum);
+    losses[row] = log_sum_exp[row] - logits[targets[row]];
+  }
+}
+
+// One block: thread t adds rows t, t + threads ... and the threads' sums are added as a tree, always the same.
+__global__ void mean_kernel(float* mean, const float* values, int64_t n) {
+  float sum = 0;
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += values[i];
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) *mean = sum / n;
+}
+
+__global__ void cross_entropy_backward_kernel(float* dlogits, const float* logits, const float* log_sum_exp,
+                                              const int32_t* targets, const float* dloss, int64_t V) {
+  const int64_t row = blockIdx.x, target = targets[row];
+  const float offset = log_sum_exp[row], scale = *dloss / gridDim.x;
+  logits += row * V;
+  dlogits += row * V;
+  const int64_t piece_of_row = blockIdx.y * int64_t{blockDim.x} + threadIdx.x;
+  const int64_t first = first_aligned(logits) + piece_of_row * kFloats;
+  Packed<float> piece = load_piece(logits, first, V);
+  for (int k = 0; k < kFloats; ++k) {
+    piece[k] = (expf(piece[k] - offset) - (first + k == target ? 1 : 0)) * scale;
+  }
+  store_piece(dlogits, first, V, piece);
+}
+
+}  // namespace
+
+void cross_entropy_forward(Stream stream, float* loss, float* losses, float* log_sum_exp, const float* logits,
+                           const int32_t* targets, int64_t rows, int64_t V) {
+  launch(cross_entropy_forward_kernel, {rows}, {threads_for_row(V, kMaxThreads)}, 0, stream, losses,
+         log_sum_exp, logits, targets, V);
+  launch(mean_kernel, {1}, {1024}, 0, stream, loss, losses, rows);
+}
+
+void cross_entropy_backward(Stream stream, float* dlogits, const float* logits, const float* log_sum_exp,
+                            const int32_t* targets, const float* dloss, int64_t rows, int64_t V) {
+  const int64_t pieces = ceil_div(V, kFloats) + 1;  // one more where the row begins within a piece
+  launch(cross_entropy_backward_kernel, {rows, ceil_div(pieces, kBlock)}, {kBlock}, 0, stream, dlogits,
+         logits, log_sum_exp, targets, dloss, V);
+}
+
+}  // namespace gpt2::cuda

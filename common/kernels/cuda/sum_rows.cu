@@ -1,0 +1,46 @@
+#include "common/kernels/sum_rows.h"
+
+#include "common/kernels/cuda/column_sums.cuh"
+
+namespace gpt2::cuda {
+namespace {
+
+// Row c of `out` becomes beta * itself + the sum of chunk c of x's rows.
+__global__ void sum_rows_kernel(float* out, const float* x, int64_t rows, int64_t cols, float beta) {
+  const ColumnChunk chunk(rows);
+  Packed<float> sum{};
+  for (int64_t row = chunk.row; row < chunk.end; row += kRowsAtOnce * kColumnWarps) {
+    Packed<float> pieces[kRowsAtOnce];
+    for (int r = 0; r < kRowsAtOnce; ++r) {
+      const int64_t at = row + r * kColumnWarps;
+      pieces[r] = load_piece(x + at * cols, chunk.first, at < chunk.end ? cols : 0);
+    }
+    for (const Packed<float>& piece : pieces) {
+      for (int k = 0; k < kFloats; ++k) sum[k] += piece[k];
+    }
+  }
+  store_column_sums(out + blockIdx.y * cols, sum, chunk.first, cols, beta);
+}
+
+void sum_chunks(Stream stream, float* out, const float* x, int64_t chunks, int64_t rows, int64_t cols,
+                float beta) {
+  launch(sum_rows_kernel, {ceil_div(cols, kColumns), chunks}, {kColumnWarps * kWarp}, 0, stream, out, x, rows,
+         cols, beta);
+}
+
+}  // namespace
+
+int64_t sum_rows_workspace(int64_t rows, int64_t cols) {
+  const int64_t chunks = row_chunks(rows, cols);
+  return chunks == 1 ? 0 : chunks * cols;
+}
+
+void sum_rows(Stream stream, float* y, const float* x, float* workspace, int64_t rows, int64_t cols,
+              float beta) {
+  const int64_t chunks = row_chunks(rows, cols);
+  if (chunks == 1) return sum_chunks(stream, y, x, 1, rows, cols, beta);
+  sum_chunks(stream, workspace, x, chunks, rows, cols, 0);
+  sum_chunks(stream, y, workspace, 1, chunks, cols, beta);
+}
+
+}  // namespace gpt2::cuda

@@ -1,0 +1,26 @@
+// Constants and counters.
+//
+// since 01_module
+#pragma once
+
+#include "common/tensor/device.h"
+
+namespace gpt2 {
+
+namespace cpu {
+
+// y[i] = value; y: n floats.
+void fill(Stream stream, float* y, float value, int64_t n);
+
+// y[i] = i; y: n ids.
+void arange(Stream stream, int32_t* y, int64_t n);
+
+}  // namespace cpu
+
+namespace cuda {
+
+void fill(Stream stream, float* y, float value, int64_t n);
+void arange(Stream stream, int32_t* y, int64_t n);
+
+}  // namespace cuda
+}  // namespace gpt2

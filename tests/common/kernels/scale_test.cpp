@@ -1,0 +1,35 @@
+#include "common/kernels/scale.h"
+
+#include "tests/common/testing.h"
+
+namespace gpt2::testing {
+namespace {
+
+class ScaleTest : public OnEveryDevice {};
+
+TEST_P(ScaleTest, MultipliesEveryValueInPlaceOrNot) {
+  for (const int64_t n : {1, 7, 33, 1000, 50257}) {
+    const std::vector<float> x = uniform(n, -100, 100);
+    std::vector<float> expected;
+    for (const float value : x) expected.push_back(value * -0.3f);
+    DeviceArray<float> in(device(), x), out(device(), n);
+    DISPATCH(device(), scale, out.data(), in.data(), -0.3f, n);
+    EXPECT_EQ(out.to_host(), expected) << n;
+    DISPATCH(device(), scale, in.data(), in.data(), -0.3f, n);
+    EXPECT_EQ(in.to_host(), expected) << n;
+  }
+}
+
+TEST_P(ScaleTest, KeepsNanAndInfinity) {
+  DeviceArray<float> x(device(), std::vector<float>{NAN, INFINITY, 1});
+  DISPATCH(device(), scale, x.data(), x.data(), -2.0f, 3);
+  const std::vector<float> y = x.to_host();
+  EXPECT_TRUE(std::isnan(y[0]));
+  EXPECT_EQ(y[1], -INFINITY);
+  EXPECT_EQ(y[2], -2);
+}
+
+INSTANTIATE_ON_EVERY_DEVICE(ScaleTest);
+
+}  // namespace
+}  // namespace gpt2::testing
