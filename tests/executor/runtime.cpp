@@ -1,0 +1,253 @@
+#include "tests/executor/runtime.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "tests/executor/symbols.h"
+
+struct CUstream_st {};
+struct CUevent_st {
+  std::chrono::steady_clock::time_point time;
+};
+
+namespace {
+
+constexpr int kMultiProcessors = 4;         // few, so that loops over the grid have to loop
+constexpr int kMaxSharedBytes = 227 << 10;  // per block, compute capability 9.0
+constexpr size_t kAlignment = 256;
+
+cudaError_t last_error = cudaSuccess;
+
+cudaError_t result(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+struct Allocation {
+  size_t bytes;
+  bool on_device;  // or pinned host memory
+};
+
+std::map<const char*, Allocation>& allocations() {
+  static auto& map = *new std::map<const char*, Allocation>;  // outlives every global that frees memory
+  return map;
+}
+
+size_t device_bytes_in_use = 0;
+
+size_t device_bytes() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
+
+// The last allocation that starts at or before `pointer`, or null.
+const std::pair<const char* const, Allocation>* allocation_before(const void* pointer) {
+  const auto next = allocations().upper_bound(static_cast<const char*>(pointer));
+  return next == allocations().begin() ? nullptr : &*std::prev(next);
+}
+
+// The allocation that `pointer` points into, or null: ordinary host memory.
+const Allocation* find_allocation(const void* pointer) {
+  const auto* found = allocation_before(pointer);
+  return found != nullptr && pointer < found->first + found->second.bytes ? &found->second : nullptr;
+}
+
+bool on_device(const void* pointer) {
+  const Allocation* allocation = find_allocation(pointer);
+  return allocation != nullptr && allocation->on_device;
+}
+
+cudaError_t allocate(void** pointer, size_t bytes, bool device) {
+  *pointer = nullptr;
+  if (bytes == 0) return cudaSuccess;
+  if (device && bytes > device_bytes() - device_bytes_in_use) return result(cudaErrorMemoryAllocation);
+  if (posix_memalign(pointer, kAlignment, bytes) != 0) return result(cudaErrorMemoryAllocation);
+  std::memset(*pointer, 0xff, bytes);
+  allocations()[static_cast<char*>(*pointer)] = {bytes, device};
+  if (device) device_bytes_in_use += bytes;
+  return cudaSuccess;
+}
+
+cudaError_t release(void* pointer, bool device) {
+  if (pointer == nullptr) return cudaSuccess;
+  const auto allocation = allocations().find(static_cast<char*>(pointer));
+  if (allocation == allocations().end() || allocation->second.on_device != device) {
+    return result(cudaErrorInvalidValue);
+  }
+  if (device) device_bytes_in_use -= allocation->second.bytes;
+  allocations().erase(allocation);
+  std::free(pointer);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorInvalidValue:
+      return "invalid argument";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorInvalidDevice:
+      return "invalid device ordinal";
+  }
+  return "unrecognized error code";
+}
+
+cudaError_t cudaPeekAtLastError() { return last_error; }
+
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) { return result(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+
+cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device != 0) return result(cudaErrorInvalidDevice);
+  *properties = {"kernel executor on the CPU", device_bytes(), 9, 0, kMultiProcessors};
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  if (device != 0) return result(cudaErrorInvalidDevice);
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = kMultiProcessors;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 9;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = kMaxSharedBytes;
+      return cudaSuccess;
+  }
+  return result(cudaErrorInvalidValue);
+}
+
+cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+
+cudaError_t cudaMalloc(void** pointer, size_t bytes) { return allocate(pointer, bytes, true); }
+cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return allocate(pointer, bytes, false); }
+cudaError_t cudaFree(void* pointer) { return release(pointer, true); }
+cudaError_t cudaFreeHost(void* pointer) { return release(pointer, false); }
+
+cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
+  *total_bytes = device_bytes();
+  *free_bytes = *total_bytes - device_bytes_in_use;
+  return cudaSuccess;
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  const Allocation* allocation = find_allocation(pointer);
+  attributes->type = allocation == nullptr   ? cudaMemoryTypeUnregistered
+                     : allocation->on_device ? cudaMemoryTypeDevice
+                                             : cudaMemoryTypeHost;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  if (bytes == 0) return cudaSuccess;
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  if (kind != cudaMemcpyDefault && (on_device(to) != to_device || on_device(from) != from_device)) {
+    return result(cudaErrorInvalidValue);
+  }
+  std::memmove(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+  return cudaMemcpy(to, from, bytes, kind);
+}
+
+cudaError_t cudaMemsetAsync(void* to, int byte, size_t bytes, cudaStream_t) {
+  if (bytes > 0 && !on_device(to)) return result(cudaErrorInvalidValue);
+  std::memset(to, byte, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new CUstream_st;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  event->time = std::chrono::steady_clock::now();
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+
+cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t from, cudaEvent_t to) {
+  *ms = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+namespace executor {
+
+cudaError_t check_launch(const cudaLaunchConfig_t& config) {
+  const auto [grid, block, shared_bytes, stream] = config;
+  const bool some_of_each =
+      grid.x > 0 && grid.y > 0 && grid.z > 0 && block.x > 0 && block.y > 0 && block.z > 0;
+  const bool block_fits =
+      block.x <= 1024 && block.y <= 1024 && block.z <= 64 && uint64_t{block.x} * block.y * block.z <= 1024;
+  const bool grid_fits = grid.x <= INT32_MAX && grid.y <= 65535 && grid.z <= 65535;
+  if (!some_of_each || !block_fits || !grid_fits) return result(cudaErrorInvalidConfiguration);
+  return shared_bytes <= kMaxSharedBytes ? cudaSuccess : result(cudaErrorInvalidValue);
+}
+
+cudaError_t check_shared_bytes(int bytes) {
+  return bytes >= 0 && bytes <= kMaxSharedBytes ? cudaSuccess : result(cudaErrorInvalidValue);
+}
+
+void check_pointer(const void* argument, const void* kernel) {
+  const auto* found = allocation_before(argument);
+  const bool in_allocation =
+      found != nullptr && argument <= found->first + found->second.bytes;  // or at its end
+  if (argument == nullptr || in_allocation) return;
+  std::fprintf(stderr, "executor: kernel %s is handed a pointer to ordinary host memory\n",
+               function_name(kernel).c_str());
+  std::abort();
+}
+
+}  // namespace executor

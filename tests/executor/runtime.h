@@ -1,0 +1,141 @@
+// The part of the CUDA runtime that the library's host code uses, on the CPU. One device; each call is done
+// when it returns, so a stream is a name and an event a time.
+//
+// Device memory comes filled with 0xff, which is NaN to every float type, each allocation on its own, so that
+// AddressSanitizer sees the first byte beyond it. A kernel that is handed a pointer to ordinary host memory,
+// and a copy whose direction is wrong, are errors as they are on a GPU.
+//
+// since 01_module
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "tests/executor/language.h"
+#include "tests/executor/scheduler.h"
+
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorInvalidDevice = 101,
+};
+const char* cudaGetErrorString(cudaError_t error);
+cudaError_t cudaGetLastError();  // the last failed call's, once
+cudaError_t cudaPeekAtLastError();
+
+// ---- devices
+
+struct cudaDeviceProp {
+  char name[256];
+  size_t totalGlobalMem;
+  int major, minor;
+  int multiProcessorCount;
+};
+enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrComputeCapabilityMajor = 75,
+  cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+};
+cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaDeviceSynchronize();
+
+// ---- memory
+
+enum cudaMemcpyKind {
+  cudaMemcpyHostToHost,
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice,
+  cudaMemcpyDefault,
+};
+enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice };
+struct cudaPointerAttributes {
+  cudaMemoryType type;
+};
+using cudaStream_t = struct CUstream_st*;
+
+cudaError_t cudaMalloc(void** pointer, size_t bytes);
+cudaError_t cudaMallocHost(void** pointer, size_t bytes);
+template <class T>
+cudaError_t cudaMalloc(T** pointer, size_t bytes) {
+  return cudaMalloc(reinterpret_cast<void**>(pointer), bytes);
+}
+template <class T>
+cudaError_t cudaMallocHost(T** pointer, size_t bytes) {
+  return cudaMallocHost(reinterpret_cast<void**>(pointer), bytes);
+}
+cudaError_t cudaFree(void* pointer);
+cudaError_t cudaFreeHost(void* pointer);
+cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes);
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void* to, int byte, size_t bytes, cudaStream_t stream);
+
+// ---- streams and events
+
+inline constexpr unsigned cudaStreamNonBlocking = 1;
+inline constexpr unsigned cudaEventDisableTiming = 2;
+using cudaEvent_t = struct CUevent_st*;
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
+cudaError_t cudaEventCreate(cudaEvent_t* event);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t from, cudaEvent_t to);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+
+// ---- launches
+
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes;
+  cudaStream_t stream;
+};
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+
+namespace executor {
+
+cudaError_t check_launch(const cudaLaunchConfig_t& config);
+cudaError_t check_shared_bytes(int bytes);
+
+// A kernel may be handed any value, but only pointers that a GPU can follow.
+void check_pointer(const void* argument, const void* kernel);
+
+template <class T>
+void check_argument([[maybe_unused]] T argument, [[maybe_unused]] const void* kernel) {
+  if constexpr (std::is_pointer_v<T>) check_pointer(argument, kernel);
+}
+
+}  // namespace executor
+
+template <class T>
+cudaError_t cudaFuncSetAttribute(T*, cudaFuncAttribute, int value) {
+  return executor::check_shared_bytes(value);
+}
+
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
+                               Arguments... arguments) {
+  const cudaError_t error = executor::check_launch(*config);
+  if (error != cudaSuccess) return error;
+  const auto* address = reinterpret_cast<const void*>(kernel);
+  (executor::check_argument<Parameters>(arguments, address), ...);
+  auto body = [&] { kernel(arguments...); };
+  executor::run(
+      config->gridDim, config->blockDim, config->dynamicSmemBytes, address,
+      [](void* pointer) { (*static_cast<decltype(body)*>(pointer))(); }, &body);
+  return cudaSuccess;
+}
