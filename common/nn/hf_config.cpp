@@ -1,0 +1,123 @@
+#include "common/nn/hf_config.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/base/json.h"
+
+namespace gpt2 {
+namespace {
+
+using nlohmann::json;
+
+// A config.json, whose errors name the file and the key.
+class Options {
+ public:
+  Options(const json& object, const std::string& where) : object_(object), where_(where) {}
+
+  // `alias`: a second name that transformers accepts for the same size.
+  int64_t integer(const char* key, const char* alias, int64_t otherwise, int64_t largest) const {
+    if (alias && !object_.contains(key)) key = alias;
+    if (!object_.contains(key)) return otherwise;
+    const json& value = object_[key];
+    const bool ok = value.is_number_unsigned() && value.get<uint64_t>() >= 1 &&
+                    value.get<uint64_t>() <= static_cast<uint64_t>(largest);
+    if (!ok) refuse(key, fmt::format("an integer from 1 to {}", largest));
+    return value.get<int64_t>();
+  }
+
+  double positive(const char* key, double otherwise) const {
+    if (!object_.contains(key)) return otherwise;
+    const json& value = object_[key];
+    const bool ok = value.is_number() && value.get<double>() > 0 && value.get<double>() <= 1;
+    if (!ok) refuse(key, "a number above 0, at most 1");
+    return value.get<double>();
+  }
+
+  bool boolean(const char* key, bool otherwise) const {
+    if (!object_.contains(key)) return otherwise;
+    if (!object_[key].is_boolean()) refuse(key, "true or false");
+    return object_[key].get<bool>();
+  }
+
+  // `otherwise` is the first of the allowed values.
+  std::string one_of(const char* key, const std::vector<std::string>& allowed) const {
+    if (!object_.contains(key)) return allowed.front();
+    const json& value = object_[key];
+    for (const std::string& candidate : allowed)
+      if (value == candidate) return candidate;
+    refuse(key, fmt::format("{}", fmt::join(allowed, " or ")));
+  }
+
+  // For options that this library computes with one value only; null and absent mean that value.
+  void must_be(const char* key, const json& required) const {
+    const bool ok = !object_.contains(key) || object_[key].is_null() || object_[key] == required;
+    if (!ok) refuse(key, required.dump());
+  }
+
+ private:
+  [[noreturn]] void refuse(const char* key, const std::string& allowed) const {
+    fail("{}: {} is {}; it must be {}", where_, key, escaped(object_[key]), allowed);
+  }
+
+  const json& object_;
+  const std::string& where_;
+};
+
+}  // namespace
+
+HfConfig parse_hf_config(std::string_view text, const std::string& where) {
+  const json object = parse_json(text, where);
+  require(object.is_object(), "{}: not a JSON object; is this the config.json of a GPT-2?", where);
+  const Options options(object, where);
+  options.one_of("model_type", {"gpt2"});
+  options.must_be("scale_attn_weights", true);
+  options.must_be("scale_attn_by_inverse_layer_idx", false);
+  options.must_be("add_cross_attention", false);
+
+  HfConfig config;
+  // Far beyond any GPT-2, small enough that no product of two of them overflows.
+  config.vocab_size = options.integer("vocab_size", nullptr, config.vocab_size, 1 << 24);
+  config.n_positions = options.integer("n_positions", "max_position_embeddings", config.n_positions, 1 << 24);
+  config.n_embd = options.integer("n_embd", "hidden_size", config.n_embd, 1 << 20);
+  config.n_layer = options.integer("n_layer", "num_hidden_layers", config.n_layer, 10'000);
+  config.n_head = options.integer("n_head", "num_attention_heads", config.n_head, config.n_embd);
+  require(config.n_embd % config.n_head == 0, "{}: n_embd {} is not a multiple of n_head {}", where,
+          config.n_embd, config.n_head);
+  options.must_be("n_inner", 4 * config.n_embd);
+  config.layer_norm_epsilon = options.positive("layer_norm_epsilon", config.layer_norm_epsilon);
+  config.activation_function = options.one_of("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
+  config.tie_word_embeddings = options.boolean("tie_word_embeddings", config.tie_word_embeddings);
+  // A list of ids, or one outside the vocabulary, is of no use here and no harm.
+  const json eos = object.value("eos_token_id", json());
+  if (eos.is_number_unsigned() && eos.get<uint64_t>() < static_cast<uint64_t>(config.vocab_size))
+    config.eos_token_id = eos.get<int64_t>();
+  return config;
+}
+
+HfConfig read_hf_config(const std::string& directory) {
+  const std::string path = std::filesystem::path(directory) / "config.json";
+  return parse_hf_config(read_text_file(path, /*max_bytes=*/1'000'000), path);
+}
+
+std::string to_json(const HfConfig& config) {
+  const json eos = config.eos_token_id ? json(*config.eos_token_id) : json();
+  const nlohmann::ordered_json object = {{"architectures", {"GPT2LMHeadModel"}},
+                                         {"model_type", "gpt2"},
+                                         {"vocab_size", config.vocab_size},
+                                         {"n_positions", config.n_positions},
+                                         {"n_ctx", config.n_positions},
+                                         {"n_embd", config.n_embd},
+                                         {"n_layer", config.n_layer},
+                                         {"n_head", config.n_head},
+                                         {"layer_norm_epsilon", config.layer_norm_epsilon},
+                                         {"activation_function", config.activation_function},
+                                         {"tie_word_embeddings", config.tie_word_embeddings},
+                                         {"bos_token_id", eos},
+                                         {"eos_token_id", eos}};
+  return object.dump(2) + "\n";
+}
+
+}  // namespace gpt2

@@ -1,0 +1,40 @@
+// config.json of a Hugging Face GPT-2: the sizes of the model, and the options that change its arithmetic.
+//
+// What is missing has the default of transformers' GPT2Config. An option that would make this library
+// compute something else than transformers does is an error, never ignored; options for training or
+// generation (dropout, summaries, ...) are not read.
+//
+// since 02_hf_weights
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gpt2 {
+
+struct HfConfig {
+  int64_t vocab_size = 50257;
+  int64_t n_positions = 1024;  // the longest sequence
+  int64_t n_embd = 768;
+  int64_t n_layer = 12;
+  int64_t n_head = 12;  // divides n_embd
+  double layer_norm_epsilon = 1e-5;
+  std::string activation_function = "gelu_new";  // or "gelu_pytorch_tanh": the same function
+  bool tie_word_embeddings = true;               // lm_head.weight is transformer.wte.weight
+  std::optional<int64_t> eos_token_id;           // <|endoftext|>; where transformers' generate() stops
+
+  bool operator==(const HfConfig&) const = default;
+};
+
+// The configuration in the text of a config.json; errors begin with `where`.
+HfConfig parse_hf_config(std::string_view json, const std::string& where);
+
+// The configuration of a Hugging Face directory.
+HfConfig read_hf_config(const std::string& directory);
+
+// A config.json that transformers' GPT2LMHeadModel opens and parse_hf_config reads back.
+std::string to_json(const HfConfig& config);
+
+}  // namespace gpt2

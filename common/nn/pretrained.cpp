@@ -1,0 +1,76 @@
+#include "common/nn/pretrained.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "common/data/safetensors.h"
+#include "common/nn/hf_config.h"
+
+namespace gpt2::nn {
+namespace {
+
+constexpr std::string_view kPrefix = "transformer.";
+constexpr std::string_view kHead = "lm_head.weight";
+constexpr std::string_view kTokenEmbedding = "transformer.wte.weight";
+
+// The layers that are Conv1D in the file: their weight is (in, out), ours (out, in).
+bool is_conv1d(std::string_view name) {
+  constexpr std::array<std::string_view, 3> kConv1d = {"c_attn.weight", "c_proj.weight", "c_fc.weight"};
+  return std::any_of(kConv1d.begin(), kConv1d.end(),
+                     [&](std::string_view end) { return name.ends_with(end); });
+}
+
+bool is_mask(std::string_view name) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+}
+
+Shape shape_in_file(const NamedParameter& parameter) {
+  Shape shape = parameter.tensor->shape();
+  if (is_conv1d(parameter.name)) std::reverse(shape.begin(), shape.end());
+  return shape;
+}
+
+// The entry for a parameter, under its name or without the prefix; null if the file has none.
+const SafetensorsEntry* find(const SafetensorsCheckpoint& file, const std::string& name) {
+  if (const auto* entry = file.find(name)) return entry;
+  return name.starts_with(kPrefix) ? file.find(name.substr(kPrefix.size())) : nullptr;
+}
+
+void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry) {
+  const Shape wanted = shape_in_file(parameter);
+  require(entry.shape == wanted, "{}: tensor {} has shape {}, config.json says {}", entry.file, entry.name,
+          to_string(entry.shape), to_string(wanted));
+  std::vector<float> values(size_t(entry.numel()));
+  read_float32(entry, values);
+  const Tensor tensor = from_vector(values, wanted);
+  copy_(*parameter.tensor, is_conv1d(parameter.name) ? tensor.transpose(0, 1).contiguous() : tensor);
+}
+
+void refuse_unknown(const SafetensorsCheckpoint& file, const std::set<std::string>& used) {
+  for (const auto& [name, entry] : file.entries()) {
+    if (used.contains(name) || is_mask(name)) continue;
+    fail("{}: tensor {} belongs to no layer of this GPT-2; do config.json and the weights match?", entry.file,
+         name);
+  }
+}
+
+}  // namespace
+
+void load(Module& model, const std::string& directory) {
+  const SafetensorsCheckpoint file(directory);
+  const bool tied = read_hf_config(directory).tie_word_embeddings;
+  std::set<std::string> used;
+  for (const NamedParameter& parameter : model.named_parameters()) {
+    const bool from_embedding = tied && parameter.name == kHead;
+    const auto* entry = find(file, from_embedding ? std::string(kTokenEmbedding) : parameter.name);
+    require(entry != nullptr, "{}: tensor {} is missing; is the checkpoint complete?", directory,
+            parameter.name);
+    copy_values(parameter, *entry);
+    used.insert(entry->name);
+  }
+  if (tied) used.insert(std::string(kHead));  // some files store it twice
+  refuse_unknown(file, used);
+}
+
+}  // namespace gpt2::nn

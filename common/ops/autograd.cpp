@@ -1,0 +1,118 @@
+#include "common/ops/autograd.h"
+
+#include "common/kernels/add.h"
+#include "common/kernels/fill.h"
+#include "common/ops/dispatch.h"
+
+namespace gpt2 {
+namespace {
+
+// to += from, both contiguous and of the same shape.
+void add_in_place(const Tensor& to, const Tensor& from) {
+  const Tensor other = from.contiguous();
+  DISPATCH(to.device(), add, to.data<float>(), to.data<float>(), other.data<float>(), to.numel(), to.numel());
+}
+
+Tensor copy_of(const Tensor& x) {
+  const Tensor from = x.contiguous(), copy = empty(x.shape(), x.device());
+  copy_(copy, from);
+  return copy;
+}
+
+bool writable(const Tensor& x) { return x.owns_storage() && x.is_contiguous(); }
+
+Tensor ones(Device device) {
+  const Tensor one = empty({}, device);
+  DISPATCH(device, fill, one.data<float>(), 1.0f, 1);
+  return one;
+}
+
+}  // namespace
+
+void Gradients::add(size_t i, Tensor dx) {
+  if (!wanted(i)) return;
+  Variable& variable = *inputs_[i];
+  Tensor& grad = variable.grad;
+  if (variable.is_leaf) {  // its gradient lives in memory of its own, perhaps the optimizer's
+    const auto [target, beta] = into(i, dx.shape(), dx.device());
+    if (beta == 0) {
+      copy_(target, dx.contiguous());
+    } else {
+      add_in_place(target, dx);
+    }
+  } else if (!grad.defined()) {
+    grad = std::move(dx);
+  } else if (writable(grad)) {
+    add_in_place(grad, dx);
+  } else {  // shared with another tensor's gradient: leave that alone
+    if (!writable(dx)) dx = copy_of(dx);
+    add_in_place(dx, grad);
+    grad = std::move(dx);
+  }
+}
+
+Gradients::Target Gradients::into(size_t i, const Shape& shape, Device device) {
+  Variable& variable = *inputs_[i];
+  const bool fresh = !variable.grad.defined() || variable.stale;
+  if (!variable.grad.defined()) {
+    variable.grad = empty(shape, device);
+  } else if (!variable.is_leaf && !writable(variable.grad)) {
+    variable.grad = copy_of(variable.grad);
+  }
+  variable.stale = false;
+  return {variable.grad, fresh ? 0.0f : 1.0f};
+}
+
+bool recording(std::initializer_list<Tensor> inputs) {
+  if (!context().grad_enabled) return false;
+  for (const Tensor& input : inputs) {
+    if (input.requires_grad()) return true;
+  }
+  return false;
+}
+
+void record(std::initializer_list<Tensor> inputs, std::span<Tensor> outputs, BackwardFunction backward) {
+  if (!recording(inputs)) return;
+  Node node;
+  for (const Tensor& input : inputs) node.inputs.push_back(input.variable());
+  for (Tensor& output : outputs) {
+    output.set_variable(std::make_shared<Variable>());
+    node.outputs.push_back(output.variable());
+  }
+  node.backward = std::move(backward);
+  auto& tape = context().tape;
+  if (!tape) tape = std::make_shared<Tape>();
+  tape->nodes.push_back(std::move(node));
+}
+
+Tensor& Tensor::set_requires_grad() {
+  variable_ = std::make_shared<Variable>();
+  variable_->is_leaf = true;
+  return *this;
+}
+
+Tensor Tensor::grad() const { return variable_ && !variable_->stale ? variable_->grad : Tensor(); }
+
+void Tensor::backward() const {
+  require(variable_ != nullptr && !variable_->is_leaf,
+          "backward: this tensor was not computed from one that requires a gradient");
+  require(numel() == 1, "backward: expected one element, got shape {}", to_string(shape_));
+  variable_->grad = ones(device()).as_strided(shape_, strides_, 0);
+  const NoGrad no_grad;  // gradients of gradients are not recorded
+  auto& nodes = context().tape->nodes;
+  while (!nodes.empty()) {
+    Node node = std::move(nodes.back());
+    nodes.pop_back();
+    std::vector<Tensor> dy;
+    bool reached = false;
+    for (const auto& output : node.outputs) {
+      dy.push_back(std::move(output->grad));
+      reached = reached || dy.back().defined();
+    }
+    if (!reached) continue;
+    Gradients gradients(std::move(dy), std::move(node.inputs));
+    node.backward(gradients);
+  }
+}
+
+}  // namespace gpt2

@@ -1,0 +1,32 @@
+#include "common/kernels/embedding.h"
+
+#include "common/kernels/fill.h"
+#include "common/ops/autograd.h"
+#include "common/ops/dispatch.h"
+#include "common/ops/ops.h"
+
+namespace gpt2 {
+
+Tensor embedding(const Tensor& table, const Tensor& ids) {
+  const auto [vocab, C] = table.sizes<2>();
+  Shape shape = ids.shape();
+  shape.push_back(C);
+  Tensor y = empty(shape, table.device());
+  DISPATCH(table.device(), embedding_forward, y.data<float>(), table.data<float>(), ids.data<int32_t>(),
+           ids.numel(), C);
+  record({table}, y, [ids, table_shape = table.shape()](Gradients& g) {
+    const Tensor dy = g.dy().contiguous();
+    const auto [dtable, beta] = g.into(0, table_shape, dy.device());
+    DISPATCH(dy.device(), embedding_backward, dtable.data<float>(), ids.data<int32_t>(), dy.data<float>(),
+             ids.numel(), table_shape[0], table_shape[1], beta);
+  });
+  return y;
+}
+
+Tensor arange(int64_t n, Device device) {
+  const Tensor y = empty({n}, device, DType::i32);
+  DISPATCH(device, arange, y.data<int32_t>(), n);
+  return y;
+}
+
+}  // namespace gpt2

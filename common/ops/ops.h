@@ -1,0 +1,61 @@
+// The ops a model is written with: torch's names, torch's meaning.
+//
+// Every op checks shapes once and names both in the message, computes its result with the kernels of its
+// inputs' device, and records how to differentiate itself. All values are float32; ids are int32.
+//
+// since 01_module
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "common/tensor/context.h"
+#include "common/tensor/tensor.h"
+
+namespace gpt2 {
+
+// a + b, where b has the shape of a, or of a's last dimensions: it is then added to each of the leading ones.
+Tensor operator+(const Tensor& a, const Tensor& b);
+
+Tensor operator*(const Tensor& x, double factor);
+inline Tensor operator/(const Tensor& x, double divisor) { return x * (1.0 / divisor); }
+
+// (..., M, K) x (..., K, N) -> (..., M, N), at most two leading dimensions, the same in a and b. The last two
+// dimensions of each may be transposed views, the leading ones any strides.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+// x (..., in) times weight (out, in) transposed, plus bias (out) if defined -> (..., out)
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+// GELU, tanh approximation.
+Tensor gelu(const Tensor& x);
+
+// Normalises the last dimension C; weight and bias: (C).
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps);
+
+// Over the last dimension.
+Tensor softmax(const Tensor& x);
+
+// (..., T, T): entries right of the diagonal become -inf.
+Tensor causal_mask(const Tensor& x);
+
+// table (vocab, C), ids (...) -> (..., C)
+Tensor embedding(const Tensor& table, const Tensor& ids);
+
+// Mean over all positions of the cross entropy of logits (..., V) against the next tokens' ids (...) -> ()
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
+
+// The ids 0 .. n - 1.
+Tensor arange(int64_t n, Device device);
+
+// N views of equal size along `dim`: auto [q, k, v] = split<3>(qkv, 2);
+std::vector<Tensor> split(const Tensor& x, int64_t parts, int64_t dim);
+template <size_t N>
+std::array<Tensor, N> split(const Tensor& x, int64_t dim) {
+  std::vector<Tensor> parts = split(x, int64_t(N), dim);
+  std::array<Tensor, N> result;
+  std::move(parts.begin(), parts.end(), result.begin());
+  return result;
+}
+
+}  // namespace gpt2

@@ -1,0 +1,21 @@
+// The gradient of whatever was added to every row.
+//
+// since 04_overfit
+#pragma once
+
+#include "common/kernels/sum_rows.h"
+#include "common/ops/autograd.h"
+#include "common/ops/dispatch.h"
+
+namespace gpt2 {
+
+// Adds to the gradient of input i, which has this shape, the sum of contiguous dy over its leading dimensions.
+inline void add_row_sum(Gradients& g, size_t i, const Shape& shape, const Tensor& dy) {
+  const int64_t cols = numel(shape), rows = dy.numel() / cols;
+  const Tensor workspace = empty({DISPATCH_SIZE(dy.device(), sum_rows_workspace, rows, cols)}, dy.device());
+  const auto [sum, beta] = g.into(i, shape, dy.device());
+  DISPATCH(dy.device(), sum_rows, sum.data<float>(), dy.data<float>(), workspace.data<float>(), rows, cols,
+           beta);
+}
+
+}  // namespace gpt2

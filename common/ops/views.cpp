@@ -1,0 +1,144 @@
+// Views: the same storage, other strides. Their gradients are views too, except where parts meet again.
+#include <algorithm>
+#include <optional>
+
+#include "common/kernels/copy.h"
+#include "common/ops/autograd.h"
+#include "common/ops/dispatch.h"
+#include "common/ops/ops.h"
+
+namespace gpt2 {
+namespace {
+
+// to[...] = from[...], any strides, at most four dimensions.
+void copy_elements(const Tensor& to, const Tensor& from) {
+  require(to.shape() == from.shape() && to.dim() <= 4, "copy: {} into {}", to_string(from.shape()),
+          to_string(to.shape()));
+  Dims4 shape{1, 1, 1, 1}, to_strides{}, from_strides{};
+  std::copy_backward(to.shape().begin(), to.shape().end(), shape.end());
+  std::copy_backward(to.strides().begin(), to.strides().end(), to_strides.end());
+  std::copy_backward(from.strides().begin(), from.strides().end(), from_strides.end());
+  DISPATCH(to.device(), copy_strided, to.data<float>(), from.data<float>(), shape, to_strides, from_strides);
+}
+
+// The strides with which x's elements can be seen in another shape, if that needs no copy. Dimensions of x that
+// lie one behind the other in memory form a chunk; `shape` has to cut up each chunk for itself.
+std::optional<Shape> view_strides(const Tensor& x, const Shape& shape) {
+  Shape strides(shape.size());
+  size_t to = shape.size();       // dimensions of `shape` from here on have their strides
+  int64_t chunk = 1, viewed = 1;  // elements of the chunk so far, in x and in `shape`
+  int64_t innermost = x.dim() > 0 ? x.stride(-1) : 1;
+  for (size_t from = x.shape().size(); from-- > 0;) {
+    chunk *= x.shape()[from];
+    const bool goes_on = from > 0 && (x.shape()[from - 1] == 1 || x.strides()[from - 1] == chunk * innermost);
+    if (goes_on) continue;
+    while (to > 0 && (viewed < chunk || shape[to - 1] == 1)) {
+      strides[--to] = viewed * innermost;
+      viewed *= shape[to];
+    }
+    if (viewed != chunk) return std::nullopt;
+    if (from > 0) innermost = x.strides()[from - 1];
+    chunk = viewed = 1;
+  }
+  while (to > 0) strides[--to] = innermost;  // leading dimensions of size one
+  return strides;
+}
+
+// x in another shape: a view if its strides allow, a copy otherwise.
+Tensor reshaped(const Tensor& x, const Shape& shape) {
+  if (const auto strides = view_strides(x, shape)) return x.as_strided(shape, *strides, x.offset());
+  const Tensor copy = x.contiguous();
+  return copy.as_strided(shape, contiguous_strides(shape), 0);
+}
+
+Tensor swapped(const Tensor& x, size_t dim0, size_t dim1) {
+  Shape shape = x.shape(), strides = x.strides();
+  std::swap(shape[dim0], shape[dim1]);
+  std::swap(strides[dim0], strides[dim1]);
+  return x.as_strided(shape, strides, x.offset());
+}
+
+Tensor zeros(const Shape& shape, Device device) {
+  const Tensor x = empty(shape, device);
+  backend(device).fill_zero(x.data<float>(), size_t(x.numel()) * sizeof(float), context().stream(device));
+  return x;
+}
+
+Tensor part(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
+  Shape shape = x.shape();
+  shape[size_t(dim)] = length;
+  return x.as_strided(shape, x.strides(), x.offset() + start * x.stride(dim));
+}
+
+// Fills in a -1.
+Shape resolved(Shape shape, const Tensor& x) {
+  const auto unknown = std::find(shape.begin(), shape.end(), -1);
+  if (unknown != shape.end()) {
+    *unknown = 1;
+    *unknown = x.numel() / std::max<int64_t>(1, numel(shape));
+  }
+  require(numel(shape) == x.numel(), "view: {} as {}", to_string(x.shape()), to_string(shape));
+  return shape;
+}
+
+}  // namespace
+
+Tensor Tensor::view(Shape wanted) const {
+  const Shape shape = resolved(std::move(wanted), *this);
+  const auto new_strides = view_strides(*this, shape);
+  require(new_strides.has_value(), "view: {} with strides {} as {}; call contiguous() first",
+          to_string(shape_), to_string(strides_), to_string(shape));
+  Tensor y = as_strided(shape, *new_strides, offset_);
+  record({*this}, y, [before = shape_](Gradients& g) { g.add(0, reshaped(g.dy(), before)); });
+  return y;
+}
+
+Tensor Tensor::transpose(int64_t dim0, int64_t dim1) const {
+  const size_t d0 = size_t(wrap(dim0)), d1 = size_t(wrap(dim1));
+  Tensor y = swapped(*this, d0, d1);
+  record({*this}, y, [d0, d1](Gradients& g) { g.add(0, swapped(g.dy(), d0, d1)); });
+  return y;
+}
+
+Tensor Tensor::contiguous() const {
+  if (is_contiguous()) return *this;
+  Tensor y = empty(shape_, device(), dtype_);
+  copy_elements(y, *this);
+  record({*this}, y, [](Gradients& g) { g.add(0, g.dy()); });
+  return y;
+}
+
+Tensor Tensor::slice(int64_t dim, int64_t start, int64_t length) const {
+  dim = wrap(dim);
+  require(start >= 0 && length >= 0 && start + length <= size(dim), "slice: {} to {} of dimension {} of {}",
+          start, start + length, dim, to_string(shape_));
+  Tensor y = part(*this, dim, start, length);
+  record({*this}, y, [shape = shape_, dim, start](Gradients& g) {
+    const Tensor dx = zeros(shape, g.dy().device());
+    copy_elements(part(dx, dim, start, g.dy().size(dim)), g.dy());
+    g.add(0, dx);
+  });
+  return y;
+}
+
+std::vector<Tensor> split(const Tensor& x, int64_t parts, int64_t dim) {
+  if (dim < 0) dim += x.dim();
+  const int64_t length = x.size(dim) / parts;
+  require(length * parts == x.size(dim), "split: dimension {} of {} into {} parts", dim, to_string(x.shape()),
+          parts);
+  std::vector<Tensor> y;
+  for (int64_t i = 0; i < parts; ++i) y.push_back(part(x, dim, i * length, length));
+  record({x}, std::span(y), [shape = x.shape(), device = x.device(), parts, dim, length](Gradients& g) {
+    bool all_reached = true;
+    for (int64_t i = 0; i < parts; ++i) all_reached = all_reached && g.dy(size_t(i)).defined();
+    const Tensor dx = all_reached ? empty(shape, device) : zeros(shape, device);
+    for (int64_t i = 0; i < parts; ++i) {
+      const Tensor& dy = g.dy(size_t(i));
+      if (dy.defined()) copy_elements(part(dx, dim, i * length, length), dy);
+    }
+    g.add(0, dx);
+  });
+  return y;
+}
+
+}  // namespace gpt2
