@@ -1,0 +1,36 @@
+// The video's DataLoaderLite: a text as one long row of ids, served in batches from its beginning to its end.
+//
+// since 04_overfit
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/tensor/tensor.h"
+
+namespace gpt2 {
+
+struct Batch {
+  Tensor x;  // (B, T) ids
+  Tensor y;  // (B, T) the ids that follow: y[b][t] is the token after x[b][t]
+};
+
+class DataLoaderLite {
+ public:
+  // Fails if the ids do not fill a single batch, B * T inputs and one more target.
+  DataLoaderLite(std::vector<int32_t> tokens, int64_t B, int64_t T, Device device);
+
+  // The next B * T tokens, in tensors that every call writes anew. Starts over where too few are left.
+  Batch next_batch();
+  void reset() { position_ = 0; }
+
+  int64_t num_tokens() const { return int64_t(tokens_.size()); }
+  int64_t batches_per_epoch() const { return num_tokens() / batch_.x.numel(); }
+
+ private:
+  std::vector<int32_t> tokens_;
+  int64_t position_ = 0;
+  Batch batch_;
+};
+
+}  // namespace gpt2

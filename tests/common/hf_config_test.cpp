@@ -1,0 +1,131 @@
+#include "common/nn/hf_config.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/common/files.h"
+
+namespace gpt2 {
+namespace {
+
+using testing::put_file;
+using testing::TempDir;
+
+// What the Hub has for `gpt2`, shortened.
+constexpr const char* kGpt2 = R"({
+  "activation_function": "gelu_new",
+  "architectures": ["GPT2LMHeadModel"],
+  "attn_pdrop": 0.1, "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256,
+  "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "gpt2",
+  "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024,
+  "resid_pdrop": 0.1, "summary_activation": null, "summary_first_dropout": 0.1,
+  "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}},
+  "vocab_size": 50257
+})";
+
+TEST(HfConfig, ReadsTheHubsGpt2) {
+  const HfConfig config = parse_hf_config(kGpt2, "config.json");
+  HfConfig expected;
+  expected.eos_token_id = 50256;
+  EXPECT_EQ(config, expected);
+}
+
+TEST(HfConfig, EveryFieldIsRead) {
+  const HfConfig config = parse_hf_config(
+      R"({"vocab_size": 99, "n_positions": 40, "n_embd": 24, "n_layer": 3, "n_head": 2, "n_inner": 96,)"
+      R"("layer_norm_epsilon": 0.001, "activation_function": "gelu_pytorch_tanh", "tie_word_embeddings": false,)"
+      R"("eos_token_id": 98, "scale_attn_weights": true, "scale_attn_by_inverse_layer_idx": false,)"
+      R"("reorder_and_upcast_attn": true, "add_cross_attention": false})",
+      "config.json");
+  const HfConfig expected{99, 40, 24, 3, 2, 0.001, "gelu_pytorch_tanh", false, 98};
+  EXPECT_EQ(config, expected);
+}
+
+TEST(HfConfig, DefaultsAreThoseOfGpt2Config) {
+  EXPECT_EQ(parse_hf_config("{}", "config.json"), HfConfig());
+  const HfConfig config = parse_hf_config(R"({"n_inner": null, "eos_token_id": null})", "config.json");
+  EXPECT_EQ(config, HfConfig());
+}
+
+TEST(HfConfig, TheOtherNamesOfTheSizesAreAccepted) {
+  const HfConfig config = parse_hf_config(
+      R"({"max_position_embeddings": 40, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2})",
+      "config.json");
+  EXPECT_EQ(config.n_positions, 40);
+  EXPECT_EQ(config.n_embd, 24);
+  EXPECT_EQ(config.n_layer, 3);
+  EXPECT_EQ(config.n_head, 2);
+}
+
+TEST(HfConfig, AnEndOfTextOutsideTheVocabularyIsNone) {
+  EXPECT_EQ(parse_hf_config(R"({"vocab_size": 65, "eos_token_id": 50256})", "c").eos_token_id, std::nullopt);
+  EXPECT_EQ(parse_hf_config(R"({"eos_token_id": [50256]})", "c").eos_token_id, std::nullopt);
+}
+
+TEST(HfConfig, WhatIsWrittenIsReadBack) {
+  for (const HfConfig& config :
+       {HfConfig(), HfConfig{257, 256, 128, 4, 4, 1e-6, "gelu_pytorch_tanh", false, 256}})
+    EXPECT_EQ(parse_hf_config(to_json(config), "config.json"), config);
+}
+
+TEST(HfConfig, IsReadFromItsFolder) {
+  const TempDir dir;
+  EXPECT_ERROR(read_hf_config(dir.path()), dir / "config.json" + ": cannot open: No such file or directory");
+  put_file(dir / "config.json", R"({"n_layer": 6})");
+  EXPECT_EQ(read_hf_config(dir.path()).n_layer, 6);
+  put_file(dir / "config.json", R"({"n_layer": )");
+  EXPECT_ERROR(read_hf_config(dir.path()), dir / "config.json" + ": not valid JSON (line 1, column ");
+  put_file(dir / "config.json", std::string(2'000'000, ' '));
+  EXPECT_ERROR(read_hf_config(dir.path()), dir / "config.json" + ": larger than 1000000 bytes");
+}
+
+struct Bad {
+  const char* json;
+  const char* message;
+};
+
+class BadHfConfig : public ::testing::TestWithParam<Bad> {};
+
+TEST_P(BadHfConfig, IsRefusedWithOneLineThatNamesTheAllowedValues) {
+  EXPECT_ERROR(parse_hf_config(GetParam().json, "dir/config.json"),
+               std::string("dir/config.json: ") + GetParam().message);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Values, BadHfConfig,
+    ::testing::Values(
+        Bad{"[]", "not a JSON object"}, Bad{"", "not valid JSON (line 1, column 1)"},
+        Bad{R"({"n_layer": 1, "n_layer": 2})", R"(JSON has the key "n_layer" twice)"},
+        Bad{R"({"n_layer": 0})", "n_layer is 0; it must be an integer from 1 to 10000"},
+        Bad{R"({"n_layer": -1})", "n_layer is -1; it must be an integer from 1 to 10000"},
+        Bad{R"({"n_layer": 12.0})", "n_layer is 12.0; it must be an integer"},
+        Bad{R"({"n_layer": "12"})", R"(n_layer is "12"; it must be an integer)"},
+        Bad{R"({"n_layer": null})", "n_layer is null; it must be an integer"},
+        Bad{R"({"n_layer": 18446744073709551615})", "n_layer is 18446744073709551615; it must be an integer"},
+        Bad{R"({"num_hidden_layers": 0})", "num_hidden_layers is 0; it must be an integer"},
+        Bad{R"({"vocab_size": 1000000000000})", "vocab_size is 1000000000000; it must be an integer from 1"},
+        Bad{R"({"n_positions": 0})", "n_positions is 0"}, Bad{R"({"n_embd": 0})", "n_embd is 0"},
+        Bad{R"({"n_embd": 1152921504606846976})", "n_embd is 1152921504606846976"},
+        Bad{R"({"n_head": 1000})", "n_head is 1000; it must be an integer from 1 to 768"},
+        Bad{R"({"n_head": 7})", "n_embd 768 is not a multiple of n_head 7"},
+        Bad{R"({"n_inner": 1024})", "n_inner is 1024; it must be 3072"},
+        Bad{R"({"layer_norm_epsilon": 0})", "layer_norm_epsilon is 0; it must be a number above 0"},
+        Bad{R"({"layer_norm_epsilon": -1e-5})", "layer_norm_epsilon is -1e-05; it must be a number above 0"},
+        Bad{R"({"layer_norm_epsilon": "1e-5"})", "layer_norm_epsilon is"},
+        Bad{R"({"layer_norm_epsilon": 1e999})", "not valid JSON (a number is out of range)"},
+        Bad{R"({"tie_word_embeddings": 1})", "tie_word_embeddings is 1; it must be true or false"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    OtherModels, BadHfConfig,
+    ::testing::Values(
+        Bad{R"({"model_type": "llama"})", R"(model_type is "llama"; it must be gpt2)"},
+        Bad{R"({"model_type": "gpt2\n"})", R"(model_type is "gpt2\n"; it must be gpt2)"},
+        Bad{R"({"activation_function": "gelu"})",
+            R"(activation_function is "gelu"; it must be gelu_new or gelu_pytorch_tanh)"},
+        Bad{R"({"activation_function": ["gelu_new"]})", R"(activation_function is ["gelu_new"]; it must be)"},
+        Bad{R"({"scale_attn_weights": false})", "scale_attn_weights is false; it must be true"},
+        Bad{R"({"scale_attn_by_inverse_layer_idx": true})",
+            "scale_attn_by_inverse_layer_idx is true; it must be false"},
+        Bad{R"({"add_cross_attention": true})", "add_cross_attention is true; it must be false"}));
+
+}  // namespace
+}  // namespace gpt2
