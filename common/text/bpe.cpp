@@ -1,0 +1,147 @@
+#include "common/text/bpe.h"
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <queue>
+#include <unordered_map>
+#include <utility>
+
+#include "common/base/error.h"
+#include "common/base/json.h"
+#include "common/text/pretokenizer.h"
+
+namespace gpt2 {
+namespace {
+
+constexpr int32_t kNone = -1;  // neither an id nor a rank
+
+uint64_t pair_of(int32_t left, int32_t right) {
+  return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
+}
+
+std::pair<std::string, std::string> split_merge(std::string_view line, const std::string& where) {
+  const size_t space = line.find(' ');
+  const bool one_space = space != line.npos && line.find(' ', space + 1) == line.npos;
+  if (!one_space || line.front() == ' ' || line.back() == ' ')
+    fail("{}: {} is not a merge, which is two tokens with a space between", where,
+         escaped(std::string(line)));
+  return {std::string(line.substr(0, space)), std::string(line.substr(space + 1))};
+}
+
+int32_t id_of(const std::string& token, const Vocabulary& vocabulary, const std::string& where) {
+  const auto found = vocabulary.ids.find(token);
+  if (found == vocabulary.ids.end())
+    fail("{}: token {} is not in {}; use the two files of one tokenizer", where, escaped(token),
+         vocabulary.name);
+  return found->second;
+}
+
+}  // namespace
+
+std::vector<Merge> parse_merges(std::string_view text, const std::string& name,
+                                const Vocabulary& vocabulary) {
+  std::vector<Merge> merges;
+  std::unordered_map<uint64_t, int> lines;  // of each pair
+  for (int number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (number == 1 && line.starts_with("#version")) continue;
+    const std::string where = fmt::format("{}, line {}", name, number);
+    const auto [left, right] = split_merge(line, where);
+    const Merge merge{id_of(left, vocabulary, where), id_of(right, vocabulary, where),
+                      id_of(left + right, vocabulary, where)};
+    const auto [same, is_new] = lines.emplace(pair_of(merge.left, merge.right), number);
+    require(is_new, "{}: the same merge as in line {}; a pair has one rank", where, same->second);
+    merges.push_back(merge);
+  }
+  return merges;
+}
+
+BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges)
+    : vocabulary_(std::move(vocabulary)), merges_(std::move(merges)) {
+  ranks_.assign(std::bit_ceil(2 * merges_.size() + 1), kNone);
+  for (size_t rank = 0; rank < merges_.size(); ++rank)
+    ranks_[slot_of(merges_[rank].left, merges_[rank].right)] = static_cast<int32_t>(rank);
+}
+
+// Where in ranks_ the pair is, or would be. Half of the slots are free, which ends the search.
+size_t BpeTokenizer::slot_of(int32_t left, int32_t right) const {
+  constexpr uint64_t kGoldenRatio =
+      0x9E3779B97F4A7C15;  // Knuth, TAOCP 6.4: the product's high bits are mixed
+  const size_t mask = ranks_.size() - 1;
+  for (size_t slot = pair_of(left, right) * kGoldenRatio >> 32;; ++slot) {
+    const int32_t rank = ranks_[slot & mask];
+    if (rank == kNone || (merges_[rank].left == left && merges_[rank].right == right)) return slot & mask;
+  }
+}
+
+std::vector<int32_t> BpeTokenizer::encode(std::string_view text) const {
+  // Language repeats itself: of a piece that occurred before, the ids are copied from there. Pieces of
+  // equal hash replace each other, so that the table stays in the processor's cache.
+  struct Occurrence {
+    std::string_view piece;
+    size_t begin, end;  // of its ids
+  };
+  constexpr size_t kMaxSlots = 1 << 16;
+  std::vector<Occurrence> seen(std::bit_ceil(std::clamp<size_t>(text.size() / 16, 1, kMaxSlots)));
+  std::vector<int32_t> ids;
+  Pieces pieces(text);
+  for (std::string_view piece; pieces.next(piece);) {
+    Occurrence& last = seen[std::hash<std::string_view>()(piece) & (seen.size() - 1)];
+    const size_t begin = ids.size();
+    if (last.piece == piece) {
+      for (size_t i = last.begin; i < last.end; ++i) ids.push_back(ids[i]);
+    } else {
+      encode_piece(piece, ids);
+    }
+    last = {piece, begin, ids.size()};
+  }
+  return ids;
+}
+
+void BpeTokenizer::encode_piece(std::string_view piece, std::vector<int32_t>& ids) const {
+  // The tokens so far are a linked list over the piece's positions; a token stands at its first byte's.
+  struct Part {
+    int32_t id;
+    size_t previous, next;
+  };
+  const size_t n = piece.size();
+  std::vector<Part> parts(n + 1, Part{kNone, n, n});  // the last is the end of the list
+  // The merges that may apply, the next one on top: the rank, and the left part's position in the low bits
+  // (one integer compares twice as fast as a pair, and the heap is where a long piece spends its time).
+  constexpr int kPositionBits = 33;
+  std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> candidates;
+  const auto consider = [&](size_t left) {
+    const int32_t rank = ranks_[slot_of(parts[left].id, parts[parts[left].next].id)];
+    if (rank != kNone) candidates.push(uint64_t{static_cast<uint32_t>(rank)} << kPositionBits | left);
+  };
+  for (size_t i = 0; i < n; ++i)
+    parts[i] = {vocabulary_.byte_ids[static_cast<unsigned char>(piece[i])], i - 1, i + 1};
+  for (size_t i = 0; i < n; ++i) consider(i);
+  while (!candidates.empty()) {
+    const Merge& merge = merges_[candidates.top() >> kPositionBits];
+    const size_t left = candidates.top() & ((uint64_t{1} << kPositionBits) - 1);
+    candidates.pop();
+    const size_t right = parts[left].next;
+    if (parts[left].id != merge.left || parts[right].id != merge.right) continue;  // merged meanwhile
+    parts[left].id = merge.result;
+    parts[left].next = parts[right].next;
+    parts[right].id = kNone;
+    parts[parts[left].next].previous = left;
+    consider(left);
+    if (left > 0) consider(parts[left].previous);
+  }
+  for (size_t i = 0; i < n; i = parts[i].next) ids.push_back(parts[i].id);
+}
+
+std::string BpeTokenizer::decode(std::span<const int32_t> ids) const { return join(ids, vocabulary_.bytes); }
+
+std::optional<int32_t> BpeTokenizer::end_of_text() const {
+  const auto found = vocabulary_.ids.find(std::string(kEndOfText));
+  if (found == vocabulary_.ids.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace gpt2

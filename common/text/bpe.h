@@ -1,0 +1,52 @@
+// GPT-2's byte-pair encoding (Sennrich et al. 2016, over bytes as in Radford et al. 2019).
+//
+// A piece of text begins as its bytes; of all neighbours that a merge names, the pair of the lowest rank
+// (the leftmost of equals) becomes one token, until no merge applies. Any bytes encode, and
+// decode(encode(x)) == x. With no merges it is a byte tokenizer.
+//
+// since 03_sampling
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/text/tokenizer.h"
+#include "common/text/vocabulary.h"
+
+namespace gpt2 {
+
+// Two tokens that become a third; its rank is its place in the list.
+struct Merge {
+  int32_t left, right, result;
+};
+
+// From lines "left right" in the vocabulary's spelling, lowest rank first, after an optional first line
+// "#version: ..." (vocab.bpe, merges.txt). Errors name the line; `name` is the file.
+std::vector<Merge> parse_merges(std::string_view text, const std::string& name, const Vocabulary& vocabulary);
+
+class BpeTokenizer final : public Tokenizer {
+ public:
+  BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges);
+
+  // Time O(n log n) for one piece of n bytes.
+  std::vector<int32_t> encode(std::string_view text) const override;
+  std::string decode(std::span<const int32_t> ids) const override;
+  int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.bytes.size()); }
+  std::optional<int32_t> end_of_text() const override;
+
+ private:
+  void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const;
+  size_t slot_of(int32_t left, int32_t right) const;
+
+  Vocabulary vocabulary_;
+  std::vector<Merge> merges_;
+  // The rank of each pair, found by open addressing: the look-ups are most of the time that a new word takes,
+  // and with std::unordered_map encoding takes a quarter longer.
+  std::vector<int32_t> ranks_;
+};
+
+}  // namespace gpt2

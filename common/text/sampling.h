@@ -1,0 +1,38 @@
+// Choosing the next token from a model's probabilities, with torch's functions and torch's random numbers.
+//
+// These run on the host and return tensors there: a row of probabilities is small, and the same seed gives
+// the same ids whatever device the model is on.
+//
+// since 03_sampling
+#pragma once
+
+#include "common/tensor/random.h"
+#include "common/tensor/tensor.h"
+
+namespace gpt2 {
+
+// The k largest values of each row of x (B, V), largest first, and their columns: two tensors (B, min(k, V)). Of
+// equal values the one further left comes first.
+struct TopK {
+  Tensor values;
+  Tensor indices;  // int32
+};
+TopK topk(const Tensor& x, int64_t k);
+
+// One column for each row of p (B, K), drawn with probability proportional to p: argmax of p / q, where q is
+// exponential, as torch.multinomial(p, 1) draws it -> (B, 1) int32
+Tensor multinomial(const Tensor& p, Generator& generator);
+
+// y[b, j] = x[b, indices[b, j]]; x (B, K) and indices (B, J) int32 -> (B, J)
+Tensor gather(const Tensor& x, const Tensor& indices);
+
+// x (B, T) and y (B, U), ids on any device, side by side -> (B, T + U), on the device of x
+Tensor cat(const Tensor& x, const Tensor& y);
+
+// The last n ids of each row of x (B, T), or all if there are fewer -> (B, min(n, T)), on the device of x
+Tensor last(const Tensor& x, int64_t n);
+
+// The ids of one row of x (B, T).
+std::vector<int32_t> row(const Tensor& x, int64_t b);
+
+}  // namespace gpt2

@@ -1,0 +1,33 @@
+// The vocabulary of a byte-level tokenizer: token ids 0..n-1 and the bytes that each stands for.
+//
+// Files write a token in GPT-2's byte alphabet, in which each of the 256 bytes is a printable character:
+// '!'..'~', U+00A1..U+00AC and U+00AE..U+00FF stand for themselves, the other 68 bytes, in order, are
+// U+0100..U+0143 (so a space is U+0120). A token's spelling is its bytes in that alphabet.
+//
+// since 03_sampling
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace gpt2 {
+
+struct Vocabulary {
+  std::string name;                              // of the file, for messages
+  std::vector<std::string> bytes;                // of each id
+  std::unordered_map<std::string, int32_t> ids;  // of each spelling
+  std::array<int32_t, 256> byte_ids{};           // of the token that is this one byte
+};
+
+// From a JSON object {"spelling": id, ...} (encoder.json, vocab.json). Fails unless the ids are 0..n-1
+// and every byte has a token; `name` is the file that messages name.
+Vocabulary parse_vocabulary(std::string_view json, const std::string& name);
+
+// 257 tokens, GPT-2's first 256 and its last: the bytes in the alphabet's order, then <|endoftext|>.
+Vocabulary byte_vocabulary();
+
+}  // namespace gpt2

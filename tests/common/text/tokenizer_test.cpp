@@ -1,0 +1,99 @@
+#include "common/text/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <random>
+#include <string>
+
+#include "tests/common/files.h"
+
+namespace gpt2 {
+namespace {
+
+using testing::put_file;
+using testing::TempDir;
+using Ids = std::vector<int32_t>;
+
+// encoder.json of the byte tokenizer and one token more, "he" (257).
+std::string vocabulary_json() {
+  const auto byte = make_tokenizer("byte", "");
+  std::string json = "{\"<|endoftext|>\": 256, \"he\": 257";
+  for (int id = 0; id < 256; ++id) {
+    const unsigned b = static_cast<unsigned char>(byte->decode({{id}})[0]);
+    const bool itself = (b > 0x20 && b < 0x7F) || (b > 0xA0 && b != 0xAD);
+    json += fmt::format(", \"\\u{:04x}\": {}", itself ? b : 0x100 + id - 188, id);
+  }
+  return json + "}";
+}
+
+TEST(ByteTokenizer, IsGpt2sFirst256IdsAndEndOfText) {
+  const auto tokenizer = make_tokenizer("byte", "");
+  EXPECT_EQ(tokenizer->vocab_size(), 257);
+  EXPECT_EQ(tokenizer->end_of_text(), 256);
+  EXPECT_EQ(tokenizer->encode("Hi there\n"), (Ids{39, 72, 220, 83, 71, 68, 81, 68, 198}));
+  std::string bytes(256, '\0');
+  std::iota(bytes.begin(), bytes.end(), '\0');
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode(bytes)), bytes);
+}
+
+TEST(Tokenizer, EndOfTextIsATokenOnlyWhereAskedFor) {
+  const auto tokenizer = make_tokenizer("byte", "");
+  EXPECT_EQ(tokenizer->encode("<|endoftext|>").size(), 13u);
+  EXPECT_EQ(tokenizer->encode_documents("<|endoftext|>a<|endoftext|><|endoftext|>b<|endoftext"),
+            (Ids{256, 64, 256, 256, 65, 27, 91, 68, 77, 67, 78, 69, 83, 68, 87, 83}));
+  EXPECT_EQ(tokenizer->encode_documents(""), Ids{});
+  EXPECT_EQ(tokenizer->decode({{64, 256}}), "a<|endoftext|>");
+}
+
+TEST(CharTokenizer, NumbersTheCharactersOfTheCorpusByCodePoint) {
+  const auto tokenizer = make_tokenizer("char", "hé\xE2\x82\xAC!\xF0\x9F\x99\x82 h\nh");
+  EXPECT_EQ(tokenizer->vocab_size(), 7);
+  EXPECT_EQ(tokenizer->end_of_text(), std::nullopt);
+  EXPECT_EQ(tokenizer->encode("\n !hé\xE2\x82\xAC\xF0\x9F\x99\x82"), (Ids{0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(tokenizer->decode({{3, 4}}), "hé");
+  EXPECT_ERROR(tokenizer->decode({{7}}), "token id 7 is outside the vocabulary (7)");
+}
+
+TEST(CharTokenizer, ACharacterThatTheCorpusHasNotIsNamed) {
+  const auto tokenizer = make_tokenizer("char", "abc");
+  EXPECT_ERROR(tokenizer->encode("abd"), "tokenizer char: \"d\" is not among the 3 characters");
+  EXPECT_ERROR(tokenizer->encode("\n"), "tokenizer char: \"\\n\" is not among the 3 characters");
+  EXPECT_ERROR(make_tokenizer("char", ""),
+               "tokenizer char: the text that it takes its characters from is empty");
+}
+
+TEST(CharTokenizer, DecodeOfEncodeIsTheCorpusForAnyBytes) {
+  std::mt19937 random(6);
+  std::string corpus;
+  for (int i = 0; i < 10000; ++i) corpus += char(random() % 256);
+  const auto tokenizer = make_tokenizer("char", corpus);
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode(corpus)), corpus);
+}
+
+TEST(MakeTokenizer, OpensBothPairsOfNames) {
+  for (const auto& [vocabulary, merges] :
+       {std::pair{"encoder.json", "vocab.bpe"}, {"vocab.json", "merges.txt"}}) {
+    const TempDir folder;
+    put_file(folder / vocabulary, vocabulary_json());
+    put_file(folder / merges, "#version: 0.2\nh e\n");
+    const auto tokenizer = make_tokenizer(folder.path(), "");
+    EXPECT_EQ(tokenizer->vocab_size(), 258);
+    EXPECT_EQ(tokenizer->encode("the he"), (Ids{83, 257, 220, 257}));
+  }
+}
+
+TEST(MakeTokenizer, SaysWhatItLookedFor) {
+  EXPECT_ERROR(make_tokenizer("bytes", ""), "tokenizer bytes: no such folder; give byte, char or a folder");
+  const TempDir folder;
+  EXPECT_ERROR(make_tokenizer(folder.path(), ""),
+               folder.path() + ": holds neither vocab.bpe and encoder.json nor merges.txt and vocab.json");
+  put_file(folder / "vocab.bpe", "#version: 0.2\n");
+  EXPECT_ERROR(make_tokenizer(folder.path(), ""), folder / "encoder.json" + ": cannot open: No such file");
+  put_file(folder / "encoder.json", vocabulary_json());
+  put_file(folder / "vocab.bpe", "#version: 0.2\nh e\nhe\n");
+  EXPECT_ERROR(make_tokenizer(folder.path(), ""), folder / "vocab.bpe" + ", line 3: \"he\" is not a merge");
+}
+
+}  // namespace
+}  // namespace gpt2
