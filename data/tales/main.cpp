@@ -1,0 +1,47 @@
+// Writes the embedded corpus to the standard output: tales [--bytes N] [--seed N]
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "common/app/program.h"
+#include "common/base/error.h"
+#include "data/tales/tales.h"
+
+using namespace gpt2;
+
+// False when nobody reads any more: `tales | head` is no error.
+static bool write(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size()) return true;
+  require(errno == EPIPE, "standard output: {}", std::strerror(errno));
+  return false;
+}
+
+static void write_stream(uint64_t bytes, uint64_t seed) {
+  constexpr size_t kChunk = 1 << 16;
+  Tales stream(seed);
+  std::string chunk;
+  for (uint64_t left = bytes; left > 0; left -= chunk.size()) {
+    chunk.clear();
+    while (chunk.size() < kChunk) chunk.append(stream.next_story()).append(Tales::kSeparator);
+    if (chunk.size() > left) chunk.resize(left);
+    if (!write(chunk)) return;
+  }
+}
+
+int main(int argc, char** argv) {
+  return app::run("tales", argc, argv, [](app::CommandLine& flags) {
+    constexpr int64_t kEndless = -1;
+    int64_t bytes = kEndless;
+    uint64_t seed = 1337;
+    flags.add("--bytes", bytes, kEndless, std::numeric_limits<int64_t>::max(),
+              "bytes to write; -1: without end");
+    flags.add("--seed", seed, "another seed, other stories");
+    flags.parse();
+    std::signal(SIGPIPE, SIG_IGN);             // a closed pipe comes back from fwrite instead
+    std::setvbuf(stdout, nullptr, _IONBF, 0);  // so that nothing is left to flush into it
+    write_stream(bytes == kEndless ? std::numeric_limits<uint64_t>::max() : bytes, seed);
+  });
+}
