@@ -1,0 +1,55 @@
+#include "common/app/inspect.h"
+
+#include <algorithm>
+
+#include "common/app/statistics.h"
+#include "common/data/png.h"
+#include "common/data/safetensors.h"
+
+namespace gpt2::app {
+namespace {
+
+constexpr std::string_view kHead = "lm_head.weight";
+
+// Values to bytes: the smallest is black, the largest white.
+std::vector<uint8_t> grey_scale(const std::vector<float>& values) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const float offset = *low, range = std::max(*high - *low, 1e-30f);
+  std::vector<uint8_t> pixels;
+  for (const float value : values) pixels.push_back(uint8_t(std::lround(255 * (value - offset) / range)));
+  return pixels;
+}
+
+bool is_position_embedding(const SafetensorsEntry& entry) {
+  return entry.name.ends_with("wpe.weight") && entry.shape.size() == 2;
+}
+
+}  // namespace
+
+void print_parameters(const nn::Module& model) {
+  const auto parameters = model.named_parameters();
+  int64_t head_tensors = 0, head = 0;
+  for (const auto& [name, tensor] : parameters) {
+    fmt::print("{:40} {}\n", name, to_string(tensor->shape()));
+    if (name == kHead) head_tensors = 1, head = tensor->numel();
+  }
+  const int64_t tensors = int64_t(parameters.size()), n = model.num_parameters();
+  fmt::print("{} tensors, {} parameters; without {} {} tensors, {} parameters\n", tensors, n, kHead,
+             tensors - head_tensors, n - head);
+}
+
+void explore(const std::string& directory, const std::string& picture) {
+  const SafetensorsCheckpoint checkpoint(directory);
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    std::vector<float> values(size_t(entry.numel()));
+    read_float32(entry, values);
+    const auto [mean, std] = mean_and_std(values);
+    fmt::print("{:40} {:5} {:16} mean {:9.5f} std {:8.5f}\n", name, entry.dtype, to_string(entry.shape), mean,
+               std);
+    if (!is_position_embedding(entry)) continue;
+    write_png(picture, entry.shape[1], entry.shape[0], PngColor::kGrey, grey_scale(values));
+    fmt::print("{:40} drawn in {}\n", "", picture);
+  }
+}
+
+}  // namespace gpt2::app

@@ -1,0 +1,49 @@
+// The log: one JSON object a line in a file, `event` first, and the video's line on the terminal.
+//
+// Events: config, step, val, hellaswag, sample, checkpoint, done. A reader of the file needs nothing else:
+// plots, tests and the timing table are made from it.
+//
+// since 01_module
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "common/app/options.h"
+#include "common/nn/module.h"
+
+namespace gpt2::app {
+
+// One optimizer step as the log shows it.
+struct StepRecord {
+  int64_t step = 0;
+  double loss = 0;
+  double ms = 0;       // wall time of the step
+  int64_t tokens = 0;  // tokens it trained on
+};
+
+class Log {
+ public:
+  // Writes to the file `path`, replacing it; to no file if the path is empty.
+  explicit Log(const std::string& path);
+
+  // One line: {"event": name, ...fields}.
+  void event(const std::string& name, const nlohmann::ordered_json& fields);
+
+  // The config event: the flags, and how many parameters the model has.
+  void config(const Options& options, const nn::Module& model);
+
+  // A step event, and on the terminal: step    0 | loss: 10.983512 | dt: 812.40ms | tok/sec: 315.12
+  void step(const StepRecord& record);
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::string path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+}  // namespace gpt2::app

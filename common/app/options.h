@@ -1,0 +1,57 @@
+// The flags that every step accepts, with one meaning. A step that does not train has no use for --steps.
+//
+// since 01_module
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/app/program.h"
+#include "common/tensor/tensor.h"
+#include "common/text/tokenizer.h"
+
+namespace gpt2::app {
+
+struct Options {
+  std::string device = "auto";
+  std::string model = "tiny";
+  std::string data = "tales";
+  std::string tokenizer;  // empty: the model directory's own, or byte
+  std::string log;
+  uint64_t seed = 1337;
+  int64_t steps = 50;
+  int64_t batch = 0, seq = 0;  // 0: what suits model and device
+
+  void add_to(CommandLine& flags);
+
+  // The device to run on; fails if there is no such.
+  Device on() const { return parse_device(device); }
+
+  // B and T of a batch, for a model with this block size. Fails if --seq is longer than that.
+  struct BatchShape {
+    int64_t B, T;
+  };
+  BatchShape batch_shape(int64_t block_size) const;
+};
+
+// The text that --data names: tales, the embedded corpus, or a file. Fails on an empty one.
+std::string read_corpus(const std::string& data);
+
+// The tokenizer that --tokenizer names, or by default the one beside the model's weights, or byte.
+std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);
+
+// Fails if the tokenizer makes ids that the model's vocabulary does not have.
+void check_vocabulary(const Tokenizer& tokenizer, int64_t vocab_size);
+
+// The token ids in "464,3290". Fails on what is no id below `vocab_size`, naming the flag it came from.
+std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size);
+
+// The first B x T tokens of a text, on the device that runs -> (B, T). Fails if the text is shorter.
+Tensor first_batch(const Options& options, const Tokenizer& tokenizer, const std::string& text,
+                   int64_t block_size);
+
+// True if --model names a Hugging Face directory rather than a size.
+bool is_directory(const std::string& model);
+
+}  // namespace gpt2::app

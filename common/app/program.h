@@ -1,0 +1,48 @@
+// What every program does around its own work: flags in, errors out.
+//
+//   int main(int argc, char** argv) {
+//     return app::run("04_overfit", argc, argv, [](app::CommandLine& flags) {
+//       Options options;
+//       options.add_to(flags);
+//       flags.parse();
+//       ...
+//     });
+//   }
+//
+// since 01_module
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+namespace gpt2::app {
+
+class CommandLine {
+ public:
+  CommandLine(std::string program, int argc, char** argv);
+
+  // Declares a flag: `value` is its default and receives what the user gives. Bounds are inclusive.
+  void add(const std::string& flag, std::string& value, const std::string& help);
+  void add(const std::string& flag, bool& value, const std::string& help);
+  void add(const std::string& flag, uint64_t& value, const std::string& help);
+  void add(const std::string& flag, int64_t& value, int64_t low, int64_t high, const std::string& help);
+  void add(const std::string& flag, double& value, double low, double high, const std::string& help);
+
+  // Reads the arguments. Fails on an unknown flag or a value out of range, naming both; --help ends the program.
+  void parse();
+
+  const std::string& program() const { return program_; }
+
+ private:
+  std::string program_;
+  int argc_;
+  char** argv_;
+  CLI::App app_;
+};
+
+// Runs `body`, prints what it throws as one line on stderr, after the program's name, and returns main's exit
+// status: 0, or 1 after an error.
+int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body);
+
+}  // namespace gpt2::app

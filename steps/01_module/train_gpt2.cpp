@@ -1,0 +1,39 @@
+// Builds GPT-2, lists its parameters, and runs a batch of text through it.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/app/inspect.h"
+#include "common/app/log.h"
+#include "common/app/statistics.h"
+#include "gpt2.h"
+
+namespace {
+
+void run(app::CommandLine& flags) {
+  app::Options options;
+  options.add_to(flags);
+  flags.parse();
+  app::Log log(options.log);
+  const std::string text = app::read_corpus(options.data);
+  const auto tokenizer = app::make_tokenizer(options, text);
+
+  nn::manual_seed(options.seed);
+  GPT model(config_named(options.model, tokenizer->vocab_size()));
+  model.to(options.on());
+  app::check_vocabulary(*tokenizer, model.config.vocab_size);
+  log.config(options, model);
+  app::print_parameters(model);
+
+  const NoGrad no_grad;
+  const Tensor x = app::first_batch(options, *tokenizer, text, model.config.block_size);  // (B, T)
+  const Tensor logits = model(x);  // (B, T, vocab_size)
+  const auto [mean, std] = app::mean_and_std(logits.to_vector<float>());
+  fmt::print("ids {} -> logits {}, mean {:.4f}, std {:.4f}\n", to_string(x.shape()),
+             to_string(logits.shape()), mean, std);
+  log.event("done", {{"logits", logits.shape()}, {"mean", mean}, {"std", std}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return app::run("01_module", argc, argv, run); }

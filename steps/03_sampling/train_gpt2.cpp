@@ -1,0 +1,103 @@
+// Samples text from GPT-2: a prompt in, its continuations out.
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/app/log.h"
+#include "common/text/sampling.h"
+#include "common/text/utf8.h"
+#include "gpt2.h"
+
+namespace {
+
+struct Options : app::Options {
+  std::string prompt = "Hello, I'm a language model,";
+  std::string ids, print_ids;
+  int64_t num_sequences = 5, max_tokens = 32, top_k = 50;
+  double temperature = 1;
+
+  void add_to(app::CommandLine& flags) {
+    app::Options::add_to(flags);
+    flags.add("--prompt", prompt, "the text to continue");
+    flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290");
+    flags.add("--print-ids", print_ids, "print the token ids of this text and end");
+    flags.add("--num-sequences", num_sequences, 1, 1 << 16, "how many continuations");
+    flags.add("--max-tokens", max_tokens, 1, 1 << 20, "tokens to add");
+    flags.add("--top-k", top_k, 1, 1 << 24, "choose among the k most likely tokens");
+    flags.add("--temperature", temperature, 1e-3, 1e3,
+              "below 1: likely tokens more often; above: less often");
+  }
+};
+
+// The prompt's ids once for every sequence -> (num_sequences, T)
+Tensor prompt_ids(const Options& options, const Tokenizer& tokenizer, int64_t vocab_size) {
+  const std::vector<int32_t> prompt = options.ids.empty() ? tokenizer.encode(options.prompt)
+                                                          : app::parse_ids("--ids", options.ids, vocab_size);
+  require(!prompt.empty(), "--prompt: the text is empty; give at least one character");
+  std::vector<int32_t> rows;
+  for (int64_t i = 0; i < options.num_sequences; ++i) rows.insert(rows.end(), prompt.begin(), prompt.end());
+  return from_vector(rows, {options.num_sequences, int64_t(prompt.size())}, options.on());
+}
+
+// Adds max_tokens ids to each row of x (B, T), and prints the first row as it grows.
+Tensor generate(GPT& model, Tensor x, const Options& options, const Tokenizer& tokenizer) {
+  Generator generator(options.seed);
+  Utf8Stream stream;
+  fmt::print("> {}", stream.push(tokenizer.decode(row(x, 0))));
+  for (int64_t i = 0; i < options.max_tokens; ++i) {
+    const Tensor logits = model(last(x, model.config.block_size));  // (B, T, vocab_size)
+    const Tensor next =
+        logits.slice(1, logits.size(1) - 1, 1).contiguous().view({x.size(0), -1});  // (B, vocab_size)
+    const Tensor probs = softmax(next / options.temperature);                       // (B, vocab_size)
+    const auto [topk_probs, topk_indices] = topk(probs, options.top_k);             // (B, k)
+    const Tensor ix = multinomial(topk_probs, generator);                           // (B, 1)
+    const Tensor xcol = gather(topk_indices, ix);                                   // (B, 1)
+    x = cat(x, xcol);
+    fmt::print("{}", stream.push(tokenizer.decode(row(xcol, 0))));
+    std::fflush(stdout);
+  }
+  fmt::print("{}\n", stream.finish());
+  return x;
+}
+
+// Bytes that may end inside a character, as text.
+std::string readable(const std::string& bytes) {
+  Utf8Stream stream;
+  std::string text = stream.push(bytes);
+  return text + stream.finish();
+}
+
+void run(app::CommandLine& flags) {
+  Options options;
+  options.add_to(flags);
+  flags.parse();
+  app::Log log(options.log);
+  const std::string text = app::read_corpus(options.data);
+  const auto tokenizer = app::make_tokenizer(options, text);
+  if (!options.print_ids.empty()) {
+    fmt::print("{}\n", fmt::join(tokenizer->encode(options.print_ids), " "));
+    return;
+  }
+
+  nn::manual_seed(options.seed);
+  const bool pretrained = app::is_directory(options.model);
+  GPT model(pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size()));
+  if (pretrained) nn::load(model, options.model);
+  model.to(options.on());
+  app::check_vocabulary(*tokenizer, model.config.vocab_size);
+  log.config(options, model);
+
+  const NoGrad no_grad;
+  const Tensor x = prompt_ids(options, *tokenizer, model.config.vocab_size);
+  const Tensor y = generate(model, x, options, *tokenizer);
+  for (int64_t i = 0; i < options.num_sequences; ++i) {
+    const std::string sample = readable(tokenizer->decode(row(y, i)));
+    if (i > 0) fmt::print("> {}\n", sample);
+    log.event("sample", {{"ids", row(y, i)}, {"text", sample}});
+  }
+  log.event("done", {{"sequences", options.num_sequences}, {"tokens", y.size(1)}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return app::run("03_sampling", argc, argv, run); }

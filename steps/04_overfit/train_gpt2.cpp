@@ -1,0 +1,58 @@
+// Trains GPT-2 on a text, or overfits its first batch.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/app/log.h"
+#include "common/app/stopwatch.h"
+#include "common/data/loader.h"
+#include "common/optim/adamw.h"
+#include "gpt2.h"
+
+namespace {
+
+struct Options : app::Options {
+  bool overfit = false;
+
+  void add_to(app::CommandLine& flags) {
+    app::Options::add_to(flags);
+    flags.add("--overfit", overfit, "train on the first batch only");
+  }
+};
+
+void run(app::CommandLine& flags) {
+  Options options;
+  options.add_to(flags);
+  flags.parse();
+  app::Log log(options.log);
+  const std::string text = app::read_corpus(options.data);
+  const auto tokenizer = app::make_tokenizer(options, text);
+
+  nn::manual_seed(options.seed);
+  const bool pretrained = app::is_directory(options.model);
+  GPT model(pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size()));
+  if (pretrained) nn::load(model, options.model);
+  model.to(options.on());
+  app::check_vocabulary(*tokenizer, model.config.vocab_size);
+  log.config(options, model);
+
+  const auto [B, T] = options.batch_shape(model.config.block_size);
+  DataLoaderLite loader(tokenizer->encode(text), B, T, options.on());
+  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
+  optim::AdamW optimizer(model, {.lr = 3e-4});
+  for (int64_t step = 0; step < options.steps; ++step) {
+    const app::StopWatch watch(options.on());
+    if (options.overfit) loader.reset();
+    const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
+    optimizer.zero_grad();
+    const auto [logits, loss] = model(x, y);
+    loss.backward();
+    optimizer.step();
+    log.step({.step = step, .loss = loss.item(), .ms = watch.ms(), .tokens = B * T});
+  }
+  log.event("done", {{"steps", options.steps}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return app::run("04_overfit", argc, argv, run); }
