@@ -1,0 +1,270 @@
+// Every kernel at the sizes of one GPT-2 124M training step with B=4, T=256: its time, and the memory traffic or
+// arithmetic it gets out of the machine. `copy 154 MB` is as fast as memory goes.
+//
+//   kernels_bench --benchmark_filter=cpu/softmax
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "common/kernels/adamw.h"
+#include "common/kernels/add.h"
+#include "common/kernels/causal_mask.h"
+#include "common/kernels/copy.h"
+#include "common/kernels/cross_entropy.h"
+#include "common/kernels/embedding.h"
+#include "common/kernels/fill.h"
+#include "common/kernels/gelu.h"
+#include "common/kernels/layernorm.h"
+#include "common/kernels/matmul.h"
+#include "common/kernels/scale.h"
+#include "common/kernels/softmax.h"
+#include "common/kernels/sum_rows.h"
+#include "common/ops/dispatch.h"
+#include "common/tensor/memory.h"
+
+namespace gpt2 {
+namespace {
+
+constexpr int64_t B = 4, T = 256, C = 768, nh = 12, hs = 64, V = 50257, rows = B * T;
+
+// Where a benchmark's arrays live; they go with it.
+class Arrays {
+ public:
+  explicit Arrays(Device device) : device_(device) {}
+
+  float* floats(int64_t n) {  // uniform in [-1, 1)
+    std::mt19937 generator(1);
+    std::vector<float> values(static_cast<size_t>(n));
+    for (float& value : values) value = static_cast<float>(generator() / 2147483648.0 - 1);
+    return static_cast<float*>(store(values.data(), values.size() * sizeof(float)));
+  }
+  int32_t* ids(int64_t n) {  // uniform in [0, V)
+    std::mt19937 generator(1);
+    std::vector<int32_t> values(static_cast<size_t>(n));
+    for (int32_t& value : values) value = static_cast<int32_t>(generator() % V);
+    return static_cast<int32_t*>(store(values.data(), values.size() * sizeof(int32_t)));
+  }
+
+ private:
+  void* store(const void* values, size_t bytes) {
+    owned_.push_back(std::make_unique<Storage>(device_, bytes));
+    backend(device_).copy(owned_.back()->data(), values, bytes, context().stream(device_));
+    return owned_.back()->data();
+  }
+  Device device_;
+  std::vector<std::unique_ptr<Storage>> owned_;
+};
+
+// What is run, the bytes that it has to read and write at least, and its multiplications and additions.
+struct Work {
+  std::function<void()> run;
+  int64_t floats_moved = 0;
+  double operations = 0;
+};
+
+using MakeWork = Work (*)(Device device, Arrays& arrays);
+
+void measure(benchmark::State& state, Device device, MakeWork make) {
+  Arrays arrays(device);
+  const Work work = make(device, arrays);
+  work.run();
+  // A GPU is kept busy, so that the time of a launch is hidden as it is in a training step.
+  const int repeats = device.is_cuda() ? 20 : 1;
+  synchronize(device);
+  for (auto _ : state) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < repeats; ++i) work.run();
+    synchronize(device);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    state.SetIterationTime(seconds.count() / repeats);
+  }
+  const auto rate = benchmark::Counter::kIsIterationInvariantRate;
+  if (work.floats_moved > 0) state.counters["GB/s"] = {4e-9 * double(work.floats_moved), rate};
+  if (work.operations > 0) state.counters["GFLOP/s"] = {1e-9 * work.operations, rate};
+}
+
+// One line of the table for every device that is here.
+void add_benchmark(const std::string& name, MakeWork make) {
+  std::vector<Device> devices{kCpu};
+  if (cuda_device_count() > 0) devices.push_back({DeviceType::cuda, 0});
+  for (const Device device : devices) {
+    benchmark::RegisterBenchmark((to_string(device) + "/" + name).c_str(),
+                                 [device, make](benchmark::State& state) { measure(state, device, make); })
+        ->UseManualTime()
+        ->Unit(benchmark::kMicrosecond);
+  }
+}
+
+void add_copies() {
+  add_benchmark("copy 154 MB", [](Device device, Arrays& a) {
+    float *y = a.floats(V * C), *x = a.floats(V * C);
+    const Dims4 shape{1, 1, V, C}, strides{V * C, V * C, C, 1};
+    return Work{[=] { DISPATCH(device, copy_strided, y, x, shape, strides, strides); }, 2 * V * C};
+  });
+  add_benchmark("copy q of (B, T, 3C)", [](Device device, Arrays& a) {
+    float *y = a.floats(rows * C), *x = a.floats(rows * 3 * C);
+    const Dims4 shape{1, B, T, C}, dense{rows * C, T * C, C, 1}, packed{3 * rows * C, 3 * T * C, 3 * C, 1};
+    return Work{[=] { DISPATCH(device, copy_strided, y, x, shape, dense, packed); }, 2 * rows * C};
+  });
+  add_benchmark("copy (B, nh, T, hs) to (B, T, nh, hs)", [](Device device, Arrays& a) {
+    float *y = a.floats(rows * C), *x = a.floats(rows * C);
+    const Dims4 shape{B, T, nh, hs}, y_strides{T * C, C, hs, 1}, x_strides{T * C, hs, T * hs, 1};
+    return Work{[=] { DISPATCH(device, copy_strided, y, x, shape, y_strides, x_strides); }, 2 * rows * C};
+  });
+  add_benchmark("copy (C, 4C) transposed", [](Device device, Arrays& a) {
+    float *y = a.floats(4 * C * C), *x = a.floats(4 * C * C);
+    const Dims4 shape{1, 1, 4 * C, C}, y_strides{0, 0, C, 1}, x_strides{0, 0, 1, 4 * C};
+    return Work{[=] { DISPATCH(device, copy_strided, y, x, shape, y_strides, x_strides); }, 8 * C * C};
+  });
+}
+
+void add_elementwise() {
+  add_benchmark("fill wte", [](Device device, Arrays& a) {
+    float* y = a.floats(V * C);
+    return Work{[=] { DISPATCH(device, fill, y, 0.0f, V * C); }, V * C};
+  });
+  add_benchmark("add (B, T, C)", [](Device device, Arrays& a) {
+    float *y = a.floats(rows * C), *x = a.floats(rows * C), *z = a.floats(rows * C);
+    return Work{[=] { DISPATCH(device, add, y, x, z, rows * C, rows * C); }, 3 * rows * C};
+  });
+  add_benchmark("add (4C) to (B, T, 4C)", [](Device device, Arrays& a) {
+    float *y = a.floats(rows * 4 * C), *bias = a.floats(4 * C);
+    return Work{[=] { DISPATCH(device, add, y, y, bias, rows * 4 * C, 4 * C); }, 8 * rows * C};
+  });
+  add_benchmark("scale (B, nh, T, T)", [](Device device, Arrays& a) {
+    float* x = a.floats(B * nh * T * T);
+    return Work{[=] { DISPATCH(device, scale, x, x, -1.0f, B * nh * T * T); }, 2 * B * nh * T * T};
+  });
+  add_benchmark("causal_mask (B, nh, T, T)", [](Device device, Arrays& a) {
+    float *y = a.floats(B * nh * T * T), *x = a.floats(B * nh * T * T);
+    return Work{[=] { DISPATCH(device, causal_mask, y, x, 0.0f, B * nh, T); }, 3 * B * nh * T * T / 2};
+  });
+  add_benchmark("gelu_forward (B, T, 4C)", [](Device device, Arrays& a) {
+    float *y = a.floats(4 * rows * C), *x = a.floats(4 * rows * C);
+    return Work{[=] { DISPATCH(device, gelu_forward, y, x, 4 * rows * C); }, 8 * rows * C};
+  });
+  add_benchmark("gelu_backward (B, T, 4C)", [](Device device, Arrays& a) {
+    float *dx = a.floats(4 * rows * C), *x = a.floats(4 * rows * C), *dy = a.floats(4 * rows * C);
+    return Work{[=] { DISPATCH(device, gelu_backward, dx, x, dy, 4 * rows * C); }, 12 * rows * C};
+  });
+  add_benchmark("adamw wte", [](Device device, Arrays& a) {
+    float *w = a.floats(V * C), *g = a.floats(V * C), *m = a.floats(V * C), *v = a.floats(V * C);
+    DISPATCH(device, fill, v, 0.1f, V * C);
+    const AdamWStep step{3e-4, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001};
+    return Work{[=] { DISPATCH(device, adamw, w, g, m, v, V * C, step); }, 7 * V * C};
+  });
+}
+
+void add_rows() {
+  add_benchmark("softmax_forward (B, nh, T, T)", [](Device device, Arrays& a) {
+    float *y = a.floats(B * nh * T * T), *x = a.floats(B * nh * T * T);
+    return Work{[=] { DISPATCH(device, softmax_forward, y, x, B * nh * T, T); }, 2 * B * nh * T * T};
+  });
+  add_benchmark("softmax_backward (B, nh, T, T)", [](Device device, Arrays& a) {
+    float *dx = a.floats(B * nh * T * T), *y = a.floats(B * nh * T * T), *dy = a.floats(B * nh * T * T);
+    return Work{[=] { DISPATCH(device, softmax_backward, dx, y, dy, B * nh * T, T); }, 3 * B * nh * T * T};
+  });
+  add_benchmark("layernorm_forward (B, T, C)", [](Device device, Arrays& a) {
+    float *y = a.floats(rows * C), *x = a.floats(rows * C), *w = a.floats(C), *b = a.floats(C);
+    float *mean = a.floats(rows), *rstd = a.floats(rows);
+    return Work{[=] { DISPATCH(device, layernorm_forward, y, mean, rstd, x, w, b, rows, C, 1e-5f); },
+                2 * rows * C};
+  });
+  add_benchmark("layernorm_backward_input (B, T, C)", [](Device device, Arrays& a) {
+    float *dx = a.floats(rows * C), *dy = a.floats(rows * C), *x = a.floats(rows * C), *w = a.floats(C);
+    float *mean = a.floats(rows), *rstd = a.floats(rows);
+    return Work{[=] { DISPATCH(device, layernorm_backward_input, dx, dy, x, w, mean, rstd, rows, C); },
+                3 * rows * C};
+  });
+  add_benchmark("layernorm_backward_weight (B, T, C)", [](Device device, Arrays& a) {
+    float *dw = a.floats(C), *db = a.floats(C), *dy = a.floats(rows * C), *x = a.floats(rows * C);
+    float *mean = a.floats(rows), *rstd = a.floats(rows);
+    float* workspace = a.floats(DISPATCH_SIZE(device, layernorm_backward_workspace, rows, C));
+    return Work{[=] {
+                  DISPATCH(device, layernorm_backward_weight, dw, db, dy, x, mean, rstd, workspace, rows, C,
+                           1, 1);
+                },
+                2 * rows * C};
+  });
+  add_benchmark("sum_rows (B, T, 4C)", [](Device device, Arrays& a) {
+    float *y = a.floats(4 * C), *x = a.floats(4 * rows * C);
+    float* workspace = a.floats(DISPATCH_SIZE(device, sum_rows_workspace, rows, 4 * C));
+    return Work{[=] { DISPATCH(device, sum_rows, y, x, workspace, rows, 4 * C, 1.0f); }, 4 * rows * C};
+  });
+  add_benchmark("sum_rows (B, T * C)", [](Device device, Arrays& a) {
+    float *y = a.floats(T * C), *x = a.floats(B * T * C);
+    float* workspace = a.floats(DISPATCH_SIZE(device, sum_rows_workspace, B, T * C));
+    return Work{[=] { DISPATCH(device, sum_rows, y, x, workspace, B, T * C, 1.0f); }, (B + 1) * T * C};
+  });
+}
+
+void add_vocabulary() {
+  add_benchmark("embedding_forward (B, T, C)", [](Device device, Arrays& a) {
+    float *y = a.floats(rows * C), *table = a.floats(V * C);
+    int32_t* ids = a.ids(rows);
+    return Work{[=] { DISPATCH(device, embedding_forward, y, table, ids, rows, C); }, 2 * rows * C};
+  });
+  add_benchmark("embedding_backward (B, T, C), beta 1", [](Device device, Arrays& a) {
+    float *dtable = a.floats(V * C), *dy = a.floats(rows * C);
+    int32_t* ids = a.ids(rows);
+    return Work{[=] { DISPATCH(device, embedding_backward, dtable, ids, dy, rows, V, C, 1.0f); },
+                3 * rows * C};
+  });
+  add_benchmark("cross_entropy_forward (B, T, V)", [](Device device, Arrays& a) {
+    float *loss = a.floats(1), *losses = a.floats(rows), *sums = a.floats(rows), *logits = a.floats(rows * V);
+    int32_t* targets = a.ids(rows);
+    return Work{
+        [=] { DISPATCH(device, cross_entropy_forward, loss, losses, sums, logits, targets, rows, V); },
+        rows * V};
+  });
+  add_benchmark("cross_entropy_backward (B, T, V)", [](Device device, Arrays& a) {
+    float *logits = a.floats(rows * V), *sums = a.floats(rows), *dloss = a.floats(1);
+    int32_t* targets = a.ids(rows);
+    return Work{
+        [=] { DISPATCH(device, cross_entropy_backward, logits, logits, sums, targets, dloss, rows, V); },
+        2 * rows * V};
+  });
+}
+
+template <int64_t M, int64_t N, int64_t K>
+Work linear(Device device, Arrays& a) {
+  float *x = a.floats(M * K), *w = a.floats(N * K), *y = a.floats(M * N);
+  Matmul product{row_major<const float>(x, M, K), row_major<const float>(w, N, K).transposed(),
+                 row_major(y, M, N)};
+  return {[=] { DISPATCH(device, matmul, product); }, 0, 2.0 * M * N * K};
+}
+
+void add_matrix_products() {
+  add_benchmark("matmul (B*T, C) x (C, 3C)", linear<rows, 3 * C, C>);
+  add_benchmark("matmul (B*T, C) x (C, 4C)", linear<rows, 4 * C, C>);
+  add_benchmark("matmul (B*T, 4C) x (4C, C)", linear<rows, C, 4 * C>);
+  add_benchmark("matmul (B*T, C) x (C, V)", linear<rows, V, C>);
+  add_benchmark("matmul (B, nh, T, hs) x (B, nh, hs, T)", [](Device device, Arrays& a) {
+    float *qkv = a.floats(rows * 3 * C), *y = a.floats(B * nh * T * T);
+    Matmul product;
+    product.a = {qkv, T, hs, 3 * C, 1, {T * 3 * C, hs}};
+    product.b = MatrixView<const float>{qkv + C, T, hs, 3 * C, 1, {T * 3 * C, hs}}.transposed();
+    product.c = {y, T, T, T, 1, {nh * T * T, T * T}};
+    product.batch[0] = B, product.batch[1] = nh;
+    return Work{[=] { DISPATCH(device, matmul, product); }, 0, 2.0 * B * nh * T * T * hs};
+  });
+}
+
+}  // namespace
+}  // namespace gpt2
+
+int main(int argc, char** argv) {
+  gpt2::add_copies();
+  gpt2::add_elementwise();
+  gpt2::add_rows();
+  gpt2::add_vocabulary();
+  gpt2::add_matrix_products();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+}

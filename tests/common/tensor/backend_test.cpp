@@ -1,0 +1,42 @@
+#include <algorithm>
+#include <vector>
+
+#include "tests/common/testing.h"
+
+namespace gpt2::testing {
+namespace {
+
+class BackendTest : public OnEveryDevice {};
+
+// Sizes around the pinned buffers through which a GPU gets its data, and more than all of them together.
+TEST_P(BackendTest, HostMemoryMayBeReusedOnceCopyHasReturned) {
+  constexpr size_t kBuffer = size_t{1} << 20;
+  Backend& processor = backend(device());
+  const Stream stream = context().stream(device());
+  for (const size_t bytes : {size_t{0}, size_t{1}, kBuffer - 1, kBuffer, kBuffer + 1, 20 * kBuffer + 3}) {
+    std::vector<unsigned char> sent(bytes);
+    for (size_t i = 0; i < bytes; ++i) sent[i] = static_cast<unsigned char>(i % 251);
+    const Storage there(device(), bytes), elsewhere(device(), bytes);
+    std::vector<unsigned char> reused = sent, received(bytes, 0xee);
+    processor.copy(there.data(), reused.data(), bytes, stream);
+    std::fill(reused.begin(), reused.end(), static_cast<unsigned char>(0xdd));
+    processor.copy(elsewhere.data(), there.data(), bytes, stream);
+    processor.fill_zero(there.data(), bytes, stream);
+    processor.copy(received.data(), elsewhere.data(), bytes, stream);
+    processor.synchronize(stream);
+    EXPECT_TRUE(received == sent) << bytes << " bytes";
+    processor.copy(received.data(), there.data(), bytes, stream);
+    processor.synchronize(stream);
+    EXPECT_EQ(std::count(received.begin(), received.end(), 0), std::ptrdiff_t(bytes));
+  }
+}
+
+TEST_P(BackendTest, SaysWhatItIs) {
+  EXPECT_FALSE(backend(device()).name().empty());
+  EXPECT_GT(backend(device()).total_memory_bytes(), size_t{1} << 20);
+}
+
+INSTANTIATE_ON_EVERY_DEVICE(BackendTest);
+
+}  // namespace
+}  // namespace gpt2::testing

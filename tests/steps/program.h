@@ -1,0 +1,62 @@
+// The programs as black boxes: run one, read its log.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/common/files.h"
+
+namespace gpt2::testing {
+
+struct Outcome {
+  int status = -1;                  // the exit status
+  std::string output;               // stdout and stderr
+  std::vector<nlohmann::json> log;  // the events of --log
+
+  std::vector<nlohmann::json> events(const std::string& name) const {
+    std::vector<nlohmann::json> found;
+    for (const auto& event : log) {
+      if (event.at("event") == name) found.push_back(event);
+    }
+    return found;
+  }
+  std::vector<double> losses() const {
+    std::vector<double> losses;
+    for (const auto& step : events("step")) losses.push_back(step.at("loss"));
+    return losses;
+  }
+};
+
+// Runs a step's program from the repository's root, on the CPU, with these flags (as in a shell).
+inline Outcome run_program(const std::string& step, const std::string& flags) {
+  const TempDir folder;
+  const std::string log = folder / "log.jsonl";
+  const std::string command = "cd " GPT2_SOURCE_DIR " && " GPT2_BIN_DIR "/" + step + " --device cpu --log " + log +
+                              " " + flags + " 2>&1";
+  Outcome outcome;
+  FILE* pipe = popen(command.c_str(), "r");
+  char buffer[4096];
+  for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.output.append(buffer, n);
+  const int status = pclose(pipe);
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  std::ifstream lines(log);
+  for (std::string line; std::getline(lines, line);) outcome.log.push_back(nlohmann::json::parse(line));
+  return outcome;
+}
+
+// The claim of every test of bad input: status 1 and one line that names the program and contains `expected`.
+inline void expect_error(const std::string& step, const std::string& flags, const std::string& expected) {
+  const Outcome outcome = run_program(step, flags);
+  EXPECT_EQ(outcome.status, 1) << outcome.output;
+  EXPECT_EQ(outcome.output.find(step + ": "), 0u) << outcome.output;
+  EXPECT_NE(outcome.output.find(expected), std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find('\n'), outcome.output.size() - 1) << outcome.output;
+}
+
+}  // namespace gpt2::testing
