@@ -20,6 +20,11 @@ std::vector<uint8_t> grey_scale(const std::vector<float>& values) {
   return pixels;
 }
 
+// Old files carry masks as bytes: no numbers to average.
+bool is_float(const SafetensorsEntry& entry) {
+  return entry.dtype == "F32" || entry.dtype == "F16" || entry.dtype == "BF16";
+}
+
 bool is_position_embedding(const SafetensorsEntry& entry) {
   return entry.name.ends_with("wpe.weight") && entry.shape.size() == 2;
 }
@@ -41,11 +46,15 @@ void print_parameters(const nn::Module& model) {
 void explore(const std::string& directory, const std::string& picture) {
   const SafetensorsCheckpoint checkpoint(directory);
   for (const auto& [name, entry] : checkpoint.entries()) {
+    fmt::print("{:40} {:5} {:16}", name, entry.dtype, to_string(entry.shape));
+    if (!is_float(entry)) {
+      fmt::print("\n");
+      continue;
+    }
     std::vector<float> values(size_t(entry.numel()));
     read_float32(entry, values);
     const auto [mean, std] = mean_and_std(values);
-    fmt::print("{:40} {:5} {:16} mean {:9.5f} std {:8.5f}\n", name, entry.dtype, to_string(entry.shape), mean,
-               std);
+    fmt::print(" mean {:9.5f} std {:8.5f}\n", mean, std);
     if (!is_position_embedding(entry)) continue;
     write_png(picture, entry.shape[1], entry.shape[0], PngColor::kGrey, grey_scale(values));
     fmt::print("{:40} drawn in {}\n", "", picture);

@@ -58,10 +58,11 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::str
   return gpt2::make_tokenizer(spec, corpus);
 }
 
-void check_vocabulary(const Tokenizer& tokenizer, int64_t vocab_size) {
+std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size) {
   require(tokenizer.vocab_size() <= vocab_size,
           "--tokenizer: it has {} ids, the model's vocabulary only {}; give the model's own tokenizer",
           tokenizer.vocab_size(), vocab_size);
+  return tokenizer.encode(text);
 }
 
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size) {
@@ -77,12 +78,10 @@ std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text,
   }
 }
 
-Tensor first_batch(const Options& options, const Tokenizer& tokenizer, const std::string& text,
-                   int64_t block_size) {
+Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size) {
   const auto [B, T] = options.batch_shape(block_size);
-  std::vector<int32_t> ids = tokenizer.encode(text);
   require(int64_t(ids.size()) / T >= B,
-          "--data {}: {} tokens do not fill a batch of {} x {}; use a smaller --batch", options.data,
+          "--data {}: {} tokens do not fill a batch of {} x {}; use a smaller --batch or --seq", options.data,
           ids.size(), B, T);
   ids.resize(size_t(B * T));
   return from_vector(ids, {B, T}, options.on());

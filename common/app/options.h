@@ -41,15 +41,14 @@ std::string read_corpus(const std::string& data);
 // The tokenizer that --tokenizer names, or by default the one beside the model's weights, or byte.
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);
 
-// Fails if the tokenizer makes ids that the model's vocabulary does not have.
-void check_vocabulary(const Tokenizer& tokenizer, int64_t vocab_size);
-
 // The token ids in "464,3290". Fails on what is no id below `vocab_size`, naming the flag it came from.
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size);
 
-// The first B x T tokens of a text, on the device that runs -> (B, T). Fails if the text is shorter.
-Tensor first_batch(const Options& options, const Tokenizer& tokenizer, const std::string& text,
-                   int64_t block_size);
+// The token ids of a text, for a model with this vocabulary. Fails if the tokenizer has ids that it has not.
+std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size);
+
+// The first B x T token ids, on the device that runs -> (B, T). Fails if there are fewer.
+Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size);
 
 // True if --model names a Hugging Face directory rather than a size.
 bool is_directory(const std::string& model);

@@ -1,5 +1,8 @@
 #include "common/app/program.h"
 
+#include <malloc.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -12,7 +15,8 @@ namespace gpt2::app {
 
 CommandLine::CommandLine(std::string program, int argc, char** argv)
     : program_(std::move(program)), argc_(argc), argv_(argv), app_("", program_) {
-  app_.option_defaults()->always_capture_default()->delimiter('\0');
+  // Of a flag given twice the last counts, so that a script's flags can be overridden.
+  app_.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
 void CommandLine::add(const std::string& flag, std::string& value, const std::string& help) {
@@ -50,7 +54,30 @@ void CommandLine::parse() {
   }
 }
 
+namespace {
+
+// Starts this program anew with OpenMP told to spin for microseconds, not for milliseconds, before a waiting
+// thread sleeps. On a virtual machine, or on one with other work, a spinning thread takes the processor from the
+// thread it waits for: a step of the tiny model was seen to take twenty times as long. libgomp reads its
+// environment before main(), hence the second start; whoever sets one of the variables is left alone.
+void limit_spinning(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("GOMP_SPINCOUNT", "1000", 1);
+  execv("/proc/self/exe", argv);  // returns only if there is no /proc: then it stays as it is
+}
+
+// oneDNN takes its packing buffers from malloc, call by call: keep them, rather than have the kernel clear new
+// pages each time.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+}  // namespace
+
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body) {
+  limit_spinning(argv);
+  keep_freed_memory();
   try {
     CommandLine flags(program, argc, argv);
     body(flags);

@@ -1,5 +1,7 @@
 #include "common/ops/autograd.h"
 
+#include <algorithm>
+
 #include "common/kernels/add.h"
 #include "common/kernels/fill.h"
 #include "common/ops/dispatch.h"
@@ -20,6 +22,17 @@ Tensor copy_of(const Tensor& x) {
 }
 
 bool writable(const Tensor& x) { return x.owns_storage() && x.is_contiguous(); }
+
+bool has(const std::vector<std::shared_ptr<Variable>>& variables, const std::shared_ptr<Variable>& wanted) {
+  return std::find(variables.begin(), variables.end(), wanted) != variables.end();
+}
+
+// Whether the node that made `variable` is still there: backward() frees what it has passed.
+bool on_tape(const std::shared_ptr<Variable>& variable) {
+  const auto& tape = context().tape;
+  return tape && std::any_of(tape->nodes.rbegin(), tape->nodes.rend(),
+                             [&](const Node& node) { return has(node.outputs, variable); });
+}
 
 Tensor ones(Device device) {
   const Tensor one = empty({}, device);
@@ -97,6 +110,10 @@ void Tensor::backward() const {
   require(variable_ != nullptr && !variable_->is_leaf,
           "backward: this tensor was not computed from one that requires a gradient");
   require(numel() == 1, "backward: expected one element, got shape {}", to_string(shape_));
+  require(
+      on_tape(variable_),
+      "backward: the graph of this tensor is gone, since a backward() before has freed it; run the forward "
+      "pass again");
   variable_->grad = ones(device()).as_strided(shape_, strides_, 0);
   const NoGrad no_grad;  // gradients of gradients are not recorded
   auto& nodes = context().tape->nodes;

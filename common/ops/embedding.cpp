@@ -7,14 +7,15 @@
 
 namespace gpt2 {
 
-Tensor embedding(const Tensor& table, const Tensor& ids) {
+Tensor embedding(const Tensor& table, const Tensor& indices) {
+  const Tensor rows = table.contiguous(), ids = indices.contiguous();
   const auto [vocab, C] = table.sizes<2>();
   Shape shape = ids.shape();
   shape.push_back(C);
   Tensor y = empty(shape, table.device());
-  DISPATCH(table.device(), embedding_forward, y.data<float>(), table.data<float>(), ids.data<int32_t>(),
+  DISPATCH(table.device(), embedding_forward, y.data<float>(), rows.data<float>(), ids.data<int32_t>(),
            ids.numel(), C);
-  record({table}, y, [ids, table_shape = table.shape()](Gradients& g) {
+  record({rows}, y, [ids, table_shape = table.shape()](Gradients& g) {
     const Tensor dy = g.dy().contiguous();
     const auto [dtable, beta] = g.into(0, table_shape, dy.device());
     DISPATCH(dy.device(), embedding_backward, dtable.data<float>(), ids.data<int32_t>(), dy.data<float>(),

@@ -14,9 +14,12 @@ void backward(Gradients& g, const Saved& s) {
   const Device device = s.x.device();
   const int64_t C = s.x.size(-1), rows = s.x.numel() / C;
   const Tensor dy = g.dy().contiguous();
-  if (g.wanted(1) && g.wanted(2)) {
-    const auto [dweight, beta_w] = g.into(1, {C}, device);
-    const auto [dbias, beta_b] = g.into(2, {C}, device);
+  if (g.wanted(1) || g.wanted(2)) {  // the kernel makes both: one that nobody wants goes nowhere
+    const auto target = [&](size_t i) {
+      return g.wanted(i) ? g.into(i, {C}, device) : Gradients::Target{empty({C}, device), 0};
+    };
+    const auto [dweight, beta_w] = target(1);
+    const auto [dbias, beta_b] = target(2);
     const Tensor workspace = empty({DISPATCH_SIZE(device, layernorm_backward_workspace, rows, C)}, device);
     DISPATCH(device, layernorm_backward_weight, dweight.data<float>(), dbias.data<float>(), dy.data<float>(),
              s.x.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), workspace.data<float>(), rows, C,
@@ -37,14 +40,13 @@ Tensor layer_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
   require(weight.shape() == Shape{C} && bias.shape() == Shape{C},
           "layer_norm: x is {} but weight is {} and bias {}", to_string(input.shape()),
           to_string(weight.shape()), to_string(bias.shape()));
-  const Tensor x = input.contiguous();
+  const Tensor x = input.contiguous(), w = weight.contiguous(), b = bias.contiguous();
   const int64_t rows = x.numel() / C;
   Tensor y = empty(x.shape(), x.device());
   const Tensor mean = empty({rows}, x.device()), rstd = empty({rows}, x.device());
   DISPATCH(x.device(), layernorm_forward, y.data<float>(), mean.data<float>(), rstd.data<float>(),
-           x.data<float>(), weight.data<float>(), bias.data<float>(), rows, C, eps);
-  record({x, weight, bias}, y,
-         [s = Saved{saved(x), saved(weight), mean, rstd}](Gradients& g) { backward(g, s); });
+           x.data<float>(), w.data<float>(), b.data<float>(), rows, C, eps);
+  record({x, w, b}, y, [s = Saved{saved(x), saved(w), mean, rstd}](Gradients& g) { backward(g, s); });
   return y;
 }
 

@@ -37,20 +37,20 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   require(input.size(-1) == in && (!bias.defined() || bias.shape() == Shape{out}),
           "linear: x is {} but weight is {}{}", to_string(input.shape()), to_string(weight.shape()),
           bias.defined() ? " and bias " + to_string(bias.shape()) : "");
-  const Tensor x = input.contiguous();
+  const Tensor x = input.contiguous(), w = weight.contiguous(), b = bias.defined() ? bias.contiguous() : bias;
   Shape shape = x.shape();
   shape.back() = out;
   Tensor y = empty(shape, x.device());
   const int64_t rows = x.numel() / in;
   Matmul product{row_major<const float>(x.data<float>(), rows, in),
-                 row_major<const float>(weight.data<float>(), out, in).transposed(),
+                 row_major<const float>(w.data<float>(), out, in).transposed(),
                  row_major(y.data<float>(), rows, out)};
-  if (bias.defined()) product.bias = bias.data<float>();
+  if (b.defined()) product.bias = b.data<float>();
   DISPATCH(x.device(), matmul, product);
-  record({x, weight, bias}, y, [x = saved(x), weight = saved(weight)](Gradients& g) {
+  record({x, w, b}, y, [x = saved(x), w = saved(w)](Gradients& g) {
     const Tensor dy = g.dy().contiguous();
-    if (g.wanted(0)) add_input_gradient(g, dy, x, weight);
-    if (g.wanted(1)) add_weight_gradient(g, dy, x, weight.shape());
+    if (g.wanted(0)) add_input_gradient(g, dy, x, w);
+    if (g.wanted(1)) add_weight_gradient(g, dy, x, w.shape());
     if (g.wanted(2)) add_row_sum(g, 2, {dy.size(-1)}, dy);
   });
   return y;

@@ -24,6 +24,7 @@ void copy_elements(const Tensor& to, const Tensor& from) {
 // The strides with which x's elements can be seen in another shape, if that needs no copy. Dimensions of x that
 // lie one behind the other in memory form a chunk; `shape` has to cut up each chunk for itself.
 std::optional<Shape> view_strides(const Tensor& x, const Shape& shape) {
+  if (x.numel() == 0) return contiguous_strides(shape);
   Shape strides(shape.size());
   size_t to = shape.size();       // dimensions of `shape` from here on have their strides
   int64_t chunk = 1, viewed = 1;  // elements of the chunk so far, in x and in `shape`
@@ -77,7 +78,8 @@ Shape resolved(Shape shape, const Tensor& x) {
     *unknown = 1;
     *unknown = x.numel() / std::max<int64_t>(1, numel(shape));
   }
-  require(numel(shape) == x.numel(), "view: {} as {}", to_string(x.shape()), to_string(shape));
+  const bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size >= 0; });
+  require(positive && numel(shape) == x.numel(), "view: {} as {}", to_string(x.shape()), to_string(shape));
   return shape;
 }
 

@@ -50,13 +50,13 @@ void AdamW::step() {
     p.variable()->stale = false;
   }
   ++steps_;
-  const AdamWStep step{.lr = float(options_.lr),
-                       .beta1 = float(options_.beta1),
-                       .beta2 = float(options_.beta2),
-                       .eps = float(options_.eps),
-                       .weight_decay = float(options_.weight_decay),
-                       .correction1 = float(1 - std::pow(options_.beta1, double(steps_))),
-                       .correction2 = float(1 - std::pow(options_.beta2, double(steps_)))};
+  const AdamWStep step{.lr = options_.lr,
+                       .beta1 = options_.beta1,
+                       .beta2 = options_.beta2,
+                       .eps = options_.eps,
+                       .weight_decay = options_.weight_decay,
+                       .correction1 = 1 - std::pow(options_.beta1, double(steps_)),
+                       .correction2 = 1 - std::pow(options_.beta2, double(steps_))};
   DISPATCH(weights_.device(), adamw, weights_.data<float>(), gradients_.data<float>(),
            first_moment_.data<float>(), second_moment_.data<float>(), weights_.numel(), step);
 }

@@ -22,6 +22,10 @@ class AdamW {
   void zero_grad();  // the next backward() overwrites the gradients
   void step();
 
+  // The running means of gradient and squared gradient: 1-D, laid out as the parameters' block is.
+  const Tensor& first_moment() const { return first_moment_; }
+  const Tensor& second_moment() const { return second_moment_; }
+
  private:
   AdamWOptions options_;
   std::vector<Tensor> parameters_;

@@ -18,15 +18,17 @@ void run(app::CommandLine& flags) {
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
 
+  const GPTConfig config = config_named(options.model, tokenizer->vocab_size());
+  const Tensor x = app::first_batch(options, app::encode(*tokenizer, text, config.vocab_size),
+                                    config.block_size);  // (B, T)
+
   nn::manual_seed(options.seed);
-  GPT model(config_named(options.model, tokenizer->vocab_size()));
+  GPT model(config);
   model.to(options.on());
-  app::check_vocabulary(*tokenizer, model.config.vocab_size);
   log.config(options, model);
   app::print_parameters(model);
 
   const NoGrad no_grad;
-  const Tensor x = app::first_batch(options, *tokenizer, text, model.config.block_size);  // (B, T)
   const Tensor logits = model(x);  // (B, T, vocab_size)
   const auto [mean, std] = app::mean_and_std(logits.to_vector<float>());
   fmt::print("ids {} -> logits {}, mean {:.4f}, std {:.4f}\n", to_string(x.shape()),

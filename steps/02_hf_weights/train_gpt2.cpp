@@ -24,9 +24,13 @@ struct Options : app::Options {
   }
 };
 
-// One sequence: the ids of --ids -> (1, T)
-Tensor ids_from(const Options& options, int64_t vocab_size) {
-  const std::vector<int32_t> ids = app::parse_ids("--ids", options.ids, vocab_size);
+// The ids of --ids, (1, T), or a batch of text (B, T).
+Tensor input(const Options& options, const Tokenizer& tokenizer, const std::string& text,
+             const GPTConfig& config) {
+  if (options.ids.empty()) {
+    return app::first_batch(options, app::encode(tokenizer, text, config.vocab_size), config.block_size);
+  }
+  const std::vector<int32_t> ids = app::parse_ids("--ids", options.ids, config.vocab_size);
   return from_vector(ids, {1, int64_t(ids.size())}, options.on());
 }
 
@@ -34,24 +38,27 @@ void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
+  const bool pretrained = app::is_directory(options.model);
+  require(options.logits.empty() || !options.ids.empty(), "--logits: give the --ids to run");
+  require(!options.explore || pretrained, "--explore: --model {} is not a Hugging Face directory",
+          options.model);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
+  const GPTConfig config =
+      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
+  const Tensor x = input(options, *tokenizer, text, config);  // (B, T)
 
   nn::manual_seed(options.seed);
-  const bool pretrained = app::is_directory(options.model);
-  GPT model(pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size()));
+  GPT model(config);
   if (pretrained) nn::load(model, options.model);
   model.to(options.on());
-  app::check_vocabulary(*tokenizer, model.config.vocab_size);
   log.config(options, model);
   app::print_parameters(model);
   if (options.explore) app::explore(options.model, "wpe.png");
 
   const NoGrad no_grad;
-  const Tensor x = options.ids.empty() ? app::first_batch(options, *tokenizer, text, model.config.block_size)
-                                       : ids_from(options, model.config.vocab_size);  // (B, T)
-  const Tensor logits = model(x);                                                     // (B, T, vocab_size)
+  const Tensor logits = model(x);  // (B, T, vocab_size)
   if (!options.logits.empty())
     write_npy(options.logits, logits.to_vector<float>(), {x.size(1), logits.size(2)});
   const auto [mean, std] = app::mean_and_std(logits.to_vector<float>());

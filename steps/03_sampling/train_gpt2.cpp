@@ -71,6 +71,7 @@ void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
+  const bool pretrained = app::is_directory(options.model);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
@@ -78,17 +79,20 @@ void run(app::CommandLine& flags) {
     fmt::print("{}\n", fmt::join(tokenizer->encode(options.print_ids), " "));
     return;
   }
+  const GPTConfig config =
+      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
+  require(tokenizer->vocab_size() == config.vocab_size,
+          "--tokenizer: it has {} ids and the model {}; give the model's own", tokenizer->vocab_size(),
+          config.vocab_size);
+  const Tensor x = prompt_ids(options, *tokenizer, config.vocab_size);  // (num_sequences, T)
 
   nn::manual_seed(options.seed);
-  const bool pretrained = app::is_directory(options.model);
-  GPT model(pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size()));
+  GPT model(config);
   if (pretrained) nn::load(model, options.model);
   model.to(options.on());
-  app::check_vocabulary(*tokenizer, model.config.vocab_size);
   log.config(options, model);
 
   const NoGrad no_grad;
-  const Tensor x = prompt_ids(options, *tokenizer, model.config.vocab_size);
   const Tensor y = generate(model, x, options, *tokenizer);
   for (int64_t i = 0; i < options.num_sequences; ++i) {
     const std::string sample = readable(tokenizer->decode(row(y, i)));

@@ -24,21 +24,22 @@ void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
+  const bool pretrained = app::is_directory(options.model);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
+  const GPTConfig config =
+      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
+  const auto [B, T] = options.batch_shape(config.block_size);
+  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, options.on());
+  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
 
   nn::manual_seed(options.seed);
-  const bool pretrained = app::is_directory(options.model);
-  GPT model(pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size()));
+  GPT model(config);
   if (pretrained) nn::load(model, options.model);
   model.to(options.on());
-  app::check_vocabulary(*tokenizer, model.config.vocab_size);
   log.config(options, model);
 
-  const auto [B, T] = options.batch_shape(model.config.block_size);
-  DataLoaderLite loader(tokenizer->encode(text), B, T, options.on());
-  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
   optim::AdamW optimizer(model, {.lr = 3e-4});
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(options.on());

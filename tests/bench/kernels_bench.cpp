@@ -1,5 +1,6 @@
-// Every kernel at the sizes of one GPT-2 124M training step with B=4, T=256: its time, and the memory traffic or
-// arithmetic it gets out of the machine. `copy 154 MB` is as fast as memory goes.
+// Every kernel at the sizes of one GPT-2 124M training step with B=4, T=256: its time, and the memory traffic
+// or arithmetic it gets out of the machine. Large copies show what memory can do; what fits into the caches,
+// as much of a step's activations does, may be faster.
 //
 //   kernels_bench --benchmark_filter=cpu/softmax
 #include <benchmark/benchmark.h>
@@ -60,7 +61,7 @@ class Arrays {
   std::vector<std::unique_ptr<Storage>> owned_;
 };
 
-// What is run, the bytes that it has to read and write at least, and its multiplications and additions.
+// What is run, the floats that it has to read and write at least, and its multiplications and additions.
 struct Work {
   std::function<void()> run;
   int64_t floats_moved = 0;

@@ -1,5 +1,5 @@
-// What the kernels should compute, in double: slow, and written differently on purpose, so that a kernel and its
-// oracle do not share a mistake. Sums are not shifted by a maximum, variances come from pairs of values,
+// What the kernels should compute, in double: slow, and written differently on purpose, so that a kernel and
+// its oracle do not share a mistake. Sums are not shifted by a maximum, variances come from pairs of values,
 // gradients from whole Jacobians. The gradients are themselves held against finite differences of the forward
 // oracles by each kernel's test.
 #pragma once

@@ -53,8 +53,8 @@ inline std::string device_name(const ::testing::TestParamInfo<Device>& test) {
 #define INSTANTIATE_ON_EVERY_DEVICE(Suite) \
   INSTANTIATE_TEST_SUITE_P(On, Suite, ::gpt2::testing::kDevices, ::gpt2::testing::device_name)
 
-// Values on a device, for tests that call kernels directly. NaN lies before and behind them: a kernel that reads
-// there shows it in its results, and one that writes there is reported when the array goes.
+// Values on a device, for tests that call kernels directly. NaN lies before and behind them: a kernel that
+// reads there shows it in its results, and one that writes there is reported when the array goes.
 template <class T>
 class DeviceArray {
  public:
@@ -107,8 +107,8 @@ inline std::vector<float> uniform(int64_t n, double low, double high, unsigned s
   return values;
 }
 
-// max |a - b| / max |b|; NaN if any value is NaN, infinity if the sizes differ or there is nothing to compare, so
-// that EXPECT_LE fails. Infinite values have to agree exactly.
+// max |a - b| / max |b|; NaN if any value is NaN, infinity if the sizes differ or there is nothing to
+// compare, so that EXPECT_LE fails. Infinite values have to agree exactly.
 template <class A, class B>
 double max_relative_error(const A& actual, const B& expected) {
   if (actual.size() != expected.size() || expected.empty()) return INFINITY;

@@ -33,7 +33,8 @@ def differentiate(function, inputs):
 
 def layer_norm(*shape):
     # A large mean beside a small spread: a variance as E[x^2] - E[x]^2 would lose all its digits.
-    inputs = {"x": normal(*shape) + 100, "weight": normal(shape[-1]), "bias": normal(shape[-1])}
+    x = (normal(*shape) + 100).float().double()
+    inputs = {"x": x, "weight": normal(shape[-1]), "bias": normal(shape[-1])}
     return differentiate(lambda x, w, b: F.layer_norm(x, shape[-1:], w, b, eps=1e-5), inputs)
 
 

@@ -1,27 +1,13 @@
 #include "common/data/loader.h"
-#include "common/data/safetensors.h"
 #include "common/optim/adamw.h"
 #include "steps/04_overfit/gpt2.h"
+#include "tests/common/golden.h"
 #include "tests/common/testing.h"
 #include "tests/steps/program.h"
 
 using namespace gpt2::testing;
 
 namespace {
-
-constexpr char kGradients[] = GPT2_SOURCE_DIR "/tests/golden/gradients.safetensors";
-
-std::vector<float> golden(const std::map<std::string, SafetensorsEntry>& entries, const std::string& name) {
-  std::vector<float> values(size_t(entries.at(name).numel()));
-  read_float32(entries.at(name), values);
-  return values;
-}
-
-std::vector<int32_t> golden_ids(const std::map<std::string, SafetensorsEntry>& entries, const std::string& name) {
-  std::vector<int32_t> ids(size_t(entries.at(name).numel()));
-  std::memcpy(ids.data(), entries.at(name).bytes.data(), ids.size() * sizeof(int32_t));
-  return ids;
-}
 
 // ||a - b|| / ||b||, NaN if either holds one.
 double relative_distance(const std::vector<float>& a, const std::vector<float>& b) {
@@ -39,26 +25,73 @@ double relative_distance(const std::vector<float>& a, const std::vector<float>& 
 using Overfit = OnEveryDevice;
 
 TEST_P(Overfit, LogitsLossAndEveryGradientAgreeWithTorch) {
-  const SafetensorsFile file(kGradients);
-  std::map<std::string, SafetensorsEntry> entries;
-  for (const auto& entry : file.entries()) entries[entry.name] = entry;
+  const GoldenTensors golden("gradients.safetensors");
   nn::manual_seed(1337);
   GPT model({.block_size = 32, .vocab_size = 257, .n_layer = 2, .n_head = 2, .n_embd = 32});
   for (const auto& [name, tensor] : model.named_parameters()) {
-    EXPECT_LE(max_relative_error(tensor->to_vector<float>(), golden(entries, "weight." + name)), 1e-6) << name;
+    EXPECT_LE(max_relative_error(tensor->to_vector<float>(), golden.floats("weight." + name)), 1e-6) << name;
   }
   model.to(device());
-  const auto shape = entries.at("idx").shape;
-  const Tensor x = from_vector(golden_ids(entries, "idx"), shape, device());
-  const Tensor y = from_vector(golden_ids(entries, "targets"), shape, device());
+  const Shape shape = golden.shape("idx");
+  const Tensor x = from_vector(golden.ids("idx"), shape, device());
+  const Tensor y = from_vector(golden.ids("targets"), shape, device());
   const auto [logits, loss] = model(x, y);
   loss.backward();
-  EXPECT_LE(max_relative_error(logits.to_vector<float>(), golden(entries, "logits")), 1e-4);
-  EXPECT_LE(std::abs(loss.item() / golden(entries, "loss")[0] - 1), 1e-6);
+  EXPECT_LE(max_relative_error(logits.to_vector<float>(), golden.floats("logits")), 1e-4);
+  EXPECT_LE(std::abs(loss.item() / golden.floats("loss")[0] - 1), 1e-6);
   for (const auto& [name, tensor] : model.named_parameters()) {
-    std::vector<float> actual = tensor->grad().to_vector<float>(), expected = golden(entries, "grad." + name);
+    std::vector<float> actual = tensor->grad().to_vector<float>(), expected = golden.floats("grad." + name);
     EXPECT_LE(relative_distance(actual, expected), 1e-4) << name;
   }
 }
 
 INSTANTIATE_ON_EVERY_DEVICE(Overfit);
+
+namespace {
+
+void expect_losses(const std::vector<double>& actual, const std::vector<double>& expected) {
+  ASSERT_GE(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_LE(std::abs(actual[i] / expected[i] - 1), 1e-4) << "step " << i;
+}
+
+const nlohmann::json& golden_losses(const std::string& model) {
+  static const nlohmann::json losses = golden_json("losses.json");
+  return losses.at(model);
+}
+
+}  // namespace
+
+TEST(OverfitProgram, LossesOverTheTextAreTorchs) {
+  expect_losses(run_program("04_overfit", "--seed 1337").losses(), golden_losses("tiny").at("loader"));
+}
+
+TEST(OverfitProgram, LossesOnTheFirstBatchAreTorchs) {
+  expect_losses(run_program("04_overfit", "--overfit --steps 35").losses(),
+                golden_losses("tiny").at("overfit"));
+}
+
+TEST(OverfitProgram, OverfitsOneBatch) {
+  const auto losses = run_program("04_overfit", "--overfit --steps 1000").losses();
+  EXPECT_LE(losses.back(), 0.01);
+}
+
+TEST(OverfitProgram, Gpt2LossesAreTorchs) {
+  const std::string text = GPT2_SOURCE_DIR "/data/shakespeare/input.txt",
+                    vocab = GPT2_SOURCE_DIR "/data/gpt2";
+  if (!std::filesystem::exists(text) || !std::filesystem::exists(vocab)) {
+    GTEST_SKIP() << "data/shakespeare or data/gpt2 is not there (./course data)";
+  }
+  const std::string flags =
+      "--model gpt2 --batch 4 --seq 32 --steps 3 --data " + text + " --tokenizer " + vocab;
+  expect_losses(run_program("04_overfit", flags).losses(), golden_losses("gpt2").at("loader"));
+  expect_losses(run_program("04_overfit", flags + " --overfit").losses(),
+                golden_losses("gpt2").at("overfit"));
+}
+
+TEST(OverfitProgram, BadInputIsOneLine) {
+  expect_error("04_overfit", "--steps 0", "--steps");
+  expect_error("04_overfit", "--batch 100000 --seq 64", "more than the text's 4000000 tokens");
+  expect_error("04_overfit", "--data /dev/null", "/dev/null");
+  expect_error("04_overfit", "--log /nowhere/log.jsonl", "/nowhere/log.jsonl");
+}

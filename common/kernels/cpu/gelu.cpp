@@ -3,8 +3,8 @@
 #include "common/kernels/cpu/parallel.h"
 #include "common/kernels/cpu/vector_math.h"
 
-// (1 + tanh(u)) / 2 = logistic(2u): gelu(x) = x logistic(2u(x)). The derivative of logistic is
-// logistic * (1 - logistic).
+// (1 + tanh(u)) / 2 = logistic(2u) = 1 / (1 + exp(-2u)), so gelu(x) = x / (1 + exp(-2u)). The derivative of
+// the logistic function is logistic * (1 - logistic).
 
 namespace gpt2::cpu {
 namespace {

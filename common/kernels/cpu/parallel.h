@@ -1,8 +1,8 @@
 // How the CPU kernels share work between threads and add numbers up.
 //
 // Both depend on the shape alone, never on the number of threads: the same input gives the same bits on one
-// thread and on many. So there is no `reduction` clause and no atomic; a sum over many chunks is one partial sum
-// a chunk, and those are added in order.
+// thread and on many. So there is no `reduction` clause and no atomic; a sum over many chunks is one partial
+// sum a chunk, and those are added in order.
 //
 // since 01_module
 #pragma once
@@ -38,8 +38,8 @@ void parallel_values(int64_t n, const Body& body) {
   });
 }
 
-// Sums and maxima run in this many lanes side by side, joined pairwise at the end: the order that vector registers
-// want, spelled out, because without fast-math the compiler must not choose it.
+// Sums and maxima run in this many lanes side by side, joined pairwise at the end: the order that vector
+// registers want, spelled out, because without fast-math the compiler must not choose it.
 inline constexpr int kLanes = 32;
 
 // term(0) + ... + term(n - 1).

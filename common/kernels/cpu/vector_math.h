@@ -1,8 +1,8 @@
-// The exponential and the logistic function for loops: branch-free and inline, so that the compiler turns a loop
-// over them into vector instructions. libm's expf is a call per value, ten times slower.
+// The exponential and the logistic function for loops: branch-free and inline, so that the compiler turns a
+// loop over them into vector instructions. libm's expf is a call per value, ten times slower.
 //
-// vector_exp is within 1.1 units in the last place of the true value for every float; exp(-inf) is 0, overflow
-// gives inf, NaN stays NaN (tests/common/kernels/vector_math_test.cpp).
+// vector_exp is within 1.1 units in the last place of the true value for every float; exp(-inf) is 0,
+// overflow gives inf, NaN stays NaN (tests/common/kernels/vector_math_test.cpp).
 //
 // since 01_module
 #pragma once
@@ -16,11 +16,11 @@ namespace gpt2::cpu {
 // 2^n for n in [-126, 127], by writing the exponent field.
 inline float power_of_two(uint32_t n) { return std::bit_cast<float>((n + 127) << 23); }
 
-// exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln(2) / 2, where the Taylor polynomial of degree 7 is
-// off by less than 6e-9.
+// exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln(2) / 2, where the Taylor polynomial of degree 7
+// is off by less than 6e-9.
 inline float vector_exp(float x) {
   constexpr float kLog2E = 1.44269504f;
-  constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;  // n * high is exact: 8 bits times 10
+  constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;  // n * high is exact: 8 bits by 9
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, in the low bits
   constexpr float kLargest = 104.0f;     // beyond, the result is 0 or inf
 

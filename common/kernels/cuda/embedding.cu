@@ -14,9 +14,9 @@ __global__ void embedding_forward_kernel(float* y, const float* table, const int
 }
 
 // The backward pass sums rows of dy that have the same id, in the order of the rows, without atomics. Each block
-// owns the ids that are `slice` modulo `slices`, and one column a thread; their sums lie in shared memory. It
-// goes through all ids, a tile at a time, and adds the rows whose ids are its own. Slices are interleaved,
-// because the frequent tokens have neighbouring ids.
+// owns a slice of the ids (those that leave its number when divided by the number of slices) and one column a
+// thread; their sums lie in shared memory. It goes through all ids, a tile at a time, and adds the rows whose
+// ids are its own. Slices are interleaved, because frequent tokens have neighbouring ids.
 //
 // For 16,384 rows of 768 in a vocabulary of 50257, 6,144 blocks read the 64 KB of ids each, from the L2 cache,
 // beside 50 MB of dy and the table itself. A token's rows are added one after another, eight loads in flight:

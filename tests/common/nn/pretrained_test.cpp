@@ -1,0 +1,201 @@
+#include "common/nn/pretrained.h"
+
+#include <filesystem>
+#include <functional>
+
+#include "common/data/npy.h"
+#include "common/nn/hf_config.h"
+#include "common/nn/layers.h"
+#include "tests/common/files.h"
+#include "tests/common/golden.h"
+#include "tests/common/testing.h"
+
+namespace step02 {
+#include "steps/02_hf_weights/gpt2.h"
+}
+namespace step04 {
+#include "steps/04_overfit/gpt2.h"
+}
+
+namespace gpt2::testing {
+namespace {
+
+const std::string kFixture = GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2";
+
+class PretrainedTest : public OnEveryDevice {
+ protected:
+  // By step 02's model, which has a lm_head.weight of its own, and by step 04's, which ties the two.
+  void expect_golden_logits(const std::string& directory, const std::string& logits, const char* ids_name) {
+    SCOPED_TRACE(directory);
+    const auto ids = golden_json("hf.json").at(ids_name).get<std::vector<int32_t>>();
+    const NpyFile golden(golden_path(logits));
+    const std::vector<float> expected = golden.values<float>();
+    const Tensor idx = from_vector(ids, {1, int64_t(ids.size())}, device());
+    const NoGrad no_grad;
+    step02::GPT untied(step02::config_from(directory));
+    nn::load(untied, directory);
+    untied.to(device());
+    EXPECT_LE(max_relative_error(untied(idx).to_vector<float>(), expected), 1e-4);
+    step04::GPT tied(step04::config_from(directory));
+    nn::load(tied, directory);
+    tied.to(device());
+    EXPECT_LE(max_relative_error(tied(idx).to_vector<float>(), expected), 1e-4);
+  }
+};
+
+TEST_P(PretrainedTest, TheFixtureGivesTransformersLogits) {
+  expect_golden_logits(kFixture, "tiny_gpt2_logits.npy", "tiny_gpt2_ids");
+}
+
+TEST_P(PretrainedTest, EveryVariantOfACheckpointGivesTransformersLogits) {
+  for (const std::string variant : {"untied", "sharded", "f16", "bf16", "no_prefix", "mask_buffers"}) {
+    expect_golden_logits(golden_path("hf_" + variant), "hf_" + variant + "/logits.npy", "variant_ids");
+  }
+}
+
+TEST_P(PretrainedTest, LoadsIntoAModelThatIsOnItsDevice) {
+  step04::GPT early(step04::config_from(kFixture)), late(step04::config_from(kFixture));
+  early.to(device());
+  nn::load(early, kFixture);
+  nn::load(late, kFixture);
+  const auto a = early.named_parameters(), b = late.named_parameters();
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].tensor->to_vector<float>(), b[i].tensor->to_vector<float>()) << a[i].name;
+    EXPECT_EQ(a[i].tensor->storage(), a[0].tensor->storage()) << a[i].name;
+  }
+}
+
+INSTANTIATE_ON_EVERY_DEVICE(PretrainedTest);
+
+// The fixture with its tensors changed, in a folder of its own.
+class BadCheckpoint {
+ public:
+  using Entries = std::vector<SafetensorsEntry>;
+
+  explicit BadCheckpoint(const std::function<void(Entries&)>& change) {
+    const SafetensorsFile file(kFixture + "/model.safetensors");
+    Entries entries = file.entries();
+    change(entries);
+    write_safetensors(folder_ / "model.safetensors", entries);
+    std::filesystem::copy(kFixture + "/config.json", folder_.path());
+  }
+  std::string path() const { return folder_.path(); }
+
+  // What loading says; the model's parameters must still be those it had at the start, or the file's.
+  std::string error() const {
+    step02::GPT model(step02::config_from(path()));
+    return error_of([&] { nn::load(model, path()); });
+  }
+
+ private:
+  TempDir folder_;
+};
+
+SafetensorsEntry& named(BadCheckpoint::Entries& entries, const std::string& name) {
+  const auto entry =
+      std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e.name == name; });
+  require(entry != entries.end(), "the fixture has no tensor {}", name);
+  return *entry;
+}
+
+TEST(BadPretrained, TheUnchangedFixtureIsGood) {
+  const BadCheckpoint same([](auto&) {});
+  step02::GPT model(step02::config_from(same.path()));
+  EXPECT_NO_THROW(nn::load(model, same.path()));
+}
+
+TEST(BadPretrained, AMissingTensorIsNamed) {
+  for (const std::string name :
+       {"transformer.wte.weight", "transformer.h.2.mlp.c_fc.bias", "transformer.ln_f.weight"}) {
+    const BadCheckpoint bad(
+        [&](auto& entries) { std::erase_if(entries, [&](auto& e) { return e.name == name; }); });
+    const std::string error = bad.error();
+    EXPECT_EQ(error.find(bad.path() + ": tensor "), 0u) << error;
+    EXPECT_NE(error.find(" is missing"), std::string::npos) << error;
+    // Without the embedding, the tied output layer may be what is noticed first.
+    if (name != "transformer.wte.weight") {
+      EXPECT_NE(error.find(name), std::string::npos) << error;
+    }
+  }
+}
+
+TEST(BadPretrained, AnExtraTensorIsNamed) {
+  for (const std::string name :
+       {"transformer.h.3.ln_1.weight", "score.weight", "transformer.h.0.attn.bias.1"}) {
+    const BadCheckpoint bad([&](auto& entries) {
+      entries.push_back(named(entries, "transformer.ln_f.bias"));
+      entries.back().name = name;
+    });
+    EXPECT_EQ(bad.error(), bad.path() + "/model.safetensors: tensor " + name +
+                               " belongs to no layer of this GPT-2; do config.json and the weights match?");
+  }
+}
+
+TEST(BadPretrained, ATensorThatIsThereWithAndWithoutPrefixIsNamed) {
+  const BadCheckpoint bad([&](auto& entries) {
+    entries.push_back(named(entries, "transformer.ln_f.bias"));
+    entries.back().name = "ln_f.bias";
+  });
+  EXPECT_NE(bad.error().find("tensor ln_f.bias belongs to no layer"), std::string::npos);
+}
+
+TEST(BadPretrained, ATensorOfAnotherShapeIsNamedWithBothShapes) {
+  const BadCheckpoint transposed([](auto& entries) {
+    Shape& shape = named(entries, "transformer.h.1.attn.c_attn.weight").shape;
+    std::swap(shape[0], shape[1]);
+  });
+  EXPECT_EQ(transposed.error(),
+            transposed.path() +
+                "/model.safetensors: tensor transformer.h.1.attn.c_attn.weight has shape (117, "
+                "39), config.json says (39, 117)");
+  const BadCheckpoint flat([](auto& entries) { named(entries, "transformer.wpe.weight").shape = {37 * 39}; });
+  EXPECT_NE(flat.error().find("tensor transformer.wpe.weight has shape (1443), config.json says (37, 39)"),
+            std::string::npos);
+}
+
+TEST(BadPretrained, ATensorOfAnotherTypeIsNamed) {
+  const BadCheckpoint bad([](auto& entries) { named(entries, "transformer.ln_f.bias").dtype = "I32"; });
+  EXPECT_NE(bad.error().find("transformer.ln_f.bias"), std::string::npos);
+  EXPECT_NE(bad.error().find("I32"), std::string::npos);
+}
+
+// config.json says something else than the tensors do.
+TEST(BadPretrained, AContradictionWithTheConfigNamesATensor) {
+  const struct {
+    const char *from, *to, *error;
+  } cases[] = {
+      {"\"n_layer\": 3", "\"n_layer\": 2", "tensor transformer.h.2."},
+      {"\"n_layer\": 3", "\"n_layer\": 4", "tensor transformer.h.3.ln_1.weight is missing"},
+      {"\"n_embd\": 39", "\"n_embd\": 42",
+       "tensor transformer.wte.weight has shape (257, 39), config.json says (257, 42)"},
+      {"\"vocab_size\": 257", "\"vocab_size\": 300", "has shape (257, 39), config.json says (300, 39)"},
+      {"\"n_positions\": 37", "\"n_positions\": 64", "tensor transformer.wpe.weight has shape (37, 39)"},
+      {"\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false", "tensor lm_head.weight is missing"},
+  };
+  for (const auto& c : cases) {
+    const BadCheckpoint bad([](auto&) {});
+    std::string config = file_bytes(kFixture + "/config.json");
+    const size_t at = config.find(c.from);
+    ASSERT_NE(at, std::string::npos) << c.from;
+    put_file(bad.path() + "/config.json", config.replace(at, std::strlen(c.from), c.to));
+    const std::string error = bad.error();
+    EXPECT_NE(error.find(c.error), std::string::npos) << error;
+  }
+}
+
+// A checkpoint whose config.json ties the two may store lm_head.weight as well; one that does not must.
+TEST(Pretrained, ATiedOutputLayerMayBeStoredTwice) {
+  const BadCheckpoint twice([](auto& entries) {
+    entries.push_back(named(entries, "transformer.wte.weight"));
+    entries.back().name = "lm_head.weight";
+  });
+  step02::GPT untied(step02::config_from(twice.path()));
+  nn::load(untied, twice.path());
+  EXPECT_EQ(untied.lm_head.weight.to_vector<float>(), untied.transformer.wte.weight.to_vector<float>());
+  step04::GPT tied(step04::config_from(twice.path()));
+  EXPECT_NO_THROW(nn::load(tied, twice.path()));
+}
+
+}  // namespace
+}  // namespace gpt2::testing
