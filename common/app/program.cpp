@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -38,7 +39,10 @@ void CommandLine::add(const std::string& flag, int64_t& value, int64_t low, int6
 
 void CommandLine::add(const std::string& flag, double& value, double low, double high,
                       const std::string& help) {
-  app_.add_option(flag, value, help)->check(CLI::Range(low, high));
+  const auto is_number = [](const std::string& text) {  // NaN is not out of CLI::Range
+    return std::isnan(std::strtod(text.c_str(), nullptr)) ? "Value " + text + " is not a number" : "";
+  };
+  app_.add_option(flag, value, help)->check(CLI::Range(low, high))->check(is_number);
 }
 
 void CommandLine::parse() {

@@ -1,10 +1,10 @@
-"""torch's side of the timing table: the video's training step under PyTorch on the CPU.
+"""torch's side of the timing table: the video's training step under PyTorch.
 
     python tests/bench/torch_gpt2.py --chapter 04 --model gpt2 --batch 4 --seq 256 --steps 12 --threads 2
 
 Prints JSON lines: `config` (with the peak resident MiB that importing torch alone takes), one `step` a step
-(step loss ms) and `done` (median ms, the first steps left out; tokens a second; peak resident MiB). The model is tests/golden/video_gpt2.py, seeded as the programs are,
-so that the losses can be compared before the times are.
+(step loss ms) and `done` (median ms, the first steps left out; tokens a second; peak resident MiB). The model is
+tests/golden/video_gpt2.py, seeded as the programs are, so that the losses can be compared before the times are.
 
 A stock torch is a weak opponent, so this one is made as fast as its user could make it:
   - threads are set, and matrix products run in the precision of the chapter;
@@ -38,6 +38,7 @@ def parse_arguments():
     )
     parser.add_argument("--chapter", choices=sorted(CHAPTERS), required=True)
     parser.add_argument("--model", choices=("gpt2", "tiny"), default="gpt2")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--seq", type=int, default=256)
     parser.add_argument("--steps", type=int, default=12)
@@ -88,7 +89,7 @@ class Chapter04:
 
         torch.set_float32_matmul_precision("highest")
         torch.manual_seed(arguments.seed)
-        self.model = GPT(config)
+        self.model = GPT(config).to(arguments.device)  # drawn on the CPU, as 04_overfit does
         variant = {} if arguments.adamw == "default" else {arguments.adamw: True}
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=3e-4, **variant)
 
@@ -125,7 +126,7 @@ def main():
         start = time.perf_counter()
         if step > 0 and not arguments.overfit:
             x, y = loader.next_batch()
-        loss = chapter.step(x, y)
+        loss = chapter.step(x.to(arguments.device), y.to(arguments.device))
         times.append(1000 * (time.perf_counter() - start))
         report("step", step=step, loss=float(f"{loss:.9g}"), ms=round(times[-1], 3))
     median = statistics.median(times[WARM_UP:])

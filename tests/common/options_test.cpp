@@ -80,9 +80,8 @@ TEST(Options, AnUnknownFlagOrAValueOutOfRangeIsNamed) {
     }
     EXPECT_ERROR(options({flag}), flag);
   }
-  EXPECT_ERROR(options({"--seed", "-1"}), "--seed");
   EXPECT_ERROR(options({"--seed", "x"}), "--seed");
-  EXPECT_ERROR(options({"--steps", "0"}), "[1 - ");  // the allowed values
+  EXPECT_ERROR(options({"--steps", "0"}), "not in range 1 to");
 }
 
 TEST(Options, ADeviceThatIsNoneIsAnError) {
@@ -116,8 +115,9 @@ TEST(CommandLine, ReadsBooleansAndRealNumbers) {
 }
 
 int run_with(const std::function<void()>& body) {
+  setenv("OMP_WAIT_POLICY", "passive", 0);  // without it, run() would start this test program anew
   char name[] = "program";
-  char* argv[] = {name};
+  char* argv[] = {name, nullptr};
   return app::run("04_overfit", 1, argv, [&](app::CommandLine&) { body(); });
 }
 

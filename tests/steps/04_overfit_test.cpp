@@ -1,3 +1,6 @@
+#include <chrono>
+#include <thread>
+
 #include "common/data/loader.h"
 #include "common/optim/adamw.h"
 #include "steps/04_overfit/gpt2.h"
@@ -45,6 +48,33 @@ TEST_P(Overfit, LogitsLossAndEveryGradientAgreeWithTorch) {
   }
 }
 
+TEST_P(Overfit, NothingIsRequestedFromTheSystemAfterTheSecondStep) {
+  nn::manual_seed(1337);
+  GPT model({.block_size = 32, .vocab_size = 257, .n_layer = 2, .n_head = 2, .n_embd = 32});
+  model.to(device());
+  DataLoaderLite loader(std::vector<int32_t>(1000, 7), 2, 17, device());
+  optim::AdamW optimizer(model, {.lr = 3e-4});
+  const Heap& memory = heap(device());
+  size_t requests = 0, in_use = 0;
+  for (int step = 0; step < 6; ++step) {
+    const auto [x, y] = loader.next_batch();
+    optimizer.zero_grad();
+    {
+      const auto [logits, loss] = model(x, y);
+      loss.backward();
+      optimizer.step();
+      loss.item();
+    }
+    if (step >= 2) {
+      EXPECT_EQ(memory.requests(), requests) << "step " << step;
+      EXPECT_EQ(memory.bytes_in_use(), in_use) << "step " << step;
+    }
+    requests = memory.requests();
+    in_use = memory.bytes_in_use();
+  }
+  EXPECT_GE(requests, 1u);
+}
+
 INSTANTIATE_ON_EVERY_DEVICE(Overfit);
 
 namespace {
@@ -89,9 +119,33 @@ TEST(OverfitProgram, Gpt2LossesAreTorchs) {
                 golden_losses("gpt2").at("overfit"));
 }
 
+TEST(OverfitProgram, ResidentMemoryIsFlatOver200Steps) {
+  const TempDir folder;
+  const std::string log = folder / "log.jsonl";
+  const std::string command =
+      GPT2_BIN_DIR "/04_overfit --device cpu --steps 200 --log " + log + " > /dev/null & ";
+  FILE* shell = popen((command + "echo $!").c_str(), "r");
+  int pid = 0;
+  ASSERT_EQ(fscanf(shell, "%d", &pid), 1);
+  std::vector<int64_t> resident;  // KiB, after step 2 and from then on
+  const std::string status = "/proc/" + std::to_string(pid) + "/status";
+  for (std::ifstream file(status); file; file.close(), file.open(status)) {
+    std::ifstream lines(log);
+    const auto steps = std::count(std::istreambuf_iterator<char>(lines), {}, '\n') - 1;
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("VmRSS:") && steps > 2) resident.push_back(std::stoll(line.substr(6)));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  pclose(shell);
+  ASSERT_GE(resident.size(), 10u);
+  EXPECT_LE(*std::max_element(resident.begin(), resident.end()), resident.front() * 1.02);
+}
+
 TEST(OverfitProgram, BadInputIsOneLine) {
   expect_error("04_overfit", "--steps 0", "--steps");
   expect_error("04_overfit", "--batch 100000 --seq 64", "more than the text's 4000000 tokens");
   expect_error("04_overfit", "--data /dev/null", "/dev/null");
+  expect_error("04_overfit", "--log /dev/full", "--log /dev/full: No space left on device");
   expect_error("04_overfit", "--log /nowhere/log.jsonl", "/nowhere/log.jsonl");
 }
