@@ -22,8 +22,9 @@ void Log::event(const std::string& name, const nlohmann::ordered_json& fields) {
   line.update(fields);
   const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   // Flushed line by line: a run that is killed keeps what it has logged.
-  const bool written = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size();
-  require(written && std::fflush(file_.get()) == 0, "--log {}: {}", path_, std::strerror(errno));
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() && std::fflush(file_.get()) == 0;
+  require(written, "--log {}: {}", path_, std::strerror(errno));
 }
 
 void Log::config(const Options& options, const nn::Module& model) {

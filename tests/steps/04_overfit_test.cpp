@@ -3,10 +3,12 @@
 
 #include "common/data/loader.h"
 #include "common/optim/adamw.h"
-#include "steps/04_overfit/gpt2.h"
 #include "tests/common/golden.h"
 #include "tests/common/testing.h"
 #include "tests/steps/program.h"
+
+// After gtest: a step says `using namespace gpt2`, which has a `testing` of its own.
+#include "steps/04_overfit/gpt2.h"
 
 using namespace gpt2::testing;
 
