@@ -30,7 +30,9 @@ class CpuBackend : public Backend {
   }
   void release(void* pointer, size_t bytes) override { munmap(pointer, bytes); }
 
-  void copy(void* to, const void* from, size_t bytes, Stream) override { std::memcpy(to, from, bytes); }
+  void copy(void* to, const void* from, size_t bytes, Stream) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);  // an empty vector's data() is null, which memcpy forbids
+  }
   void fill_zero(void* to, size_t bytes, Stream) override { std::memset(to, 0, bytes); }
 
   std::string name() const override {
