@@ -16,6 +16,7 @@ std::vector<uint8_t> grey_scale(const std::vector<float>& values) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const float offset = *low, range = std::max(*high - *low, 1e-30f);
   std::vector<uint8_t> pixels;
+  pixels.reserve(values.size());
   for (const float value : values) pixels.push_back(uint8_t(std::lround(255 * (value - offset) / range)));
   return pixels;
 }

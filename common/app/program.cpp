@@ -51,6 +51,8 @@ void CommandLine::parse() {
   } catch (const CLI::CallForHelp&) {
     std::fputs(app_.help().c_str(), stdout);
     std::exit(0);
+  } catch (const CLI::ExtrasError&) {
+    fail("{}: no such flag (--help lists them)", app_.remaining().front());
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
     std::replace(what.begin(), what.end(), '\n', ' ');

@@ -7,7 +7,7 @@
 # Everything is written below OUT, a summary is printed last. SOURCES has a folder for each dependency the machine
 # lacks (fmt, CLI11, nlohmann_json, googletest, pcre2_source), for machines without a network.
 set -uo pipefail
-cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." || exit
 : "${OUT:?OUT=folder tests/gpu/run.sh}"
 mkdir -p "$OUT"
 bin=build/cuda/bin
