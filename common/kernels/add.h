@@ -1,9 +1,11 @@
 // Addition, with the second operand repeated over leading dimensions (the residual stream; token plus
-// position embeddings).
+// position embeddings). T and B: float and float, float and bf16 (what a branch adds to the residual stream
+// under autocast), bf16 and bf16.
 //
 // since 01_module
 #pragma once
 
+#include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
@@ -12,13 +14,15 @@ namespace cpu {
 
 // y[i] = a[i] + b[i % period]; y, a: n values, b: `period` values, n a multiple of period. y may be a,
 // and b where period is n.
-void add(Stream stream, float* y, const float* a, const float* b, int64_t n, int64_t period);
+template <class T, class B>
+void add(Stream stream, T* y, const T* a, const B* b, int64_t n, int64_t period);
 
 }  // namespace cpu
 
 namespace cuda {
 
-void add(Stream stream, float* y, const float* a, const float* b, int64_t n, int64_t period);
+template <class T, class B>
+void add(Stream stream, T* y, const T* a, const B* b, int64_t n, int64_t period);
 
 }  // namespace cuda
 }  // namespace gpt2

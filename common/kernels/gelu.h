@@ -1,9 +1,11 @@
 // GELU, tanh approximation (Hendrycks & Gimpel 2016, section 2), as GPT-2 uses it:
 //   gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+// T: float or bf16; computed in float, rounded once.
 //
 // since 01_module
 #pragma once
 
+#include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
@@ -11,17 +13,21 @@ namespace gpt2 {
 namespace cpu {
 
 // y = gelu(x); n values; y may be x.
-void gelu_forward(Stream stream, float* y, const float* x, int64_t n);
+template <class T>
+void gelu_forward(Stream stream, T* y, const T* x, int64_t n);
 
 // dx = gelu'(x) dy; n values; dx may be dy.
-void gelu_backward(Stream stream, float* dx, const float* x, const float* dy, int64_t n);
+template <class T>
+void gelu_backward(Stream stream, T* dx, const T* x, const T* dy, int64_t n);
 
 }  // namespace cpu
 
 namespace cuda {
 
-void gelu_forward(Stream stream, float* y, const float* x, int64_t n);
-void gelu_backward(Stream stream, float* dx, const float* x, const float* dy, int64_t n);
+template <class T>
+void gelu_forward(Stream stream, T* y, const T* x, int64_t n);
+template <class T>
+void gelu_backward(Stream stream, T* dx, const T* x, const T* dy, int64_t n);
 
 }  // namespace cuda
 }  // namespace gpt2

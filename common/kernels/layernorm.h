@@ -1,9 +1,11 @@
 // Layer normalisation (Ba, Kiros & Hinton 2016) of the last dimension:
 //   y = (x - mean) * rstd * weight + bias,   rstd = 1 / sqrt(variance + eps),   variance over C, not C - 1
+// Y, the type of a gradient that the fused op (add_layernorm.h) may have in fewer bits: float or bf16.
 //
 // since 01_module
 #pragma once
 
+#include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
@@ -24,7 +26,8 @@ int64_t layernorm_backward_workspace(int64_t rows, int64_t C);
 
 // dweight = beta_w * dweight + sum over rows of dy * x_hat;   dbias = beta_b * dbias + sum over rows of dy.
 // With a beta of 0 the old value is not read. The order of additions depends on the shape alone.
-void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const float* dy, const float* x,
+template <class Y>
+void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const Y* dy, const float* x,
                                const float* mean, const float* rstd, float* workspace, int64_t rows,
                                int64_t C, float beta_w, float beta_b);
 
@@ -37,7 +40,8 @@ void layernorm_forward(Stream stream, float* y, float* mean, float* rstd, const 
 void layernorm_backward_input(Stream stream, float* dx, const float* dy, const float* x, const float* weight,
                               const float* mean, const float* rstd, int64_t rows, int64_t C);
 int64_t layernorm_backward_workspace(int64_t rows, int64_t C);
-void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const float* dy, const float* x,
+template <class Y>
+void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const Y* dy, const float* x,
                                const float* mean, const float* rstd, float* workspace, int64_t rows,
                                int64_t C, float beta_w, float beta_b);
 

@@ -1,49 +1,79 @@
-// Matrix product, batched: C = alpha A B + beta C + bias, in float32, on `stream`'s device.
+// Matrix product, batched: C = alpha A B + beta C + bias, on `stream`'s device; sums are float32.
 //
 // Every use in the model is one call. A linear layer is x W^T + b; its gradients are dy W and dy^T x;
 // attention multiplies heads that lie as strides in the packed (B, T, 3C) buffer, one small product per
 // (batch, head). A transposed operand is a view with its strides swapped: nothing is ever copied to
 // change an order.
 //
-// since 01_module
+// since 01_module; precision since 05_tf32, bf16 since 06_bf16, epilogues since 07_fusion
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <type_traits>
 
 #include "common/tensor/device.h"
+#include "common/tensor/dtype.h"
 
 namespace gpt2 {
 
-// A batch of matrices in someone else's memory. Element (i, j) of matrix (b0, b1) is
+// A batch of matrices in someone else's memory; Void is void, or const void where they are only read. Element
+// (i, j) of matrix (b0, b1) is, counted in elements of dtype,
 //   data[b0 * batch_stride[0] + b1 * batch_stride[1] + i * row_stride + j * col_stride].
 // One of row_stride and col_stride is 1; the other is at least as long as the line it steps over.
-template <class T>
-struct MatrixView {
-  T* data;
-  int64_t rows, cols;
-  int64_t row_stride, col_stride;
-  int64_t batch_stride[2] = {0, 0};  // 0: the same matrix for the whole batch
+template <class Void>
+struct BasicMatrixView {
+  Void* data = nullptr;
+  DType dtype = DType::f32;
+  int64_t rows = 0, cols = 0;
+  int64_t row_stride = 0, col_stride = 0;
+  std::array<int64_t, 2> batch_stride{0, 0};  // 0: the same matrix for the whole batch
 
-  MatrixView transposed() const {
-    return {data, cols, rows, col_stride, row_stride, {batch_stride[0], batch_stride[1]}};
+  BasicMatrixView transposed() const { return {data, dtype, cols, rows, col_stride, row_stride, batch_stride}; }
+
+  operator BasicMatrixView<const void>() const
+    requires(!std::is_const_v<Void>)
+  {
+    return {data, dtype, rows, cols, row_stride, col_stride, batch_stride};
+  }
+
+  // Matrix (b0, b1) alone.
+  BasicMatrixView of_batch(int64_t b0, int64_t b1) const {
+    using Byte = std::conditional_t<std::is_const_v<Void>, const char, char>;
+    const int64_t elements = b0 * batch_stride[0] + b1 * batch_stride[1];
+    return {static_cast<Byte*>(data) + elements * int64_t(size_of(dtype)), dtype, rows, cols, row_stride,
+            col_stride};
   }
 };
+using MatrixView = BasicMatrixView<void>;
+using ConstMatrixView = BasicMatrixView<const void>;
 
-// A contiguous row-major matrix.
+// A contiguous row-major matrix: a ConstMatrixView of const values, a MatrixView of others.
 template <class T>
-MatrixView<T> row_major(T* data, int64_t rows, int64_t cols) {
-  return {data, rows, cols, cols, 1};
+auto row_major(T* data, int64_t rows, int64_t cols) {
+  using Void = std::conditional_t<std::is_const_v<T>, const void, void>;
+  return BasicMatrixView<Void>{data, dtype_of<T>, rows, cols, cols, 1};
 }
+
+// What happens to each value of C before it is written:
+//   gelu       aux = c,  c = gelu(c)         aux keeps what the backward pass needs
+//   gelu_grad  c = c * gelu'(aux)            the gradient goes back through a GELU
+enum class Epilogue : uint8_t { none, gelu, gelu_grad };
 
 // What to compute: C = alpha A B + beta C + bias for each of batch[0] * batch[1] matrices.
 // A is (M, K), B is (K, N), C is (M, N); the matrices of C are row-major (col_stride 1) and do not
 // overlap one another, A or B. The caller has checked all that. With beta == 0 C is written, never read.
+// A and B are both float, and then C is; or both bf16, and C is bf16 or float. An epilogue comes with beta 0 and
+// a batch of one.
 struct Matmul {
-  MatrixView<const float> a, b;
-  MatrixView<float> c;
-  int64_t batch[2] = {1, 1};
+  ConstMatrixView a, b;
+  MatrixView c;
+  std::array<int64_t, 2> batch{1, 1};
   float alpha = 1, beta = 0;
-  const float* bias = nullptr;  // (N), added to every row of every C; none if null
+  const void* bias = nullptr;  // (N) of C's type, added to every row of every C; none if null
+  MatmulPrecision precision = MatmulPrecision::highest;  // of float operands
+  Epilogue epilogue = Epilogue::none;
+  void* aux = nullptr;  // (M, N) of C's type, contiguous
 };
 
 // The sums are added in an order that depends on shapes and thread count alone: the same call gives

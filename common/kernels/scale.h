@@ -1,8 +1,9 @@
-// Multiplication by a number.
+// Multiplication by a number. T: float or bf16.
 //
 // since 01_module
 #pragma once
 
+#include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
@@ -10,13 +11,15 @@ namespace gpt2 {
 namespace cpu {
 
 // y[i] = alpha * x[i]; n values; y may be x.
-void scale(Stream stream, float* y, const float* x, float alpha, int64_t n);
+template <class T>
+void scale(Stream stream, T* y, const T* x, float alpha, int64_t n);
 
 }  // namespace cpu
 
 namespace cuda {
 
-void scale(Stream stream, float* y, const float* x, float alpha, int64_t n);
+template <class T>
+void scale(Stream stream, T* y, const T* x, float alpha, int64_t n);
 
 }  // namespace cuda
 }  // namespace gpt2

@@ -1,8 +1,10 @@
-// Column sums: the gradient of whatever was added to every row (a bias, the position embeddings).
+// Column sums: the gradient of whatever was added to every row (a bias, the position embeddings). X: float or
+// bf16; sums are float.
 //
 // since 04_overfit
 #pragma once
 
+#include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
@@ -14,7 +16,8 @@ int64_t sum_rows_workspace(int64_t rows, int64_t cols);
 
 // y[j] = beta * y[j] + sum_i x[i, j]; x: (rows, cols), y: (cols). With beta 0, y is not read. The order of
 // additions depends on the shape alone: the same input gives the same bits.
-void sum_rows(Stream stream, float* y, const float* x, float* workspace, int64_t rows, int64_t cols,
+template <class X>
+void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols,
               float beta);
 
 }  // namespace cpu
@@ -22,7 +25,8 @@ void sum_rows(Stream stream, float* y, const float* x, float* workspace, int64_t
 namespace cuda {
 
 int64_t sum_rows_workspace(int64_t rows, int64_t cols);
-void sum_rows(Stream stream, float* y, const float* x, float* workspace, int64_t rows, int64_t cols,
+template <class X>
+void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols,
               float beta);
 
 }  // namespace cuda

@@ -74,7 +74,7 @@ void Module::to(Device device) {
     size += (tensor->numel() + kPoolAlignment - 1) / kPoolAlignment * kPoolAlignment;
   }
   const Tensor pool = empty({size}, device);
-  backend(device).fill_zero(pool.data<float>(), size_t(size) * sizeof(float), context().stream(device));
+  zero_(pool);
   for (const auto& [name, tensor] : all) {
     const auto variable = tensor->variable();
     Tensor view =

@@ -2,6 +2,7 @@
 
 #include "common/kernels/add.h"
 #include "common/kernels/scale.h"
+#include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
@@ -9,6 +10,18 @@
 
 namespace gpt2 {
 namespace {
+
+// y = a + b, b repeated; y has a's type, b the same or bf16.
+void sum_of(const Tensor& y, const Tensor& a, const Tensor& b) {
+  with_type(a.dtype(), [&](auto wide) {
+    using T = decltype(wide);
+    if (b.dtype() == a.dtype()) {
+      DISPATCH(y.device(), add, y.data<T>(), a.data<T>(), b.data<T>(), a.numel(), b.numel());
+    } else {
+      DISPATCH(y.device(), add, y.data<float>(), a.data<float>(), b.data<bf16>(), a.numel(), b.numel());
+    }
+  });
+}
 
 bool is_suffix(const Shape& b, const Shape& a) {
   return b.size() <= a.size() && std::equal(b.rbegin(), b.rend(), a.rbegin());
@@ -19,14 +32,15 @@ bool is_suffix(const Shape& b, const Shape& a) {
 Tensor operator+(const Tensor& left, const Tensor& right) {
   require(is_suffix(right.shape(), left.shape()), "add: a is {} but b is {}", to_string(left.shape()),
           to_string(right.shape()));
-  const Tensor a = left.contiguous(), b = right.contiguous();
-  Tensor y = empty(a.shape(), a.device());
-  DISPATCH(a.device(), add, y.data<float>(), a.data<float>(), b.data<float>(), a.numel(), b.numel());
-  record({a, b}, y, [b_shape = b.shape()](Gradients& g) {
+  const bool widens = left.dtype() == DType::bf16 && right.dtype() == DType::f32;
+  const Tensor a = widens ? left.to(DType::f32).contiguous() : left.contiguous(), b = right.contiguous();
+  Tensor y = empty(a.shape(), a.device(), a.dtype());
+  sum_of(y, a, b);
+  record({a, b}, y, [b_shape = b.shape(), b_type = b.dtype()](Gradients& g) {
     g.add(0, g.dy());  // no copy: both inputs share dy
     if (!g.wanted(1)) return;
     if (b_shape == g.dy().shape()) {
-      g.add(1, g.dy());
+      g.add(1, cast(g.dy(), b_type));
     } else {
       add_row_sum(g, 1, b_shape, g.dy().contiguous());
     }
@@ -37,8 +51,11 @@ Tensor operator+(const Tensor& left, const Tensor& right) {
 namespace {
 
 Tensor scaled(const Tensor& input, float factor) {
-  const Tensor x = input.contiguous(), y = empty(x.shape(), x.device());
-  DISPATCH(x.device(), scale, y.data<float>(), x.data<float>(), factor, x.numel());
+  const Tensor x = input.contiguous(), y = empty(x.shape(), x.device(), x.dtype());
+  with_type(x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DISPATCH(x.device(), scale, y.data<T>(), x.data<T>(), factor, x.numel());
+  });
   return y;
 }
 

@@ -9,14 +9,17 @@
 namespace gpt2 {
 namespace {
 
-// to += from, both contiguous and of the same shape.
+// to += from, of the same shape and type; `to` is contiguous.
 void add_in_place(const Tensor& to, const Tensor& from) {
   const Tensor other = from.contiguous();
-  DISPATCH(to.device(), add, to.data<float>(), to.data<float>(), other.data<float>(), to.numel(), to.numel());
+  with_type(to.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DISPATCH(to.device(), add, to.data<T>(), to.data<T>(), other.data<T>(), to.numel(), to.numel());
+  });
 }
 
 Tensor copy_of(const Tensor& x) {
-  const Tensor from = x.contiguous(), copy = empty(x.shape(), x.device());
+  const Tensor from = x.contiguous(), copy = empty(x.shape(), x.device(), x.dtype());
   copy_(copy, from);
   return copy;
 }

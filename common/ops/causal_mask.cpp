@@ -10,9 +10,13 @@ namespace gpt2 {
 namespace {
 
 Tensor masked(const Tensor& input, float value) {
-  const Tensor x = input.contiguous(), y = empty(x.shape(), x.device());
-  const int64_t T = x.size(-1);
-  DISPATCH(x.device(), causal_mask, y.data<float>(), x.data<float>(), value, x.numel() / (T * T), T);
+  const Tensor x = input.contiguous(), y = empty(x.shape(), x.device(), x.dtype());
+  const int64_t positions = x.size(-1);
+  with_type(x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DISPATCH(x.device(), causal_mask, y.data<T>(), x.data<T>(), value, x.numel() / (positions * positions),
+             positions);
+  });
   return y;
 }
 

@@ -3,21 +3,37 @@
 //   DISPATCH(x.device(), gelu_forward, y.data<float>(), x.data<float>(), x.numel());
 //
 // calls cpu::gelu_forward or cuda::gelu_forward on the device's current stream. In a build without CUDA
-// there are no cuda:: kernels, and no tensor on such a device either.
+// there are no cuda:: kernels, and no tensor on such a device either. Each call is counted.
 //
 // since 01_module
 #pragma once
 
+#include "common/base/error.h"
 #include "common/tensor/context.h"
 
 #ifdef GPT2_CUDA
-#define DISPATCH(device, function, ...)                                                       \
-  ((device).is_cuda() ? ::gpt2::cuda::function(::gpt2::context().stream(device), __VA_ARGS__) \
-                      : ::gpt2::cpu::function(::gpt2::context().stream(device), __VA_ARGS__))
+#define DISPATCH(device, function, ...)                                                        \
+  (((device).is_cuda() ? ::gpt2::cuda::function(::gpt2::context().stream(device), __VA_ARGS__) \
+                       : ::gpt2::cpu::function(::gpt2::context().stream(device), __VA_ARGS__)), \
+   ::gpt2::context().counts.call(#function))
 // For the functions that say how much workspace a kernel needs: no stream.
 #define DISPATCH_SIZE(device, function, ...) \
   ((device).is_cuda() ? ::gpt2::cuda::function(__VA_ARGS__) : ::gpt2::cpu::function(__VA_ARGS__))
 #else
-#define DISPATCH(device, function, ...) ::gpt2::cpu::function(::gpt2::context().stream(device), __VA_ARGS__)
+#define DISPATCH(device, function, ...)                                      \
+  (::gpt2::cpu::function(::gpt2::context().stream(device), __VA_ARGS__), \
+   ::gpt2::context().counts.call(#function))
 #define DISPATCH_SIZE(device, function, ...) ::gpt2::cpu::function(__VA_ARGS__)
 #endif
+
+namespace gpt2 {
+
+// body(T()) for the T of a floating-point dtype, which names the instance of a kernel:
+//   with_type(x.dtype(), [&](auto t) { using T = decltype(t); DISPATCH(..., y.data<T>(), x.data<T>()); });
+template <class Body>
+void with_type(DType dtype, const Body& body) {
+  require(dtype != DType::i32, "expected floating-point values, got int32");
+  dtype == DType::bf16 ? body(bf16(0)) : body(float(0));
+}
+
+}  // namespace gpt2

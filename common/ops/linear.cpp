@@ -1,56 +1,62 @@
 #include "common/kernels/matmul.h"
+#include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
+#include "common/ops/linear.h"
 #include "common/ops/ops.h"
 #include "common/ops/row_sum.h"
 
 namespace gpt2 {
-namespace {
 
-// dx = dy W
-void add_input_gradient(Gradients& g, const Tensor& dy, const Tensor& x, const Tensor& weight) {
-  const auto [out, in] = weight.sizes<2>();
-  const int64_t rows = x.numel() / in;
-  const Tensor dx = empty(x.shape(), x.device());
-  const Matmul product{row_major<const float>(dy.data<float>(), rows, out),
-                       row_major<const float>(weight.data<float>(), out, in),
-                       row_major(dx.data<float>(), rows, in)};
-  DISPATCH(dx.device(), matmul, product);
-  g.add(0, dx);
+ConstMatrixView as_matrix(const Tensor& x) {
+  const int64_t cols = x.size(-1), rows = x.numel() / cols;
+  return {read(x), x.dtype(), rows, cols, cols, 1};
 }
 
-// dW += dy^T x, in place
-void add_weight_gradient(Gradients& g, const Tensor& dy, const Tensor& x, const Shape& shape) {
-  const int64_t out = shape[0], in = shape[1], rows = x.numel() / in;
-  const auto [dweight, beta] = g.into(1, shape, x.device());
-  Matmul product{row_major<const float>(dy.data<float>(), rows, out).transposed(),
-                 row_major<const float>(x.data<float>(), rows, in),
-                 row_major(dweight.data<float>(), out, in)};
+MatrixView as_result(const Tensor& x) {
+  const int64_t cols = x.size(-1), rows = x.numel() / cols;
+  return {write(x), x.dtype(), rows, cols, cols, 1};
+}
+
+Tensor times_transposed(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Shape shape = x.shape();
+  shape.back() = weight.size(0);
+  const Tensor y = empty(shape, x.device(), x.dtype());
+  Matmul product{as_matrix(x), as_matrix(weight).transposed(), as_result(y)};
+  product.precision = context().matmul_precision;
+  if (bias.defined()) product.bias = read(bias);
+  DISPATCH(x.device(), matmul, product);
+  return y;
+}
+
+Tensor input_gradient(const Tensor& dy, const Tensor& weight, const Shape& shape, DType dtype) {
+  const Tensor dx = empty(shape, dy.device(), dtype);
+  Matmul product{as_matrix(dy), as_matrix(weight), as_result(dx)};
+  product.precision = context().matmul_precision;
+  DISPATCH(dx.device(), matmul, product);
+  return dx;
+}
+
+void add_weight_gradient(Gradients& g, size_t i, const Tensor& dy, const Tensor& x) {
+  const auto [dweight, beta] = g.into(i, {dy.size(-1), x.size(-1)}, x.device());
+  Matmul product{as_matrix(dy).transposed(), as_matrix(x), as_result(dweight)};
   product.beta = beta;
+  product.precision = context().matmul_precision;
   DISPATCH(x.device(), matmul, product);
 }
-
-}  // namespace
 
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   const auto [out, in] = weight.sizes<2>();
   require(input.size(-1) == in && (!bias.defined() || bias.shape() == Shape{out}),
           "linear: x is {} but weight is {}{}", to_string(input.shape()), to_string(weight.shape()),
           bias.defined() ? " and bias " + to_string(bias.shape()) : "");
-  const Tensor x = input.contiguous(), w = weight.contiguous(), b = bias.defined() ? bias.contiguous() : bias;
-  Shape shape = x.shape();
-  shape.back() = out;
-  Tensor y = empty(shape, x.device());
-  const int64_t rows = x.numel() / in;
-  Matmul product{row_major<const float>(x.data<float>(), rows, in),
-                 row_major<const float>(w.data<float>(), out, in).transposed(),
-                 row_major(y.data<float>(), rows, out)};
-  if (b.defined()) product.bias = b.data<float>();
-  DISPATCH(x.device(), matmul, product);
-  record({x, w, b}, y, [x = saved(x), w = saved(w)](Gradients& g) {
+  const DType dtype = matmul_dtype(input);
+  const Tensor x = cast(input, dtype), w = cast_weight(weight, dtype);
+  Tensor y = times_transposed(x, w, bias.defined() ? cast_weight(bias, dtype) : bias);
+  record({input, weight, bias}, y, [x, w, shape = input.shape(), before = input.dtype()](Gradients& g) {
     const Tensor dy = g.dy().contiguous();
-    if (g.wanted(0)) add_input_gradient(g, dy, x, w);
-    if (g.wanted(1)) add_weight_gradient(g, dy, x, w.shape());
+    if (g.wanted(0)) g.add(0, input_gradient(dy, w, shape, before));
+    if (g.wanted(1)) add_weight_gradient(g, 1, dy, x);
     if (g.wanted(2)) add_row_sum(g, 2, {dy.size(-1)}, dy);
   });
   return y;

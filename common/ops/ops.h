@@ -1,7 +1,8 @@
 // The ops a model is written with: torch's names, torch's meaning.
 //
 // Every op checks shapes once and names both in the message, computes its result with the kernels of its
-// inputs' device, and records how to differentiate itself. All values are float32; ids are int32.
+// inputs' device, and records how to differentiate itself. Values are float32, or bf16 under autocast
+// (autocast.h); ids are int32.
 //
 // since 01_module
 #pragma once
@@ -14,7 +15,8 @@
 
 namespace gpt2 {
 
-// a + b, where b has the shape of a, or of a's last dimensions: it is then added to each of the leading ones.
+// a + b, in float32 where one of them is; b has the shape of a, or of a's last dimensions: it is then added to
+// each of the leading ones.
 Tensor operator+(const Tensor& a, const Tensor& b);
 
 Tensor operator*(const Tensor& x, double factor);

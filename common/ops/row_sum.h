@@ -14,8 +14,10 @@ inline void add_row_sum(Gradients& g, size_t i, const Shape& shape, const Tensor
   const int64_t cols = numel(shape), rows = dy.numel() / cols;
   const Tensor workspace = empty({DISPATCH_SIZE(dy.device(), sum_rows_workspace, rows, cols)}, dy.device());
   const auto [sum, beta] = g.into(i, shape, dy.device());
-  DISPATCH(dy.device(), sum_rows, sum.data<float>(), dy.data<float>(), workspace.data<float>(), rows, cols,
-           beta);
+  with_type(dy.dtype(), [&, sum = sum, beta = beta](auto t) {
+    DISPATCH(dy.device(), sum_rows, sum.data<float>(), dy.data<decltype(t)>(), workspace.data<float>(), rows,
+             cols, beta);
+  });
 }
 
 }  // namespace gpt2

@@ -7,7 +7,7 @@
 namespace gpt2 {
 
 Tensor softmax(const Tensor& input) {
-  const Tensor x = input.contiguous();
+  const Tensor x = input.to(DType::f32).contiguous();
   const int64_t cols = x.size(-1), rows = x.numel() / cols;
   Tensor y = empty(x.shape(), x.device());
   DISPATCH(x.device(), softmax_forward, y.data<float>(), x.data<float>(), rows, cols);

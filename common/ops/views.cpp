@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "common/kernels/copy.h"
+#include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
@@ -10,7 +11,7 @@
 namespace gpt2 {
 namespace {
 
-// to[...] = from[...], any strides, at most four dimensions.
+// to[...] = from[...], any strides, any two types, at most four dimensions.
 void copy_elements(const Tensor& to, const Tensor& from) {
   require(to.shape() == from.shape() && to.dim() <= 4, "copy: {} into {}", to_string(from.shape()),
           to_string(to.shape()));
@@ -18,7 +19,13 @@ void copy_elements(const Tensor& to, const Tensor& from) {
   std::copy_backward(to.shape().begin(), to.shape().end(), shape.end());
   std::copy_backward(to.strides().begin(), to.strides().end(), to_strides.end());
   std::copy_backward(from.strides().begin(), from.strides().end(), from_strides.end());
-  DISPATCH(to.device(), copy_strided, to.data<float>(), from.data<float>(), shape, to_strides, from_strides);
+  with_type(to.dtype(), [&](auto y) {
+    with_type(from.dtype(), [&](auto x) {
+      using Y = decltype(y);
+      using X = decltype(x);
+      DISPATCH(to.device(), copy_strided, to.data<Y>(), from.data<X>(), shape, to_strides, from_strides);
+    });
+  });
 }
 
 // The strides with which x's elements can be seen in another shape, if that needs no copy. Dimensions of x that
@@ -59,9 +66,9 @@ Tensor swapped(const Tensor& x, size_t dim0, size_t dim1) {
   return x.as_strided(shape, strides, x.offset());
 }
 
-Tensor zeros(const Shape& shape, Device device) {
-  const Tensor x = empty(shape, device);
-  backend(device).fill_zero(x.data<float>(), size_t(x.numel()) * sizeof(float), context().stream(device));
+Tensor zeros(const Shape& shape, Device device, DType dtype) {
+  const Tensor x = empty(shape, device, dtype);
+  zero_(x);
   return x;
 }
 
@@ -69,6 +76,35 @@ Tensor part(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
   Shape shape = x.shape();
   shape[size_t(dim)] = length;
   return x.as_strided(shape, x.strides(), x.offset() + start * x.stride(dim));
+}
+
+// True if the gradients of a split's parts lie as the parts did: they are a packed buffer already.
+bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t dim, int64_t length) {
+  for (int64_t i = 0; i < parts; ++i) {
+    const Tensor &first = g.dy(0), &dy = g.dy(size_t(i));
+    if (!dy.defined() || dy.storage() != first.storage() || dy.strides() != strides ||
+        dy.offset() != first.offset() + i * length * strides[size_t(dim)]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The gradient of what was split, from those of its parts: where nothing depends on a part, zeros.
+Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype, int64_t parts, int64_t dim) {
+  const int64_t length = shape[size_t(dim)] / parts;
+  const Shape strides = contiguous_strides(shape);
+  if (lie_packed(g, strides, parts, dim, length)) {
+    return g.dy(0).as_strided(shape, strides, g.dy(0).offset());
+  }
+  bool all_reached = true;
+  for (int64_t i = 0; i < parts; ++i) all_reached = all_reached && g.dy(size_t(i)).defined();
+  const Tensor dx = all_reached ? empty(shape, device, dtype) : zeros(shape, device, dtype);
+  for (int64_t i = 0; i < parts; ++i) {
+    const Tensor& dy = g.dy(size_t(i));
+    if (dy.defined()) copy_elements(part(dx, dim, i * length, length), dy);
+  }
+  return dx;
 }
 
 // Fills in a -1.
@@ -116,7 +152,7 @@ Tensor Tensor::slice(int64_t dim, int64_t start, int64_t length) const {
           start, start + length, dim, to_string(shape_));
   Tensor y = part(*this, dim, start, length);
   record({*this}, y, [shape = shape_, dim, start](Gradients& g) {
-    const Tensor dx = zeros(shape, g.dy().device());
+    const Tensor dx = zeros(shape, g.dy().device(), g.dy().dtype());
     copy_elements(part(dx, dim, start, g.dy().size(dim)), g.dy());
     g.add(0, dx);
   });
@@ -130,17 +166,31 @@ std::vector<Tensor> split(const Tensor& x, int64_t parts, int64_t dim) {
           parts);
   std::vector<Tensor> y;
   for (int64_t i = 0; i < parts; ++i) y.push_back(part(x, dim, i * length, length));
-  record({x}, std::span(y), [shape = x.shape(), device = x.device(), parts, dim, length](Gradients& g) {
-    bool all_reached = true;
-    for (int64_t i = 0; i < parts; ++i) all_reached = all_reached && g.dy(size_t(i)).defined();
-    const Tensor dx = all_reached ? empty(shape, device) : zeros(shape, device);
-    for (int64_t i = 0; i < parts; ++i) {
-      const Tensor& dy = g.dy(size_t(i));
-      if (dy.defined()) copy_elements(part(dx, dim, i * length, length), dy);
-    }
-    g.add(0, dx);
+  record({x}, std::span(y), [shape = x.shape(), device = x.device(), dtype = x.dtype(), parts, dim](Gradients& g) {
+    g.add(0, joined(g, shape, device, dtype, parts, dim));
   });
   return y;
+}
+
+Tensor Tensor::to(DType wanted) const {
+  if (wanted == dtype_) return *this;
+  Tensor y = cast(*this, wanted);
+  record({*this}, y, [before = dtype_](Gradients& g) { g.add(0, cast(g.dy(), before)); });
+  return y;
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x.detach().contiguous();
+  const Tensor y = empty(x.shape(), x.device(), dtype);
+  copy_elements(y, x);
+  return y;
+}
+
+Tensor cast_weight(const Tensor& weight, DType dtype) {
+  if (weight.dtype() == dtype || !context().casts || !weight.requires_grad()) return cast(weight, dtype);
+  Tensor& copy = context().casts->copies[weight.variable().get()];
+  if (!copy.defined()) copy = cast(weight, dtype);
+  return copy;
 }
 
 }  // namespace gpt2

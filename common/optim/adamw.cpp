@@ -9,11 +9,6 @@
 namespace gpt2::optim {
 namespace {
 
-void zero_(const Tensor& x) {
-  backend(x.device())
-      .fill_zero(x.data<float>(), size_t(x.numel()) * sizeof(float), context().stream(x.device()));
-}
-
 Tensor zeros(int64_t n, Device device) {
   const Tensor x = empty({n}, device);
   zero_(x);

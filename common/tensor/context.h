@@ -9,14 +9,20 @@
 #include <memory>
 
 #include "common/tensor/device.h"
+#include "common/tensor/dtype.h"
+#include "common/tensor/kernel_counts.h"
 
 namespace gpt2 {
 
-struct Tape;  // common/ops/autograd.h
+struct Tape;       // common/ops/autograd.h
+struct CastCache;  // common/ops/autocast.h
 
 struct Context {
   bool grad_enabled = true;
   std::shared_ptr<Tape> tape;  // made by the first op that records itself
+  MatmulPrecision matmul_precision = MatmulPrecision::highest;
+  std::shared_ptr<CastCache> casts;  // null unless an Autocast lives
+  KernelCounts counts;
 
   // The stream on which work for `device` is queued; made at the first call.
   Stream stream(Device device);
@@ -37,6 +43,20 @@ class NoGrad {
 
  private:
   bool before_;
+};
+
+// Float32 matrix products have this precision while one of these lives.
+class Precision {
+ public:
+  explicit Precision(MatmulPrecision precision) : before_(context().matmul_precision) {
+    context().matmul_precision = precision;
+  }
+  ~Precision() { context().matmul_precision = before_; }
+  Precision(const Precision&) = delete;
+  Precision& operator=(const Precision&) = delete;
+
+ private:
+  MatmulPrecision before_;
 };
 
 // Waits until all work queued on `device` is done.

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/tensor/bf16.h"
+
 namespace gpt2 {
 
 enum class DType : uint8_t { f32, bf16, i32 };
@@ -20,5 +22,16 @@ template <class T>
 inline constexpr DType dtype_of = DType::f32;
 template <>
 inline constexpr DType dtype_of<int32_t> = DType::i32;
+template <>
+inline constexpr DType dtype_of<bf16> = DType::bf16;
+template <class T>
+inline constexpr DType dtype_of<const T> = dtype_of<T>;
+
+// How float32 operands are multiplied: torch.set_float32_matmul_precision. Sums are float32 always.
+//   highest  as they are
+//   high     a GPU's tensor cores see 10 bits of their mantissa (TF32); a CPU has no such thing: as highest
+//   medium   rounded to bf16 first
+// since 05_tf32
+enum class MatmulPrecision : uint8_t { highest, high, medium };
 
 }  // namespace gpt2

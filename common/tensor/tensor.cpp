@@ -93,6 +93,12 @@ char* bytes(const Tensor& t) {
 
 }  // namespace
 
+void zero_(const Tensor& x) {
+  require(x.is_contiguous(), "zero_: {} is not contiguous", to_string(x.shape()));
+  backend(x.device())
+      .fill_zero(bytes(x), size_t(x.numel()) * size_of(x.dtype()), context().stream(x.device()));
+}
+
 void copy_(const Tensor& to, const Tensor& from) {
   require(
       to.is_contiguous() && from.is_contiguous() && to.numel() == from.numel() && to.dtype() == from.dtype(),

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/base/error.h"
+#include "common/tensor/context.h"
 #include "common/tensor/device.h"
 #include "common/tensor/dtype.h"
 #include "common/tensor/memory.h"
@@ -60,6 +61,7 @@ class Tensor {
   template <class T>
   T* data() const {
     require(dtype_of<T> == dtype_, "expected {} elements, got {}", to_string(dtype_of<T>), to_string(dtype_));
+    context().counts.touch(numel() * int64_t(sizeof(T)));  // whoever asks is about to read or write them all
     return static_cast<T*>(storage_->data()) + offset_;
   }
   int64_t offset() const { return offset_; }
@@ -77,6 +79,7 @@ class Tensor {
   Tensor transpose(int64_t dim0, int64_t dim1) const;  // two dimensions swapped
   Tensor contiguous() const;                           // itself, or a copy in row-major order
   Tensor slice(int64_t dim, int64_t start, int64_t length) const;
+  Tensor to(DType dtype) const;    // itself, or a contiguous copy, rounded where it is narrower
   Tensor to(Device device) const;  // itself, or a contiguous copy; not recorded
 
   // To and from the host; these wait for the device.
@@ -109,6 +112,9 @@ Tensor empty(Shape shape, Device device = kCpu, DType dtype = DType::f32);
 // A new tensor with the values of a host vector.
 template <class T>
 Tensor from_vector(const std::vector<T>& values, Shape shape, Device device = kCpu);
+
+// Sets all elements of a contiguous x to 0.
+void zero_(const Tensor& x);
 
 // Copies contiguous `from` into contiguous `to`, which has as many elements of the same type.
 void copy_(const Tensor& to, const Tensor& from);

@@ -4,7 +4,8 @@
 
 namespace gpt2::cpu {
 
-void add(Stream, float* y, const float* a, const float* b, int64_t n, int64_t period) {
+template <class T, class B>
+void add(Stream, T* y, const T* a, const B* b, int64_t n, int64_t period) {
   parallel_chunks(n, kGrain, [=](int64_t begin, int64_t end) {
     // A division per run of b, not per value.
     for (int64_t i = begin; i < end;) {
@@ -15,5 +16,9 @@ void add(Stream, float* y, const float* a, const float* b, int64_t n, int64_t pe
     }
   });
 }
+
+template void add(Stream, float*, const float*, const float*, int64_t, int64_t);
+template void add(Stream, float*, const float*, const bf16*, int64_t, int64_t);
+template void add(Stream, bf16*, const bf16*, const bf16*, int64_t, int64_t);
 
 }  // namespace gpt2::cpu

@@ -9,9 +9,11 @@ int64_t offset(const Dims4& index, const Dims4& strides) {
   return index[0] * strides[0] + index[1] * strides[1] + index[2] * strides[2] + index[3] * strides[3];
 }
 
-void copy_run(float* y, int64_t y_stride, const float* x, int64_t x_stride, int64_t n) {
+template <class Y, class X>
+void copy_run(Y* y, int64_t y_stride, const X* x, int64_t x_stride, int64_t n) {
   if (y_stride == 1 && x_stride == 1) {
-    std::copy_n(x, n, y);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i];
   } else {
     for (int64_t i = 0; i < n; ++i) y[i * y_stride] = x[i * x_stride];
   }
@@ -19,7 +21,8 @@ void copy_run(float* y, int64_t y_stride, const float* x, int64_t x_stride, int6
 
 }  // namespace
 
-void copy_strided(Stream, float* y, const float* x, const Dims4& shape, const Dims4& y_strides,
+template <class Y, class X>
+void copy_strided(Stream, Y* y, const X* x, const Dims4& shape, const Dims4& y_strides,
                   const Dims4& x_strides) {
   const int64_t n = shape[0] * shape[1] * shape[2] * shape[3];
   parallel_chunks(n, kGrain, [&](int64_t begin, int64_t end) {
@@ -39,5 +42,10 @@ void copy_strided(Stream, float* y, const float* x, const Dims4& shape, const Di
     }
   });
 }
+
+template void copy_strided(Stream, float*, const float*, const Dims4&, const Dims4&, const Dims4&);
+template void copy_strided(Stream, bf16*, const bf16*, const Dims4&, const Dims4&, const Dims4&);
+template void copy_strided(Stream, bf16*, const float*, const Dims4&, const Dims4&, const Dims4&);
+template void copy_strided(Stream, float*, const bf16*, const Dims4&, const Dims4&, const Dims4&);
 
 }  // namespace gpt2::cpu

@@ -17,15 +17,26 @@ float two_u_derivative(float x) { return kTwoRoot * (1 + 3 * kCubic * (x * x)); 
 
 }  // namespace
 
-void gelu_forward(Stream, float* y, const float* x, int64_t n) {
-  parallel_values(n, [=](int64_t i) { y[i] = x[i] / (1 + vector_exp(-two_u(x[i]))); });
-}
-
-void gelu_backward(Stream, float* dx, const float* x, const float* dy, int64_t n) {
+template <class T>
+void gelu_forward(Stream, T* y, const T* x, int64_t n) {
   parallel_values(n, [=](int64_t i) {
-    const Logistic s = logistic(two_u(x[i]));
-    dx[i] = dy[i] * (s.value + x[i] * s.value * s.complement * two_u_derivative(x[i]));
+    const float at = x[i];
+    y[i] = at / (1 + vector_exp(-two_u(at)));
   });
 }
+
+template <class T>
+void gelu_backward(Stream, T* dx, const T* x, const T* dy, int64_t n) {
+  parallel_values(n, [=](int64_t i) {
+    const float at = x[i];
+    const Logistic s = logistic(two_u(at));
+    dx[i] = dy[i] * (s.value + at * s.value * s.complement * two_u_derivative(at));
+  });
+}
+
+template void gelu_forward(Stream, float*, const float*, int64_t);
+template void gelu_forward(Stream, bf16*, const bf16*, int64_t);
+template void gelu_backward(Stream, float*, const float*, const float*, int64_t);
+template void gelu_backward(Stream, bf16*, const bf16*, const bf16*, int64_t);
 
 }  // namespace gpt2::cpu

@@ -22,10 +22,10 @@ struct alignas(Vector) Tile {
 };
 
 template <int64_t kHeight, int64_t kWidth>
-void pack(float (&to)[kHeight][kWidth], const MatrixView<const float>& m, int64_t i0, int64_t j0) {
+void pack(float (&to)[kHeight][kWidth], const ConstMatrixView& m, int64_t i0, int64_t j0) {
   const int64_t rows = std::min(kHeight, m.rows - i0), cols = std::min(kWidth, m.cols - j0);
   if (rows < kHeight || cols < kWidth) std::fill_n(&to[0][0], kHeight * kWidth, 0.0f);
-  const float* from = m.data + i0 * m.row_stride + j0 * m.col_stride;
+  const float* from = static_cast<const float*>(m.data) + i0 * m.row_stride + j0 * m.col_stride;
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < cols; ++j) to[i][j] = from[i * m.row_stride + j * m.col_stride];
   }
@@ -50,17 +50,17 @@ void multiply_tile(Tile& t, int64_t rows, int64_t cols, int64_t depth) {
   }
 }
 
-void store(const Tile& t, const MatrixView<float>& c, int64_t i0, int64_t j0, float alpha, float beta) {
+void store(const Tile& t, const MatrixView& c, int64_t i0, int64_t j0, float alpha, float beta) {
   const int64_t rows = std::min(kTile, c.rows - i0), cols = std::min(kTile, c.cols - j0);
   for (int64_t i = 0; i < rows; ++i) {
-    float* row = c.data + (i0 + i) * c.row_stride + j0;
+    float* row = static_cast<float*>(c.data) + (i0 + i) * c.row_stride + j0;
     for (int64_t j = 0; j < cols; ++j) row[j] = alpha * t.c[i][j] + (beta == 0 ? 0 : beta * row[j]);
   }
 }
 
 }  // namespace
 
-void gemm_loop(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c,
+void gemm_loop(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c,
                float alpha, float beta) {
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t i0 = 0; i0 < c.rows; i0 += kTile) {

@@ -56,7 +56,8 @@ int64_t layernorm_backward_workspace(int64_t rows, int64_t C) {
   return 2 * partials * C + sum_rows_workspace(partials, C);
 }
 
-void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const float* dy, const float* x,
+template <class Y>
+void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const Y* dy, const float* x,
                                const float* mean, const float* rstd, float* workspace, int64_t rows,
                                int64_t C, float beta_w, float beta_b) {
   const int64_t partials = partial_count(rows);
@@ -67,7 +68,8 @@ void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, cons
     std::fill_n(dw, C, 0.0f);
     std::fill_n(db, C, 0.0f);
     for (int64_t row = begin; row < end; ++row) {
-      const float *x_row = x + row * C, *dy_row = dy + row * C;
+      const float* x_row = x + row * C;
+      const Y* dy_row = dy + row * C;
       const float m = mean[row], r = rstd[row];
 #pragma omp simd
       for (int64_t j = 0; j < C; ++j) {
@@ -80,5 +82,10 @@ void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, cons
   sum_rows(stream, dweight, partial_dweight, rest, partials, C, beta_w);
   sum_rows(stream, dbias, partial_dbias, rest, partials, C, beta_b);
 }
+
+template void layernorm_backward_weight(Stream, float*, float*, const float*, const float*, const float*,
+                                        const float*, float*, int64_t, int64_t, float, float);
+template void layernorm_backward_weight(Stream, float*, float*, const bf16*, const float*, const float*,
+                                        const float*, float*, int64_t, int64_t, float, float);
 
 }  // namespace gpt2::cpu

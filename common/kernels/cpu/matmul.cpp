@@ -1,12 +1,19 @@
-// oneDNN's sgemm rather than its matmul primitive: it needs no object per shape (sampling meets a new shape with
-// every token), and over a training step it is the fastest library there is here (docs/timing/gemm_study.md).
+// Float products: oneDNN's sgemm rather than its matmul primitive, since it needs no object per shape (sampling
+// meets a new shape with every token), and over a training step it is the fastest library there is here
+// (docs/timing/gemm_study.md). Products of bf16: gemm_bf16.cpp, where the processor has the instructions;
+// otherwise their operands are widened and multiplied as floats, which gives the same products and sums.
 #include "common/kernels/matmul.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/base/error.h"
+#include "common/kernels/copy.h"
+#include "common/kernels/cpu/gemm_bf16.h"
 #include "common/kernels/cpu/gemm_loop.h"
 #include "common/kernels/cpu/parallel.h"
+#include "common/kernels/gelu.h"
+#include "common/tensor/memory.h"
 
 #ifdef GPT2_HAVE_ONEDNN
 #include <oneapi/dnnl/dnnl.h>
@@ -17,64 +24,172 @@ namespace {
 
 #ifdef GPT2_HAVE_ONEDNN
 
-char transposition(const MatrixView<const float>& m) { return m.col_stride == 1 ? 'N' : 'T'; }
+char transposition(const ConstMatrixView& m) { return m.col_stride == 1 ? 'N' : 'T'; }
 
 // A matrix of one line may come with any stride from line to line; BLAS wants at least the line's length.
-template <class T>
-int64_t leading_dimension(const MatrixView<T>& m) {
+template <class Void>
+int64_t leading_dimension(const BasicMatrixView<Void>& m) {
   return m.col_stride == 1 ? std::max(m.row_stride, m.cols) : std::max(m.col_stride, m.rows);
 }
 
-// C = alpha A B + beta C; false if oneDNN refuses.
-bool gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c,
-          float alpha, float beta) {
-  return dnnl_sgemm(transposition(a), transposition(b), c.rows, c.cols, a.cols, alpha, a.data,
-                    leading_dimension(a), b.data, leading_dimension(b), beta, c.data,
-                    leading_dimension(c)) == dnnl_success;
+// C = alpha A B + beta C in float; false if oneDNN refuses.
+bool gemm(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c, float alpha, float beta) {
+  return dnnl_sgemm(transposition(a), transposition(b), c.rows, c.cols, a.cols, alpha,
+                    static_cast<const float*>(a.data), leading_dimension(a),
+                    static_cast<const float*>(b.data), leading_dimension(b), beta,
+                    static_cast<float*>(c.data), leading_dimension(c)) == dnnl_success;
 }
 
 #else
 
-bool gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c,
-          float alpha, float beta) {
+bool gemm(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c, float alpha, float beta) {
   gemm_loop(a, b, c, alpha, beta);
   return true;
 }
 
 #endif
 
-template <class T>
-MatrixView<T> of_batch(MatrixView<T> m, int64_t b0, int64_t b1) {
-  m.data += b0 * m.batch_stride[0] + b1 * m.batch_stride[1];
-  return m;
-}
-
 // C = beta C + bias.
-void start_from_bias(const MatrixView<float>& c, float beta, const float* bias) {
+void start_from_bias(const MatrixView& c, float beta, const float* bias) {
   parallel_chunks(c.rows, rows_per_chunk(c.cols), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      float* row = c.data + i * c.row_stride;
+      float* row = static_cast<float*>(c.data) + i * c.row_stride;
       for (int64_t j = 0; j < c.cols; ++j) row[j] = beta == 0 ? bias[j] : beta * row[j] + bias[j];
     }
   });
 }
 
 bool multiply_one(const Matmul& p, int64_t b0, int64_t b1) {
-  const MatrixView<float> c = of_batch(p.c, b0, b1);
-  if (p.bias) start_from_bias(c, p.beta, p.bias);
-  return gemm(of_batch(p.a, b0, b1), of_batch(p.b, b0, b1), c, p.alpha, p.bias ? 1 : p.beta);
+  const MatrixView c = p.c.of_batch(b0, b1);
+  if (p.bias) start_from_bias(c, p.beta, static_cast<const float*>(p.bias));
+  return gemm(p.a.of_batch(b0, b1), p.b.of_batch(b0, b1), c, p.alpha, p.bias ? 1 : p.beta);
+}
+
+// one(b0, b1) for each matrix of the batch. One matrix keeps all threads busy by itself; of many small ones each
+// thread takes its share, and the product inside, finding itself in a parallel region, starts none of its own.
+template <class One>
+void for_each_of_batch(const Matmul& p, const One& one) {
+  const int64_t n = p.batch[0] * p.batch[1];
+  bool ok = true;
+#pragma omp parallel for schedule(static) if (n > 1) reduction(&& : ok)
+  for (int64_t i = 0; i < n; ++i) ok = one(i / p.batch[1], i % p.batch[1]) && ok;
+  require(ok, "matmul: oneDNN cannot multiply ({}, {}) by ({}, {})", p.a.rows, p.a.cols, p.b.rows, p.b.cols);
+}
+
+void multiply_float(const Matmul& p) {
+  for_each_of_batch(p, [&](int64_t b0, int64_t b1) { return multiply_one(p, b0, b1); });
+}
+
+// A copy of a batch of matrices in another type, in memory that lives as long as this.
+class Converted {
+ public:
+  Converted(const ConstMatrixView& from, const std::array<int64_t, 2>& batch, DType dtype)
+      : storage_(kCpu, size_t(batch[0] * batch[1] * from.rows * from.cols) * size_of(dtype)), view_(from) {
+    const bool by_rows = from.col_stride == 1;
+    const int64_t lines = by_rows ? from.rows : from.cols, length = by_rows ? from.cols : from.rows;
+    const int64_t line_stride = by_rows ? from.row_stride : from.col_stride, one = lines * length;
+    view_.data = storage_.data();
+    view_.dtype = dtype;
+    view_.row_stride = by_rows ? length : 1;
+    view_.col_stride = by_rows ? 1 : length;
+    view_.batch_stride = {batch[1] * one, one};
+    const Dims4 shape{batch[0], batch[1], lines, length}, to_strides{batch[1] * one, one, length, 1},
+        from_strides{from.batch_stride[0], from.batch_stride[1], line_stride, 1};
+    if (dtype == DType::bf16) {
+      copy_strided({}, static_cast<bf16*>(storage_.data()), static_cast<const float*>(from.data), shape,
+                   to_strides, from_strides);
+    } else {
+      copy_strided({}, static_cast<float*>(storage_.data()), static_cast<const bf16*>(from.data), shape,
+                   to_strides, from_strides);
+    }
+  }
+  const ConstMatrixView& view() const { return view_; }
+
+ private:
+  Storage storage_;
+  ConstMatrixView view_;
+};
+
+// Rounds a float result into the bf16 matrix c.
+void round_into(const MatrixView& c, const std::array<int64_t, 2>& batch, const float* result) {
+  const Dims4 shape{batch[0], batch[1], c.rows, c.cols},
+      from{batch[1] * c.rows * c.cols, c.rows * c.cols, c.cols, 1},
+      to{c.batch_stride[0], c.batch_stride[1], c.row_stride, 1};
+  copy_strided({}, static_cast<bf16*>(c.data), result, shape, to, from);
+}
+
+// bf16 operands where nothing multiplies them as they are.
+void multiply_widened(const Matmul& p) {
+  const Converted a(p.a, p.batch, DType::f32), b(p.b, p.batch, DType::f32);
+  Matmul wide = p;
+  wide.a = a.view();
+  wide.b = b.view();
+  if (p.c.dtype == DType::f32) return multiply_float(wide);
+  require(p.beta == 0, "matmul: a bf16 result cannot be added to");
+  const int64_t one = p.c.rows * p.c.cols;
+  const Storage result(kCpu, size_t(p.batch[0] * p.batch[1] * one) * sizeof(float));
+  wide.c = row_major(static_cast<float*>(result.data()), p.c.rows, p.c.cols);
+  wide.c.batch_stride = {p.batch[1] * one, one};
+  std::optional<Converted> bias;
+  if (p.bias) {
+    const auto row = row_major(static_cast<const bf16*>(p.bias), 1, p.c.cols);
+    wide.bias = bias.emplace(row, std::array<int64_t, 2>{1, 1}, DType::f32).view().data;
+  }
+  multiply_float(wide);
+  round_into(p.c, p.batch, static_cast<const float*>(result.data()));
+}
+
+void multiply_bf16(const Matmul& p) {
+  const GemmBf16* gemm = gemm_bf16(p);
+  if (gemm == nullptr) return multiply_widened(p);
+  for_each_of_batch(p, [&](int64_t b0, int64_t b1) {
+    gemm->run(p.a.of_batch(b0, b1).data, p.b.of_batch(b0, b1).data, p.c.of_batch(b0, b1).data, p.bias);
+    return true;
+  });
+}
+
+// Float operands, rounded to bf16 first; the result stays float.
+void multiply_rounded(const Matmul& p) {
+  const Converted a(p.a, p.batch, DType::bf16), b(p.b, p.batch, DType::bf16);
+  Matmul narrow = p;
+  narrow.a = a.view();
+  narrow.b = b.view();
+  narrow.bias = nullptr;
+  if (p.bias == nullptr) return multiply_bf16(narrow);
+  for (int64_t i = 0; i < p.batch[0] * p.batch[1]; ++i) {
+    start_from_bias(p.c.of_batch(i / p.batch[1], i % p.batch[1]), p.beta, static_cast<const float*>(p.bias));
+  }
+  narrow.beta = 1;
+  multiply_bf16(narrow);
+}
+
+void multiply(const Matmul& p) {
+  if (p.a.dtype == DType::bf16) return multiply_bf16(p);
+  p.precision == MatmulPrecision::medium ? multiply_rounded(p) : multiply_float(p);
+}
+
+template <class T>
+void multiply_with_epilogue(Stream stream, Matmul p) {
+  const auto c = static_cast<T*>(p.c.data), aux = static_cast<T*>(p.aux);
+  const int64_t n = p.c.rows * p.c.cols;
+  if (p.epilogue == Epilogue::gelu) {
+    p.c.data = aux;
+    multiply(p);
+    gelu_forward<T>(stream, c, aux, n);
+  } else {
+    multiply(p);
+    gelu_backward<T>(stream, c, aux, c, n);
+  }
 }
 
 }  // namespace
 
-void matmul(Stream, const Matmul& p) {
-  const int64_t n = p.batch[0] * p.batch[1];
-  bool ok = true;
-  // One matrix keeps all threads busy by itself; of many small ones each thread takes its share, and the
-  // product inside, finding itself in a parallel region, starts no threads of its own.
-#pragma omp parallel for schedule(static) if (n > 1) reduction(&& : ok)
-  for (int64_t i = 0; i < n; ++i) ok = multiply_one(p, i / p.batch[1], i % p.batch[1]) && ok;
-  require(ok, "matmul: oneDNN cannot multiply ({}, {}) by ({}, {})", p.a.rows, p.a.cols, p.b.rows, p.b.cols);
+// No library hands out the value before the GELU as well, so the epilogues are a pass over the result, which is
+// still in the cache.
+void matmul(Stream stream, const Matmul& p) {
+  if (p.epilogue == Epilogue::none) return multiply(p);
+  p.c.dtype == DType::bf16 ? multiply_with_epilogue<bf16>(stream, p)
+                           : multiply_with_epilogue<float>(stream, p);
 }
 
 }  // namespace gpt2::cpu

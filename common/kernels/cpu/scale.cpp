@@ -4,8 +4,12 @@
 
 namespace gpt2::cpu {
 
-void scale(Stream, float* y, const float* x, float alpha, int64_t n) {
+template <class T>
+void scale(Stream, T* y, const T* x, float alpha, int64_t n) {
   parallel_values(n, [=](int64_t i) { y[i] = alpha * x[i]; });
 }
+
+template void scale(Stream, float*, const float*, float, int64_t);
+template void scale(Stream, bf16*, const bf16*, float, int64_t);
 
 }  // namespace gpt2::cpu

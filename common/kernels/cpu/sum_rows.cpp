@@ -11,7 +11,8 @@ constexpr int64_t kColumns = 2048;  // columns of it that stay in the first-leve
 int64_t partial_count(int64_t rows) { return (rows + kRows - 1) / kRows; }
 
 // y[j] = beta * y[j] + x[0, j] + ... + x[rows - 1, j] for `cols` of a row's `stride` columns.
-void add_rows(float* y, const float* x, int64_t rows, int64_t cols, int64_t stride, float beta) {
+template <class X>
+void add_rows(float* y, const X* x, int64_t rows, int64_t cols, int64_t stride, float beta) {
 #pragma omp simd
   for (int64_t j = 0; j < cols; ++j) y[j] = beta == 0 ? 0 : beta * y[j];
   for (int64_t i = 0; i < rows; ++i) {
@@ -24,7 +25,8 @@ void add_rows(float* y, const float* x, int64_t rows, int64_t cols, int64_t stri
 
 int64_t sum_rows_workspace(int64_t rows, int64_t cols) { return partial_count(rows) * cols; }
 
-void sum_rows(Stream, float* y, const float* x, float* workspace, int64_t rows, int64_t cols, float beta) {
+template <class X>
+void sum_rows(Stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols, float beta) {
   const int64_t partials = partial_count(rows), slices = (cols + kColumns - 1) / kColumns;
   parallel_chunks(partials * slices, 1, [=](int64_t tile, int64_t) {
     const int64_t partial = tile / slices, row = partial * kRows, column = tile % slices * kColumns;
@@ -35,5 +37,8 @@ void sum_rows(Stream, float* y, const float* x, float* workspace, int64_t rows, 
     add_rows(y + begin, workspace + begin, partials, end - begin, cols, beta);
   });
 }
+
+template void sum_rows(Stream, float*, const float*, float*, int64_t, int64_t, float);
+template void sum_rows(Stream, float*, const bf16*, float*, int64_t, int64_t, float);
 
 }  // namespace gpt2::cpu

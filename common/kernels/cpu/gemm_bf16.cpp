@@ -1,0 +1,108 @@
+#include "common/kernels/cpu/gemm_bf16.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+
+#ifdef GPT2_HAVE_ONEDNN
+#include <oneapi/dnnl/dnnl.hpp>
+#endif
+
+namespace gpt2::cpu {
+
+#ifdef GPT2_HAVE_ONEDNN
+
+namespace {
+
+const dnnl::engine& engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+dnnl::memory::data_type type_of(DType dtype) {
+  return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+}
+
+// A matrix of one line may come with any stride from line to line; oneDNN wants at least the line's length.
+template <class Void>
+dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
+  const dnnl::memory::dims strides = m.col_stride == 1
+                                         ? dnnl::memory::dims{std::max(m.row_stride, m.cols), 1}
+                                         : dnnl::memory::dims{1, std::max(m.col_stride, m.rows)};
+  return {{m.rows, m.cols}, type_of(m.dtype), strides};
+}
+
+class OneDnnGemm : public GemmBf16 {
+ public:
+  explicit OneDnnGemm(const Matmul& p) : a_(layout(p.a)), b_(layout(p.b)), c_(layout(p.c)) {
+    dnnl::primitive_attr attributes;
+    if (p.alpha != 1) attributes.set_output_scales(0, {p.alpha});
+    if (p.beta != 0) {
+      dnnl::post_ops add_old;
+      add_old.append_sum(p.beta);
+      attributes.set_post_ops(add_old);
+    }
+    if (p.bias) bias_ = {{1, p.c.cols}, type_of(p.c.dtype), dnnl::memory::format_tag::ab};
+    const auto operation = p.bias ? dnnl::matmul::desc(a_, b_, bias_, c_) : dnnl::matmul::desc(a_, b_, c_);
+    const dnnl::matmul::primitive_desc chosen(operation, attributes, engine());
+    is_reference_ = std::string(chosen.impl_info_str()).starts_with("ref");
+    product_ = dnnl::matmul(chosen);
+  }
+
+  bool is_reference() const { return is_reference_; }  // a plain loop: correct, and slower than anything
+
+  void run(const void* a, const void* b, void* c, const void* bias) const override {
+    static thread_local dnnl::stream stream(engine());
+    const auto memory = [](const dnnl::memory::desc& layout, const void* data) {
+      return dnnl::memory(layout, engine(), const_cast<void*>(data));
+    };
+    if (bias) {
+      product_.execute(stream, {{DNNL_ARG_SRC, memory(a_, a)},
+                                {DNNL_ARG_WEIGHTS, memory(b_, b)},
+                                {DNNL_ARG_BIAS, memory(bias_, bias)},
+                                {DNNL_ARG_DST, memory(c_, c)}});
+    } else {
+      product_.execute(stream, {{DNNL_ARG_SRC, memory(a_, a)},
+                                {DNNL_ARG_WEIGHTS, memory(b_, b)},
+                                {DNNL_ARG_DST, memory(c_, c)}});
+    }
+  }
+
+ private:
+  dnnl::memory::desc a_, b_, c_, bias_;
+  dnnl::matmul product_;
+  bool is_reference_ = false;
+};
+
+std::unique_ptr<OneDnnGemm> make(const Matmul& p) {
+  try {
+    auto gemm = std::make_unique<OneDnnGemm>(p);
+    return gemm->is_reference() ? nullptr : std::move(gemm);
+  } catch (const dnnl::error&) {  // not on this processor
+    return nullptr;
+  }
+}
+
+auto key_of(const Matmul& p) {
+  return std::tuple(p.a.rows, p.a.cols, p.b.cols, p.a.row_stride, p.a.col_stride, p.b.row_stride,
+                    p.b.col_stride, p.c.row_stride, p.c.dtype, p.bias != nullptr, p.alpha, p.beta);
+}
+
+}  // namespace
+
+const GemmBf16* gemm_bf16(const Matmul& p) {
+  thread_local std::map<decltype(key_of(p)), std::unique_ptr<OneDnnGemm>> made;
+  const auto [entry, is_new] = made.try_emplace(key_of(p));
+  if (is_new) entry->second = make(p);
+  return entry->second.get();
+}
+
+#else
+
+const GemmBf16* gemm_bf16(const Matmul&) { return nullptr; }
+
+#endif
+
+}  // namespace gpt2::cpu
