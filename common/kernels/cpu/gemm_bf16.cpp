@@ -1,10 +1,13 @@
 #include "common/kernels/cpu/gemm_bf16.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <unordered_map>
+#include <vector>
 
 #ifdef GPT2_HAVE_ONEDNN
 #include <oneapi/dnnl/dnnl.hpp>
@@ -34,10 +37,22 @@ dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
   return {{m.rows, m.cols}, type_of(m.dtype), strides};
 }
 
+// This thread's working memory, at least so many bytes; kept, and the same for all products.
+void* scratchpad(size_t bytes) {
+  thread_local std::vector<std::byte> memory;
+  constexpr size_t kAlign = 64;
+  if (memory.size() < bytes + kAlign) memory.resize(bytes + kAlign);
+  void* aligned = memory.data();
+  size_t space = memory.size();
+  return std::align(kAlign, bytes, aligned, space);
+}
+
 class OneDnnGemm : public GemmBf16 {
  public:
   explicit OneDnnGemm(const Matmul& p) : a_(layout(p.a)), b_(layout(p.b)), c_(layout(p.c)) {
     dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(
+        dnnl::scratchpad_mode::user);  // several threads may run one product at once
     if (p.alpha != 1) attributes.set_output_scales(0, {p.alpha});
     if (p.beta != 0) {
       dnnl::post_ops add_old;
@@ -48,6 +63,7 @@ class OneDnnGemm : public GemmBf16 {
     const auto operation = p.bias ? dnnl::matmul::desc(a_, b_, bias_, c_) : dnnl::matmul::desc(a_, b_, c_);
     const dnnl::matmul::primitive_desc chosen(operation, attributes, engine());
     is_reference_ = std::string(chosen.impl_info_str()).starts_with("ref");
+    scratchpad_ = chosen.scratchpad_desc();
     product_ = dnnl::matmul(chosen);
   }
 
@@ -58,20 +74,17 @@ class OneDnnGemm : public GemmBf16 {
     const auto memory = [](const dnnl::memory::desc& layout, const void* data) {
       return dnnl::memory(layout, engine(), const_cast<void*>(data));
     };
-    if (bias) {
-      product_.execute(stream, {{DNNL_ARG_SRC, memory(a_, a)},
-                                {DNNL_ARG_WEIGHTS, memory(b_, b)},
-                                {DNNL_ARG_BIAS, memory(bias_, bias)},
-                                {DNNL_ARG_DST, memory(c_, c)}});
-    } else {
-      product_.execute(stream, {{DNNL_ARG_SRC, memory(a_, a)},
-                                {DNNL_ARG_WEIGHTS, memory(b_, b)},
-                                {DNNL_ARG_DST, memory(c_, c)}});
-    }
+    std::unordered_map<int, dnnl::memory> arguments{
+        {DNNL_ARG_SRC, memory(a_, a)},
+        {DNNL_ARG_WEIGHTS, memory(b_, b)},
+        {DNNL_ARG_DST, memory(c_, c)},
+        {DNNL_ARG_SCRATCHPAD, memory(scratchpad_, scratchpad(scratchpad_.get_size()))}};
+    if (bias) arguments.emplace(DNNL_ARG_BIAS, memory(bias_, bias));
+    product_.execute(stream, arguments);
   }
 
  private:
-  dnnl::memory::desc a_, b_, c_, bias_;
+  dnnl::memory::desc a_, b_, c_, bias_, scratchpad_;
   dnnl::matmul product_;
   bool is_reference_ = false;
 };
@@ -104,5 +117,12 @@ const GemmBf16* gemm_bf16(const Matmul& p) {
 const GemmBf16* gemm_bf16(const Matmul&) { return nullptr; }
 
 #endif
+
+bool has_gemm_bf16() {
+  constexpr int64_t kSize = 64;
+  const auto operand = row_major(static_cast<const bf16*>(nullptr), kSize, kSize);
+  return gemm_bf16({.a = operand, .b = operand, .c = row_major(static_cast<bf16*>(nullptr), kSize, kSize)}) !=
+         nullptr;
+}
 
 }  // namespace gpt2::cpu

@@ -24,4 +24,7 @@ class GemmBf16 {
 // bf16 (below AVX-512) and the product is better done in floats.
 const GemmBf16* gemm_bf16(const Matmul& product);
 
+// Whether there is such an object for an ordinary product.
+bool has_gemm_bf16();
+
 }  // namespace gpt2::cpu
