@@ -21,6 +21,7 @@ struct Context {
   bool grad_enabled = true;
   std::shared_ptr<Tape> tape;  // made by the first op that records itself
   MatmulPrecision matmul_precision = MatmulPrecision::highest;
+  bool tune_matmul = false;
   std::shared_ptr<CastCache> casts;  // null unless an Autocast lives
   KernelCounts counts;
 
@@ -57,6 +58,20 @@ class Precision {
 
  private:
   MatmulPrecision before_;
+};
+
+// While one of these lives, a matrix product that a GPU meets for the first time is timed with several algorithms,
+// and keeps the fastest; otherwise it gets the library's first suggestion. For the first training step only: it
+// waits for the GPU, and two runs may choose differently.   since 05_tf32
+class MatmulTuning {
+ public:
+  explicit MatmulTuning(bool on = true) : before_(context().tune_matmul) { context().tune_matmul = on; }
+  ~MatmulTuning() { context().tune_matmul = before_; }
+  MatmulTuning(const MatmulTuning&) = delete;
+  MatmulTuning& operator=(const MatmulTuning&) = delete;
+
+ private:
+  bool before_;
 };
 
 // Waits until all work queued on `device` is done.
