@@ -21,11 +21,11 @@ struct Factors {
 
 // Each parameter is 28 bytes of memory traffic and a dozen operations: one piece a thread, four loads in flight.
 __global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64_t n, Factors f) {
-  const int64_t first = first_of_thread();
-  const Packed<float> gradient = load_piece(g, first, n);
-  Packed<float> weight = load_piece(w, first, n);
-  Packed<float> mean = load_piece(m, first, n);
-  Packed<float> square = load_piece(v, first, n);
+  const int64_t first = first_of_thread<kFloats>();
+  const Piece<kFloats> gradient = load_piece(g, first, n);
+  Piece<kFloats> weight = load_piece(w, first, n);
+  Piece<kFloats> mean = load_piece(m, first, n);
+  Piece<kFloats> square = load_piece(v, first, n);
   for (int k = 0; k < kFloats; ++k) {
     mean[k] += f.rate1 * (gradient[k] - mean[k]);
     square[k] = f.beta2 * square[k] + f.rate2 * gradient[k] * gradient[k];
@@ -40,7 +40,7 @@ __global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64
 }  // namespace
 
 void adamw(Stream stream, float* w, const float* g, float* m, float* v, int64_t n, const AdamWStep& step) {
-  launch(adamw_kernel, {blocks_for(n)}, {kBlock}, 0, stream, w, g, m, v, n, Factors(step));
+  launch(adamw_kernel, {blocks_for<kFloats>(n)}, {kBlock}, 0, stream, w, g, m, v, n, Factors(step));
 }
 
 }  // namespace gpt2::cuda

@@ -7,21 +7,28 @@ namespace {
 
 // One row a block in x, in as many blocks in y as the row needs. Pieces right of the diagonal are written but
 // never read: half of the matrix.
-__global__ void causal_mask_kernel(float* y, const float* x, float masked, int64_t T) {
-  const int64_t row = blockIdx.x, i = row % T;
-  const int64_t first = (blockIdx.y * int64_t{blockDim.x} + threadIdx.x) * kFloats;
-  const int64_t seen = first <= i ? T : 0;
-  Packed<float> piece = load_piece(x + row * T, first, seen, masked);
-  for (int k = 0; k < kFloats; ++k) piece[k] = first + k <= i ? piece[k] : masked;
-  store_piece(y + row * T, first, T, piece);
+template <class T>
+__global__ void causal_mask_kernel(T* y, const T* x, float masked, int64_t positions) {
+  constexpr int N = kPiece<T>;
+  const int64_t row = blockIdx.x, i = row % positions;
+  const int64_t first = (blockIdx.y * int64_t{blockDim.x} + threadIdx.x) * N;
+  const int64_t seen = first <= i ? positions : 0;
+  Piece<N> piece = load_piece(x + row * positions, first, seen, masked);
+  for (int k = 0; k < N; ++k) piece[k] = first + k <= i ? piece[k] : masked;
+  store_piece(y + row * positions, first, positions, piece);
 }
 
 }  // namespace
 
-void causal_mask(Stream stream, float* y, const float* x, float masked, int64_t matrices, int64_t T) {
-  const int64_t threads = threads_for_row(T, kBlock);
-  launch(causal_mask_kernel, {matrices * T, ceil_div(T, threads * kFloats)}, {threads}, 0, stream, y, x,
-         masked, T);
+template <class T>
+void causal_mask(Stream stream, T* y, const T* x, float masked, int64_t matrices, int64_t positions) {
+  constexpr int N = kPiece<T>;
+  const int64_t threads = threads_for_row<N>(positions, kBlock);
+  launch(causal_mask_kernel<T>, {matrices * positions, ceil_div(positions, threads * N)}, {threads}, 0,
+         stream, y, x, masked, positions);
 }
+
+template void causal_mask(Stream, float*, const float*, float, int64_t, int64_t);
+template void causal_mask(Stream, bf16*, const bf16*, float, int64_t, int64_t);
 
 }  // namespace gpt2::cuda

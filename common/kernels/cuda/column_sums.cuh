@@ -39,9 +39,9 @@ struct ColumnChunk {
 };
 
 // Adds the sums of the block's warps and writes out = beta * out + sum; all threads come here.
-__device__ inline void store_column_sums(float* out, Packed<float> sum, int64_t first, int64_t cols,
+__device__ inline void store_column_sums(float* out, Piece<kFloats> sum, int64_t first, int64_t cols,
                                          float beta) {
-  __shared__ Packed<float> of_warp[kColumnWarps][kWarp];
+  __shared__ Piece<kFloats> of_warp[kColumnWarps][kWarp];
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   of_warp[warp][lane] = sum;
   __syncthreads();
@@ -50,7 +50,7 @@ __device__ inline void store_column_sums(float* out, Packed<float> sum, int64_t 
       for (int k = 0; k < kFloats; ++k) sum[k] += of_warp[w][lane][k];
     }
     if (beta != 0) {
-      const Packed<float> old = load_piece(out, first, cols);
+      const Piece<kFloats> old = load_piece(out, first, cols);
       for (int k = 0; k < kFloats; ++k) sum[k] += beta * old[k];
     }
     store_piece(out, first, cols, sum);

@@ -15,9 +15,9 @@ __global__ void cross_entropy_forward_kernel(float* losses, float* log_sum_exp, 
   const int64_t row = blockIdx.x, stride = int64_t{blockDim.x} * kFloats;
   logits += row * V;
   OnlineSum online;
-  for (int64_t first = first_aligned(logits) + threadIdx.x * kFloats; first < V;
+  for (int64_t first = first_aligned<kFloats>(logits) + threadIdx.x * kFloats; first < V;
        first += kLoadsAtOnce * stride) {
-    Packed<float> pieces[kLoadsAtOnce];
+    Piece<kFloats> pieces[kLoadsAtOnce];
     for (int i = 0; i < kLoadsAtOnce; ++i) pieces[i] = load_piece(logits, first + i * stride, V, -INFINITY);
     online.add(pieces);
   }
@@ -43,8 +43,8 @@ __global__ void cross_entropy_backward_kernel(float* dlogits, const float* logit
   logits += row * V;
   dlogits += row * V;
   const int64_t piece_of_row = blockIdx.y * int64_t{blockDim.x} + threadIdx.x;
-  const int64_t first = first_aligned(logits) + piece_of_row * kFloats;
-  Packed<float> piece = load_piece(logits, first, V);
+  const int64_t first = first_aligned<kFloats>(logits) + piece_of_row * kFloats;
+  Piece<kFloats> piece = load_piece(logits, first, V);
   for (int k = 0; k < kFloats; ++k) {
     piece[k] = (expf(piece[k] - offset) - (first + k == target ? 1 : 0)) * scale;
   }
@@ -55,7 +55,7 @@ __global__ void cross_entropy_backward_kernel(float* dlogits, const float* logit
 
 void cross_entropy_forward(Stream stream, float* loss, float* losses, float* log_sum_exp, const float* logits,
                            const int32_t* targets, int64_t rows, int64_t V) {
-  launch(cross_entropy_forward_kernel, {rows}, {threads_for_row(V, kMaxThreads)}, 0, stream, losses,
+  launch(cross_entropy_forward_kernel, {rows}, {threads_for_row<kFloats>(V, kMaxThreads)}, 0, stream, losses,
          log_sum_exp, logits, targets, V);
   launch(mean_kernel, {1}, {1024}, 0, stream, loss, losses, rows);
 }

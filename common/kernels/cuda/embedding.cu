@@ -108,7 +108,7 @@ int64_t slices_of(int64_t vocab) {
 
 void embedding_forward(Stream stream, float* y, const float* table, const int32_t* ids, int64_t n,
                        int64_t C) {
-  launch(embedding_forward_kernel, {n}, {threads_for_row(C, kBlock)}, 0, stream, y, table, ids, C);
+  launch(embedding_forward_kernel, {n}, {threads_for_row<kFloats>(C, kBlock)}, 0, stream, y, table, ids, C);
 }
 
 void embedding_backward(Stream stream, float* dtable, const int32_t* ids, const float* dy, int64_t n,

@@ -6,7 +6,7 @@ namespace gpt2::cuda {
 namespace {
 
 __global__ void fill_kernel(float* y, float value, int64_t n) {
-  store_piece(y, first_of_thread(), n, {value, value, value, value});
+  store_piece(y, first_of_thread<kFloats>(), n, Piece<kFloats>{value, value, value, value});
 }
 
 __global__ void arange_kernel(int32_t* y, int64_t n) {
@@ -18,7 +18,7 @@ __global__ void arange_kernel(int32_t* y, int64_t n) {
 
 void fill(Stream stream, float* y, float value, int64_t n) {
   if (n == 0) return;
-  launch(fill_kernel, {blocks_for(n)}, {kBlock}, 0, stream, y, value, n);
+  launch(fill_kernel, {blocks_for<kFloats>(n)}, {kBlock}, 0, stream, y, value, n);
 }
 
 void arange(Stream stream, int32_t* y, int64_t n) {

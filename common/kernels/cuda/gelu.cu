@@ -20,29 +20,40 @@ __device__ float gelu_slope(float x) {
   return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * du;
 }
 
-__global__ void gelu_forward_kernel(float* y, const float* x, int64_t n) {
-  const int64_t i = first_of_thread();
-  Packed<float> piece = load_piece(x, i, n);
+template <class T>
+__global__ void gelu_forward_kernel(T* y, const T* x, int64_t n) {
+  constexpr int N = kPiece<T>;
+  const int64_t i = first_of_thread<N>();
+  Piece<N> piece = load_piece(x, i, n);
   for (float& value : piece.values) value = gelu(value);
   store_piece(y, i, n, piece);
 }
 
-__global__ void gelu_backward_kernel(float* dx, const float* x, const float* dy, int64_t n) {
-  const int64_t i = first_of_thread();
-  const Packed<float> at = load_piece(x, i, n);
-  Packed<float> gradient = load_piece(dy, i, n);
-  for (int k = 0; k < kFloats; ++k) gradient[k] *= gelu_slope(at[k]);
+template <class T>
+__global__ void gelu_backward_kernel(T* dx, const T* x, const T* dy, int64_t n) {
+  constexpr int N = kPiece<T>;
+  const int64_t i = first_of_thread<N>();
+  const Piece<N> at = load_piece(x, i, n);
+  Piece<N> gradient = load_piece(dy, i, n);
+  for (int k = 0; k < N; ++k) gradient[k] *= gelu_slope(at[k]);
   store_piece(dx, i, n, gradient);
 }
 
 }  // namespace
 
-void gelu_forward(Stream stream, float* y, const float* x, int64_t n) {
-  launch(gelu_forward_kernel, {blocks_for(n)}, {kBlock}, 0, stream, y, x, n);
+template <class T>
+void gelu_forward(Stream stream, T* y, const T* x, int64_t n) {
+  launch(gelu_forward_kernel<T>, {blocks_for<kPiece<T>>(n)}, {kBlock}, 0, stream, y, x, n);
 }
 
-void gelu_backward(Stream stream, float* dx, const float* x, const float* dy, int64_t n) {
-  launch(gelu_backward_kernel, {blocks_for(n)}, {kBlock}, 0, stream, dx, x, dy, n);
+template <class T>
+void gelu_backward(Stream stream, T* dx, const T* x, const T* dy, int64_t n) {
+  launch(gelu_backward_kernel<T>, {blocks_for<kPiece<T>>(n)}, {kBlock}, 0, stream, dx, x, dy, n);
 }
+
+template void gelu_forward(Stream, float*, const float*, int64_t);
+template void gelu_forward(Stream, bf16*, const bf16*, int64_t);
+template void gelu_backward(Stream, float*, const float*, const float*, int64_t);
+template void gelu_backward(Stream, bf16*, const bf16*, const bf16*, int64_t);
 
 }  // namespace gpt2::cuda

@@ -20,7 +20,7 @@ __device__ int64_t first_of_lane() { return threadIdx.x % kWarp * kFloats; }
 // Several loads are in flight before the first is stored. Beyond the row's end, the copy is filled up with 0.
 __device__ void copy_row(float* to, const float* row, int64_t C) {
   for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kStride) {
-    Packed<float> pieces[kLoadsAtOnce];
+    Piece<kFloats> pieces[kLoadsAtOnce];
     for (int i = 0; i < kLoadsAtOnce; ++i) pieces[i] = load_piece(row, first + i * kStride, C);
     for (int i = 0; i < kLoadsAtOnce; ++i) {
       if (first + i * kStride < C) store_packed(to + first + i * kStride, pieces[i]);
@@ -51,14 +51,14 @@ __global__ void layernorm_forward_kernel(float* y, float* mean, float* rstd, con
 
   float squares = 0;
   for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Packed<float> piece = load_packed(kept + first);
+    const Piece<kFloats> piece = load_packed(kept + first);
     for (int k = 0; k < kFloats; ++k) squares += first + k < C ? (piece[k] - m) * (piece[k] - m) : 0;
   }
   const float s = 1 / sqrtf(warp_sum(squares) / C + eps);
 
   for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Packed<float> w = load_piece(weight, first, C), b = load_piece(bias, first, C);
-    Packed<float> piece = load_packed(kept + first);
+    const Piece<kFloats> w = load_piece(weight, first, C), b = load_piece(bias, first, C);
+    Piece<kFloats> piece = load_packed(kept + first);
     for (int k = 0; k < kFloats; ++k) piece[k] = (piece[k] - m) * s * w[k] + b[k];
     store_piece(y + row * C, first, C, piece);
   }
@@ -82,8 +82,8 @@ __global__ void layernorm_backward_input_kernel(float* dx, const float* dy, cons
 
   float sum_g = 0, sum_g_x_hat = 0;
   for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Packed<float> w = load_piece(weight, first, C), in = load_packed(kept_x + first);
-    const Packed<float> out = load_packed(kept_dy + first);
+    const Piece<kFloats> w = load_piece(weight, first, C), in = load_packed(kept_x + first);
+    const Piece<kFloats> out = load_packed(kept_dy + first);
     for (int k = 0; k < kFloats; ++k) {
       const float g = out[k] * w[k];
       sum_g += g;
@@ -93,8 +93,8 @@ __global__ void layernorm_backward_input_kernel(float* dx, const float* dy, cons
   const float mean_g = warp_sum(sum_g) / C, mean_g_x_hat = warp_sum(sum_g_x_hat) / C;
 
   for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Packed<float> w = load_piece(weight, first, C), in = load_packed(kept_x + first);
-    Packed<float> out = load_packed(kept_dy + first);
+    const Piece<kFloats> w = load_piece(weight, first, C), in = load_packed(kept_x + first);
+    Piece<kFloats> out = load_packed(kept_dy + first);
     for (int k = 0; k < kFloats; ++k) {
       out[k] = s * (out[k] * w[k] - mean_g - (in[k] - m) * s * mean_g_x_hat);
     }
@@ -103,18 +103,19 @@ __global__ void layernorm_backward_input_kernel(float* dx, const float* dy, cons
 }
 
 // Row c of dweights and of dbiases becomes the sum over chunk c of the rows.
-__global__ void layernorm_backward_weight_kernel(float* dweights, float* dbiases, const float* dy,
-                                                 const float* x, const float* mean, const float* rstd,
-                                                 int64_t rows, int64_t C) {
+template <class Y>
+__global__ void layernorm_backward_weight_kernel(float* dweights, float* dbiases, const Y* dy, const float* x,
+                                                 const float* mean, const float* rstd, int64_t rows,
+                                                 int64_t C) {
   const ColumnChunk chunk(rows);
-  Packed<float> dweight{}, dbias{};
+  Piece<kFloats> dweight{}, dbias{};
   for (int64_t row = chunk.row; row < chunk.end; row += kRowsAtOnce * kColumnWarps) {
-    Packed<float> out[kRowsAtOnce], in[kRowsAtOnce];
+    Piece<kFloats> out[kRowsAtOnce], in[kRowsAtOnce];
     float m[kRowsAtOnce], s[kRowsAtOnce];
     for (int r = 0; r < kRowsAtOnce; ++r) {
       const int64_t at = row + r * kColumnWarps;
       const bool inside = at < chunk.end;
-      out[r] = load_piece(dy + at * C, chunk.first, inside ? C : 0);
+      out[r] = load_piece<kFloats>(dy + at * C, chunk.first, inside ? C : 0);
       in[r] = load_piece(x + at * C, chunk.first, inside ? C : 0);
       m[r] = inside ? mean[at] : 0;
       s[r] = inside ? rstd[at] : 0;
@@ -152,15 +153,21 @@ int64_t layernorm_backward_workspace(int64_t rows, int64_t C) {
   return 2 * chunks * C + sum_rows_workspace(chunks, C);
 }
 
-void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const float* dy, const float* x,
+template <class Y>
+void layernorm_backward_weight(Stream stream, float* dweight, float* dbias, const Y* dy, const float* x,
                                const float* mean, const float* rstd, float* workspace, int64_t rows,
                                int64_t C, float beta_w, float beta_b) {
   const int64_t chunks = row_chunks(rows, C);
   float *dweights = workspace, *dbiases = dweights + chunks * C, *rest = dbiases + chunks * C;
-  launch(layernorm_backward_weight_kernel, {ceil_div(C, kColumns), chunks}, {kColumnWarps * kWarp}, 0, stream,
-         dweights, dbiases, dy, x, mean, rstd, rows, C);
+  launch(layernorm_backward_weight_kernel<Y>, {ceil_div(C, kColumns), chunks}, {kColumnWarps * kWarp}, 0,
+         stream, dweights, dbiases, dy, x, mean, rstd, rows, C);
   sum_rows(stream, dweight, dweights, rest, chunks, C, beta_w);
   sum_rows(stream, dbias, dbiases, rest, chunks, C, beta_b);
 }
+
+template void layernorm_backward_weight(Stream, float*, float*, const float*, const float*, const float*,
+                                        const float*, float*, int64_t, int64_t, float, float);
+template void layernorm_backward_weight(Stream, float*, float*, const bf16*, const float*, const float*,
+                                        const float*, float*, int64_t, int64_t, float, float);
 
 }  // namespace gpt2::cuda

@@ -14,14 +14,14 @@ struct OnlineSum {
   float largest = -FLT_MAX;  // not -inf: -inf - -inf would be NaN in rows that begin masked
   float sum = 0;             // of exp(value - largest)
 
-  template <int pieces>
-  __device__ void add(const Packed<float> (&values)[pieces]) {
+  template <int pieces, int N>
+  __device__ void add(const Piece<N> (&values)[pieces]) {
     const float before = largest;
-    for (const Packed<float>& piece : values) {
+    for (const Piece<N>& piece : values) {
       for (const float value : piece.values) largest = fmaxf(largest, value);
     }
     sum *= expf(before - largest);
-    for (const Packed<float>& piece : values) {
+    for (const Piece<N>& piece : values) {
       for (const float value : piece.values) sum += expf(value - largest);
     }
   }

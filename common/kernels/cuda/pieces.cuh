@@ -1,65 +1,119 @@
-// Reading and writing in pieces of 16 bytes, wherever a row begins and ends.
+// Reading and writing in pieces of up to 16 bytes, wherever a row begins and ends, whatever type it has.
 //
 // Memory moves at full speed only 16 bytes a thread at a time, from 16-byte aligned addresses. But tensors may
 // be views that begin anywhere, and a row of 50257 floats is aligned in one row of four. So every kernel reads
 // and writes through these two functions: one instruction where a piece is whole and aligned, value by value
 // where it is not. A kernel has one version, and only ragged rows pay for being ragged.
 //
-// since 01_module
+// A piece is floats in registers. In memory it may be bf16, which is widened when read and rounded when written.
+//
+// since 01_module; bf16 since 06_bf16
 #pragma once
 
+#include <algorithm>
+
 #include "common/kernels/cuda/gpu.cuh"
+#include "common/tensor/bf16.h"
 
 namespace gpt2::cuda {
 
-inline constexpr int kFloats = Packed<float>::size;  // in a piece
+template <int N>
+using Piece = Packed<float, N>;
+
+// Values a thread owns in a kernel that reads and writes these types: 16 bytes of the widest. That is 8 bf16, but
+// 4 beside floats: 16 bytes of float and 8 of bf16, so that every instruction of a warp covers whole lines.
+template <class... T>
+inline constexpr int kPiece = 16 / int(std::max({sizeof(T)...}));
+inline constexpr int kFloats = kPiece<float>;
+
 inline constexpr int kBlock = 256;           // threads in a block, where nothing asks for another number
 inline constexpr int64_t kMaxGridY = 65535;  // CUDA's limit on blocks in y and z
 
-__device__ inline bool is_whole(const float* row, int64_t first, int64_t n) {
-  return first >= 0 && first + kFloats <= n && reinterpret_cast<uintptr_t>(row + first) % 16 == 0;
+template <class T, int N>
+__device__ Piece<N> widened(const Packed<T, N>& packed) {
+  Piece<N> piece;
+  for (int k = 0; k < N; ++k) piece[k] = packed[k];
+  return piece;
 }
 
-// row[first] ... row[first + 3] of a row of n values; `outside` for indices below 0 and from n on.
-__device__ inline Packed<float> load_piece(const float* row, int64_t first, int64_t n, float outside = 0) {
-  if (is_whole(row, first, n)) return load_packed(row + first);
-  Packed<float> piece;
-  for (int k = 0; k < kFloats; ++k) {
+// A pair of bf16 is rounded in one instruction.
+template <class T, int N>
+__device__ Packed<T, N> rounded(const Piece<N>& piece) {
+  Packed<T, N> packed;
+  if constexpr (std::is_same_v<T, bf16>) {
+    for (int k = 0; k < N; k += 2) {
+      const __nv_bfloat162 pair = __floats2bfloat162_rn(piece[k], piece[k + 1]);
+      memcpy(&packed.values[k], &pair, sizeof pair);
+    }
+  } else {
+    packed = piece;
+  }
+  return packed;
+}
+
+template <int N, class T>
+__device__ bool is_whole(const T* row, int64_t first, int64_t n) {
+  return first >= 0 && first + N <= n && reinterpret_cast<uintptr_t>(row + first) % (N * sizeof(T)) == 0;
+}
+
+// row[first] ... row[first + N - 1] of a row of n values; `outside` for indices below 0 and from n on.
+template <int N, class T>
+__device__ Piece<N> load_piece(const T* row, int64_t first, int64_t n, float outside = 0) {
+  if (is_whole<N>(row, first, n)) return widened(load_packed<N>(row + first));
+  Piece<N> piece;
+  for (int k = 0; k < N; ++k) {
     const int64_t i = first + k;
-    piece[k] = 0 <= i && i < n ? row[i] : outside;
+    piece[k] = 0 <= i && i < n ? float(row[i]) : outside;
   }
   return piece;
 }
 
+// 16 bytes of T.
+template <class T>
+__device__ Piece<kPiece<T>> load_piece(const T* row, int64_t first, int64_t n, float outside = 0) {
+  return load_piece<kPiece<T>>(row, first, n, outside);
+}
+
 // Writes the values that lie inside the row. __stcg is one instruction, whatever the compiler knows about the
 // pointer (nvcc 13 makes four of an assignment here and there), and leaves the first-level cache to what is read.
-__device__ inline void store_piece(float* row, int64_t first, int64_t n, const Packed<float>& piece) {
-  if (is_whole(row, first, n)) {
-    __stcg(reinterpret_cast<float4*>(row + first), make_float4(piece[0], piece[1], piece[2], piece[3]));
+template <class T, int N>
+__device__ void store_piece(T* row, int64_t first, int64_t n, const Piece<N>& piece) {
+  if (is_whole<N>(row, first, n)) {
+    using Bits = Words<N * sizeof(T)>;
+    const Packed<T, N> packed = rounded<T>(piece);
+    Bits bits;
+    memcpy(&bits, packed.values, sizeof bits);
+    __stcg(reinterpret_cast<Bits*>(row + first), bits);
     return;
   }
-  for (int k = 0; k < kFloats; ++k) {
+  for (int k = 0; k < N; ++k) {
     const int64_t i = first + k;
     if (0 <= i && i < n) row[i] = piece[k];
   }
 }
 
-// 0 to -3: where the 16-byte aligned piece begins that holds row[0]. A thread that counts from here finds whole
+// 0 to -(N - 1): where the aligned piece of N begins that holds row[0]. A thread that counts from here finds whole
 // pieces in every row, except at its two ends.
-__device__ inline int64_t first_aligned(const float* row) {
-  return -int64_t(reinterpret_cast<uintptr_t>(row) % 16 / sizeof(float));
+template <int N, class T>
+__device__ int64_t first_aligned(const T* row) {
+  return -int64_t(reinterpret_cast<uintptr_t>(row) % (N * sizeof(T)) / sizeof(T));
 }
 
 // The index of the first value of this thread's piece, in kernels that give each thread one piece of n values.
-__device__ inline int64_t first_of_thread() {
-  return (blockIdx.x * int64_t{blockDim.x} + threadIdx.x) * kFloats;
+template <int N>
+__device__ int64_t first_of_thread() {
+  return (blockIdx.x * int64_t{blockDim.x} + threadIdx.x) * N;
 }
 
-inline int64_t blocks_for(int64_t n) { return ceil_div(n, kBlock * kFloats); }  // one piece a thread
+template <int N>
+int64_t blocks_for(int64_t n) {  // one piece a thread
+  return ceil_div(n, kBlock * N);
+}
 
 // Threads enough for one piece each of a row of n values: whole warps, at most `most`.
-inline int64_t threads_for_row(int64_t n, int64_t most) {
-  const int64_t threads = ceil_div(n, kFloats);
+template <int N>
+int64_t threads_for_row(int64_t n, int64_t most) {
+  const int64_t threads = ceil_div(n, N);
   return threads < most ? ceil_div(threads, kWarp) * kWarp : most;
 }
 

@@ -19,7 +19,7 @@ __global__ void softmax_forward_kernel(float* y, const float* x, int64_t cols) {
   const OnlineSum row = online.of_block();
   const float scale = 1 / row.sum;
   for (int64_t first = begin; first < cols; first += stride) {
-    Packed<float> piece = load_piece(x, first, cols);
+    Piece<kFloats> piece = load_piece(x, first, cols);
     for (float& value : piece.values) value = expf(value - row.largest) * scale;
     store_piece(y, first, cols, piece);
   }
@@ -32,13 +32,13 @@ __global__ void softmax_backward_kernel(float* dx, const float* y, const float* 
   const int64_t begin = threadIdx.x * kFloats, stride = int64_t{blockDim.x} * kFloats;
   float dot = 0;
   for (int64_t first = begin; first < cols; first += stride) {
-    const Packed<float> out = load_piece(y, first, cols), gradient = load_piece(dy, first, cols);
+    const Piece<kFloats> out = load_piece(y, first, cols), gradient = load_piece(dy, first, cols);
     for (int k = 0; k < kFloats; ++k) dot += out[k] * gradient[k];
   }
   dot = block_sum(dot);
   for (int64_t first = begin; first < cols; first += stride) {
-    const Packed<float> out = load_piece(y, first, cols);
-    Packed<float> gradient = load_piece(dy, first, cols);
+    const Piece<kFloats> out = load_piece(y, first, cols);
+    Piece<kFloats> gradient = load_piece(dy, first, cols);
     for (int k = 0; k < kFloats; ++k) gradient[k] = out[k] * (gradient[k] - dot);
     store_piece(dx, first, cols, gradient);
   }
@@ -47,11 +47,13 @@ __global__ void softmax_backward_kernel(float* dx, const float* y, const float* 
 }  // namespace
 
 void softmax_forward(Stream stream, float* y, const float* x, int64_t rows, int64_t cols) {
-  launch(softmax_forward_kernel, {rows}, {threads_for_row(cols, kMaxThreads)}, 0, stream, y, x, cols);
+  launch(softmax_forward_kernel, {rows}, {threads_for_row<kFloats>(cols, kMaxThreads)}, 0, stream, y, x,
+         cols);
 }
 
 void softmax_backward(Stream stream, float* dx, const float* y, const float* dy, int64_t rows, int64_t cols) {
-  launch(softmax_backward_kernel, {rows}, {threads_for_row(cols, kMaxThreads)}, 0, stream, dx, y, dy, cols);
+  launch(softmax_backward_kernel, {rows}, {threads_for_row<kFloats>(cols, kMaxThreads)}, 0, stream, dx, y, dy,
+         cols);
 }
 
 }  // namespace gpt2::cuda

@@ -6,26 +6,28 @@ namespace gpt2::cuda {
 namespace {
 
 // Row c of `out` becomes beta * itself + the sum of chunk c of x's rows.
-__global__ void sum_rows_kernel(float* out, const float* x, int64_t rows, int64_t cols, float beta) {
+template <class X>
+__global__ void sum_rows_kernel(float* out, const X* x, int64_t rows, int64_t cols, float beta) {
   const ColumnChunk chunk(rows);
-  Packed<float> sum{};
+  Piece<kFloats> sum{};
   for (int64_t row = chunk.row; row < chunk.end; row += kRowsAtOnce * kColumnWarps) {
-    Packed<float> pieces[kRowsAtOnce];
+    Piece<kFloats> pieces[kRowsAtOnce];
     for (int r = 0; r < kRowsAtOnce; ++r) {
       const int64_t at = row + r * kColumnWarps;
-      pieces[r] = load_piece(x + at * cols, chunk.first, at < chunk.end ? cols : 0);
+      pieces[r] = load_piece<kFloats>(x + at * cols, chunk.first, at < chunk.end ? cols : 0);
     }
-    for (const Packed<float>& piece : pieces) {
+    for (const Piece<kFloats>& piece : pieces) {
       for (int k = 0; k < kFloats; ++k) sum[k] += piece[k];
     }
   }
   store_column_sums(out + blockIdx.y * cols, sum, chunk.first, cols, beta);
 }
 
-void sum_chunks(Stream stream, float* out, const float* x, int64_t chunks, int64_t rows, int64_t cols,
+template <class X>
+void sum_chunks(Stream stream, float* out, const X* x, int64_t chunks, int64_t rows, int64_t cols,
                 float beta) {
-  launch(sum_rows_kernel, {ceil_div(cols, kColumns), chunks}, {kColumnWarps * kWarp}, 0, stream, out, x, rows,
-         cols, beta);
+  launch(sum_rows_kernel<X>, {ceil_div(cols, kColumns), chunks}, {kColumnWarps * kWarp}, 0, stream, out, x,
+         rows, cols, beta);
 }
 
 }  // namespace
@@ -35,12 +37,15 @@ int64_t sum_rows_workspace(int64_t rows, int64_t cols) {
   return chunks == 1 ? 0 : chunks * cols;
 }
 
-void sum_rows(Stream stream, float* y, const float* x, float* workspace, int64_t rows, int64_t cols,
-              float beta) {
+template <class X>
+void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols, float beta) {
   const int64_t chunks = row_chunks(rows, cols);
   if (chunks == 1) return sum_chunks(stream, y, x, 1, rows, cols, beta);
   sum_chunks(stream, workspace, x, chunks, rows, cols, 0);
   sum_chunks(stream, y, workspace, 1, chunks, cols, beta);
 }
+
+template void sum_rows(Stream, float*, const float*, float*, int64_t, int64_t, float);
+template void sum_rows(Stream, float*, const bf16*, float*, int64_t, int64_t, float);
 
 }  // namespace gpt2::cuda
