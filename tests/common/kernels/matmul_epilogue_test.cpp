@@ -7,40 +7,39 @@
 namespace gpt2::testing {
 namespace {
 
-class MatmulPrecisionTest : public OnEveryDevice {
- protected:
-  // x w^T + bias, of uniform values
-  std::vector<float> product(Sizes s, MatmulPrecision precision) {
-    DeviceArray<float> x(device(), uniform(s.M * s.K, -1, 1, 1)), w(device(), uniform(s.N * s.K, -1, 1, 2));
-    DeviceArray<float> bias(device(), uniform(s.N, -1, 1, 3)), y(device(), s.M * s.N);
-    matmul(device(), {.a = row_major<const float>(x.data(), s.M, s.K),
-                      .b = row_major<const float>(w.data(), s.N, s.K).transposed(),
-                      .c = row_major(y.data(), s.M, s.N),
-                      .bias = bias.data(),
-                      .precision = precision});
-    return y.to_host();
-  }
+// x w^T + bias, of uniform values
+std::vector<float> product(Device device, Sizes s, MatmulPrecision precision) {
+  DeviceArray<float> x(device, uniform(s.M * s.K, -1, 1, 1)), w(device, uniform(s.N * s.K, -1, 1, 2));
+  DeviceArray<float> bias(device, uniform(s.N, -1, 1, 3)), y(device, s.M * s.N);
+  matmul(device, {.a = row_major<const float>(x.data(), s.M, s.K),
+                  .b = row_major<const float>(w.data(), s.N, s.K).transposed(),
+                  .c = row_major(y.data(), s.M, s.N),
+                  .bias = bias.data(),
+                  .precision = precision});
+  return y.to_host();
+}
 
-  // Both operands are off by at most `rounding` of themselves, so each product by twice that; and float sums.
-  void expect_error_within(Sizes s, MatmulPrecision precision, double rounding) {
-    const auto x = uniform(s.M * s.K, -1, 1, 1), w = uniform(s.N * s.K, -1, 1, 2),
-               bias = uniform(s.N, -1, 1, 3);
-    const auto y = product(s, precision);
-    for (int64_t i = 0; i < s.M; ++i) {
-      for (int64_t j = 0; j < s.N; ++j) {
-        double sum = double(bias[size_t(j)]), sum_of_sizes = 0;
-        for (int64_t k = 0; k < s.K; ++k) {
-          const double term = double(x[size_t(i * s.K + k)]) * double(w[size_t(j * s.K + k)]);
-          sum += term;
-          sum_of_sizes += std::abs(term);
-        }
-        ASSERT_LE(std::abs(double(y[size_t(i * s.N + j)]) - sum),
-                  2.01 * rounding * sum_of_sizes + 1e-6 * (1 + sum_of_sizes))
-            << "(" << i << ", " << j << ") of (" << s.M << ", " << s.N << "), " << s.K << " terms";
+// Both operands are off by at most `rounding` of themselves, so each product by twice that; and float sums.
+void expect_error_within(Device device, Sizes s, MatmulPrecision precision, double rounding) {
+  const auto x = uniform(s.M * s.K, -1, 1, 1), w = uniform(s.N * s.K, -1, 1, 2),
+             bias = uniform(s.N, -1, 1, 3);
+  const auto y = product(device, s, precision);
+  for (int64_t i = 0; i < s.M; ++i) {
+    for (int64_t j = 0; j < s.N; ++j) {
+      double sum = double(bias[size_t(j)]), sum_of_sizes = 0;
+      for (int64_t k = 0; k < s.K; ++k) {
+        const double term = double(x[size_t(i * s.K + k)]) * double(w[size_t(j * s.K + k)]);
+        sum += term;
+        sum_of_sizes += std::abs(term);
       }
+      ASSERT_LE(std::abs(double(y[size_t(i * s.N + j)]) - sum),
+                2.01 * rounding * sum_of_sizes + 1e-6 * (1 + sum_of_sizes))
+          << "(" << i << ", " << j << ") of (" << s.M << ", " << s.N << "), " << s.K << " terms";
     }
   }
-};
+}
+
+class MatmulPrecisionTest : public OnEveryDevice {};
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -48,24 +47,23 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST_P(MatmulPrecisionTest, RoundsOperandsNoFurtherThanItSays) {
   for (const Sizes& s : kSizes) {
-    expect_error_within(s, MatmulPrecision::highest, 0);
-    expect_error_within(s, MatmulPrecision::high,
+    expect_error_within(device(), s, MatmulPrecision::highest, 0);
+    expect_error_within(device(), s, MatmulPrecision::high,
                         1.0 / 1024);  // TF32 keeps 10 bits, however it drops the rest
-    expect_error_within(s, MatmulPrecision::medium, 1.0 / 512);  // bf16 keeps 7, to nearest
-  }
-}
-
-// 04_overfit's numbers are those of 05_tf32 at --matmul-precision highest, and on a CPU at high too.
-TEST_P(MatmulPrecisionTest, OnACpuHighIsHighestAndMediumIsNot) {
-  if (device().is_cuda()) GTEST_SKIP() << "which algorithm a GPU takes is not ours to say";
-  for (const Sizes& s : kSizes) {
-    const auto highest = product(s, MatmulPrecision::highest);
-    EXPECT_TRUE(same_bits(highest, product(s, MatmulPrecision::high)));
-    EXPECT_FALSE(same_bits(highest, product(s, MatmulPrecision::medium)));
+    expect_error_within(device(), s, MatmulPrecision::medium, 1.0 / 512);  // bf16 keeps 7, to nearest
   }
 }
 
 INSTANTIATE_ON_EVERY_DEVICE(MatmulPrecisionTest);
+
+// 04_overfit's numbers are those of 05_tf32 at --matmul-precision highest, and on a CPU at high too.
+TEST(MatmulPrecisionOnTheCpu, HighIsHighestAndMediumIsNot) {
+  for (const Sizes& s : kSizes) {
+    const auto highest = product(kCpu, s, MatmulPrecision::highest);
+    EXPECT_TRUE(same_bits(highest, product(kCpu, s, MatmulPrecision::high)));
+    EXPECT_FALSE(same_bits(highest, product(kCpu, s, MatmulPrecision::medium)));
+  }
+}
 
 class MatmulEpilogueTest : public OnEveryDevice {};
 
