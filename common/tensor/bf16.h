@@ -24,6 +24,11 @@ struct bf16 {
 
   bf16() = default;
   GPT2_HOST_DEVICE bf16(float value) : bits(rounded(value)) {}
+  // Not left to the constructor: GCC makes vector instructions of this one, and none of a temporary's copy.
+  GPT2_HOST_DEVICE bf16& operator=(float value) {
+    bits = rounded(value);
+    return *this;
+  }
   GPT2_HOST_DEVICE operator float() const {
 #ifdef __CUDA_ARCH__
     return __uint_as_float(uint32_t{bits} << 16);
@@ -37,9 +42,11 @@ struct bf16 {
 #ifdef __CUDA_ARCH__
     return __bfloat16_as_ushort(__float2bfloat16_rn(value));
 #else
+    // All in 32-bit integers: loops over this become vector instructions.
     const auto wide = std::bit_cast<uint32_t>(value);
-    const uint32_t odd = wide >> 16 & 1;
-    return value != value ? uint16_t{0x7fff} : uint16_t((wide + 0x7fff + odd) >> 16);
+    const uint32_t nearest = (wide + 0x7fff + (wide >> 16 & 1)) >> 16;
+    const bool is_nan = (wide & 0x7fffffff) > 0x7f800000;
+    return uint16_t(is_nan ? 0x7fff : nearest);
 #endif
   }
 };

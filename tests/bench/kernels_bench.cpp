@@ -248,10 +248,10 @@ void add_matrix_products() {
   add_benchmark("matmul (B, nh, T, hs) x (B, nh, hs, T)", [](Device device, Arrays& a) {
     float *qkv = a.floats(rows * 3 * C), *y = a.floats(B * nh * T * T);
     Matmul product;
-    product.a = {qkv, T, hs, 3 * C, 1, {T * 3 * C, hs}};
-    product.b = MatrixView<const float>{qkv + C, T, hs, 3 * C, 1, {T * 3 * C, hs}}.transposed();
-    product.c = {y, T, T, T, 1, {nh * T * T, T * T}};
-    product.batch[0] = B, product.batch[1] = nh;
+    product.a = {qkv, DType::f32, T, hs, 3 * C, 1, {T * 3 * C, hs}};
+    product.b = ConstMatrixView{qkv + C, DType::f32, T, hs, 3 * C, 1, {T * 3 * C, hs}}.transposed();
+    product.c = {y, DType::f32, T, T, T, 1, {nh * T * T, T * T}};
+    product.batch = {B, nh};
     return Work{[=] { DISPATCH(device, matmul, product); }, 0, 2.0 * B * nh * T * T * hs};
   });
 }
