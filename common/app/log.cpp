@@ -1,7 +1,9 @@
 #include "common/app/log.h"
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -40,7 +42,50 @@ void Log::config(const Options& options, const nn::Module& model) {
                    {"parameters", model.num_parameters()}});
 }
 
+size_t peak_bytes(Device device) {
+  if (device.is_cuda()) return heap(device).peak_bytes();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return size_t(usage.ru_maxrss) * 1024;
+}
+
+namespace {
+
+// The first steps ask for memory, compile and choose kernels, wake the threads: nobody waits for them again.
+constexpr size_t kWarmUp = 3;
+
+}  // namespace
+
+void Log::done(Device device) {
+  const size_t first = steps_.size() > kWarmUp ? kWarmUp : 0;
+  std::vector<double> ms;
+  for (size_t i = first; i < steps_.size(); ++i) ms.push_back(steps_[i].ms);
+  std::sort(ms.begin(), ms.end());
+  const double median = (ms[(ms.size() - 1) / 2] + ms[ms.size() / 2]) / 2;
+  const double tokens_per_sec = double(steps_.back().tokens) / (median / 1000);
+  fmt::print("median of {} steps after {} | dt: {:.2f}ms ({:.2f} to {:.2f}) | tok/sec: {:.2f}\n", ms.size(),
+             first, median, ms.front(), ms.back(), tokens_per_sec);
+  event("done", {{"steps", steps_.size()},
+                 {"ms", median},
+                 {"ms_spread", {ms.front(), ms.back()}},
+                 {"tokens_per_sec", tokens_per_sec},
+                 {"peak_bytes", peak_bytes(device)}});
+}
+
+void Log::print_counts() const {
+  KernelCounts::Count total;
+  fmt::print("{:32} {:>6} {:>12}\n", "one step", "calls", "MB");
+  for (const auto& [kernel, count] : counts_.by_kernel()) {
+    fmt::print("{:32} {:6} {:12.1f}\n", kernel, count.calls, double(count.bytes) / 1e6);
+    total.calls += count.calls;
+    total.bytes += count.bytes;
+  }
+  fmt::print("{:32} {:6} {:12.1f}\n", "all", total.calls, double(total.bytes) / 1e6);
+}
+
 void Log::step(const StepRecord& record) {
+  steps_.push_back(record);
+  counts_ = std::exchange(context().counts, {});
   const double tokens_per_sec = double(record.tokens) / (record.ms / 1000);
   fmt::print("step {:4} | loss: {:.6f} | dt: {:.2f}ms | tok/sec: {:.2f}\n", record.step, record.loss,
              record.ms, tokens_per_sec);

@@ -24,6 +24,9 @@ struct StepRecord {
   int64_t tokens = 0;  // tokens it trained on
 };
 
+// The most memory in use at any time so far, in bytes: all of the process on the CPU, the tensors on a GPU.
+size_t peak_bytes(Device device);
+
 class Log {
  public:
   // Writes to the file `path`, replacing it; to no file if the path is empty.
@@ -35,6 +38,14 @@ class Log {
   // The config event: the flags, and how many parameters the model has.
   void config(const Options& options, const nn::Module& model);
 
+  // The done event: what a step took, the median of those after the warm-up, the shortest and the longest of them;
+  // and the most memory ever used. The median stands on the terminal too.      since 05_tf32
+  void done(Device device);
+
+  // What the last step called: a line for each kernel with its calls and the bytes it touched, and their sum.
+  // since 06_bf16
+  void print_counts() const;
+
   // A step event, and on the terminal: step    0 | loss: 10.983512 | dt: 812.40ms | tok/sec: 315.12
   void step(const StepRecord& record);
 
@@ -43,6 +54,8 @@ class Log {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   std::string path_;
+  std::vector<StepRecord> steps_;
+  KernelCounts counts_;  // of the last step
   std::unique_ptr<std::FILE, Close> file_;
 };
 

@@ -6,6 +6,8 @@
 
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/kernels/cpu/gemm_bf16.h"
+#include "common/ops/attention.h"
 #include "data/tales/tales.h"
 
 namespace gpt2::app {
@@ -85,6 +87,28 @@ Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t blo
           ids.size(), B, T);
   ids.resize(size_t(B * T));
   return from_vector(ids, {B, T}, options.on());
+}
+
+DType autocast_dtype(const std::string& name, Device device) {
+  const DType dtype = name == "bf16" ? DType::bf16 : DType::f32;
+  if (dtype == DType::bf16 && device == kCpu && !cpu::has_gemm_bf16()) {
+    fmt::print(
+        "--dtype bf16: this processor has no instructions for it; values are rounded to bf16 and multiplied "
+        "as float32, which is slower than --dtype fp32\n");
+  }
+  return dtype;
+}
+
+AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype) {
+  const std::string obstacle = no_cudnn_attention(device, dtype);
+  require(name != "cudnn" || obstacle.empty(), "--attention cudnn: {}; use --attention own", obstacle);
+  return name != "own" && obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own;
+}
+
+MatmulPrecision matmul_precision(const std::string& name) {
+  return name == "highest" ? MatmulPrecision::highest
+         : name == "high"  ? MatmulPrecision::high
+                           : MatmulPrecision::medium;
 }
 
 bool is_directory(const std::string& model) { return std::filesystem::is_directory(model); }

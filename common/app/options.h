@@ -50,6 +50,15 @@ std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text,
 // The first B x T token ids, on the device that runs -> (B, T). Fails if there are fewer.
 Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size);
 
+// What --dtype says: bf16 or fp32. On a processor without instructions for bf16 a line on the terminal says so.
+DType autocast_dtype(const std::string& name, Device device);
+
+// What --attention says; by default cuDNN's kernels where there are any. Fails if they are asked for and absent.
+AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype);
+
+// What --matmul-precision says.
+MatmulPrecision matmul_precision(const std::string& name);
+
 // True if --model names a Hugging Face directory rather than a size.
 bool is_directory(const std::string& model);
 

@@ -10,6 +10,8 @@
 #include <limits>
 #include <new>
 
+#include <fmt/ranges.h>
+
 #include "common/base/error.h"
 
 namespace gpt2::app {
@@ -22,6 +24,16 @@ CommandLine::CommandLine(std::string program, int argc, char** argv)
 
 void CommandLine::add(const std::string& flag, std::string& value, const std::string& help) {
   app_.add_option(flag, value, help);
+}
+
+void CommandLine::add(const std::string& flag, std::string& value, const std::vector<std::string>& allowed,
+                      const std::string& help) {
+  const auto is_allowed = [allowed](const std::string& text) {
+    const bool found = std::find(allowed.begin(), allowed.end(), text) != allowed.end();
+    return found ? "" : fmt::format("{} is not one of {}", text, fmt::join(allowed, ", "));
+  };
+  const std::string choices = fmt::format("{}", fmt::join(allowed, "|"));
+  app_.add_option(flag, value, help)->check(CLI::Validator(is_allowed, choices));
 }
 
 void CommandLine::add(const std::string& flag, bool& value, const std::string& help) {

@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace gpt2::app {
 
@@ -24,6 +25,8 @@ class CommandLine {
 
   // Declares a flag: `value` is its default and receives what the user gives. Bounds are inclusive.
   void add(const std::string& flag, std::string& value, const std::string& help);
+  void add(const std::string& flag, std::string& value, const std::vector<std::string>& allowed,
+           const std::string& help);
   void add(const std::string& flag, bool& value, const std::string& help);
   void add(const std::string& flag, uint64_t& value, const std::string& help);
   void add(const std::string& flag, int64_t& value, int64_t low, int64_t high, const std::string& help);

@@ -7,7 +7,12 @@
 namespace gpt2::nn {
 namespace {
 
-std::span<float> values(const Tensor& x) { return {x.data<float>(), size_t(x.numel())}; }
+// What is to be drawn: nothing of a parameter on the meta device.
+std::span<float> values(const Tensor& x) {
+  return {x.data<float>(), x.device() == kMeta ? 0 : size_t(x.numel())};
+}
+
+Tensor parameter(Shape shape) { return empty(std::move(shape), context().parameter_device); }
 
 }  // namespace
 
@@ -22,24 +27,24 @@ void constant_(const Tensor& x, double value) { std::ranges::fill(values(x), flo
 }  // namespace init
 
 Linear::Linear(Module* parent, std::string name, int64_t in_features, int64_t out_features, Bias with_bias)
-    : Module(parent, std::move(name)), weight(empty({out_features, in_features})) {
+    : Module(parent, std::move(name)), weight(parameter({out_features, in_features})) {
   const double bound = 1 / std::sqrt(double(in_features));  // kaiming_uniform_(a=sqrt(5)), as torch has it
   init::uniform_(weight, -bound, bound);
   register_parameter("weight", weight);
   if (with_bias == Bias::no) return;
-  bias = empty({out_features});
+  bias = parameter({out_features});
   init::uniform_(bias, -bound, bound);
   register_parameter("bias", bias);
 }
 
 Embedding::Embedding(Module* parent, std::string name, int64_t num_embeddings, int64_t embedding_dim)
-    : Module(parent, std::move(name)), weight(empty({num_embeddings, embedding_dim})) {
+    : Module(parent, std::move(name)), weight(parameter({num_embeddings, embedding_dim})) {
   init::normal_(weight, 0, 1);
   register_parameter("weight", weight);
 }
 
 LayerNorm::LayerNorm(Module* parent, std::string name, int64_t size, double eps)
-    : Module(parent, std::move(name)), weight(empty({size})), bias(empty({size})), eps_(eps) {
+    : Module(parent, std::move(name)), weight(parameter({size})), bias(parameter({size})), eps_(eps) {
   init::constant_(weight, 1);
   init::constant_(bias, 0);
   register_parameter("weight", weight);

@@ -39,6 +39,11 @@ class LayerNorm : public Module {
   LayerNorm(Module* parent, std::string name, int64_t size, double eps = 1e-5);
   Tensor operator()(const Tensor& x) const { return layer_norm(x, weight, bias, float(eps_)); }
 
+  // {x + branch, the LayerNorm of that}, in one pass: since 07_fusion.
+  std::pair<Tensor, Tensor> operator()(const Tensor& x, const Tensor& branch) const {
+    return add_layer_norm(x, branch, weight, bias, float(eps_));
+  }
+
   Tensor weight, bias;
 
  private:

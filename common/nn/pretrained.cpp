@@ -25,9 +25,16 @@ bool is_mask(std::string_view name) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
-Shape shape_in_file(const NamedParameter& parameter) {
-  Shape shape = parameter.tensor->shape();
-  if (is_conv1d(parameter.name)) std::reverse(shape.begin(), shape.end());
+// What of a parameter the file holds: all of it, or the vocabulary's rows of a matrix that has more (09_vocab).
+Tensor part_in_file(const NamedParameter& parameter, int64_t vocab_size) {
+  const Tensor& all = *parameter.tensor;
+  if (parameter.name != kTokenEmbedding && parameter.name != kHead) return all;
+  return all.slice(0, 0, std::min(vocab_size, all.size(0))).detach();
+}
+
+Shape shape_in_file(const std::string& name, const Tensor& part) {
+  Shape shape = part.shape();
+  if (is_conv1d(name)) std::reverse(shape.begin(), shape.end());
   return shape;
 }
 
@@ -37,14 +44,16 @@ const SafetensorsEntry* find(const SafetensorsCheckpoint& file, const std::strin
   return name.starts_with(kPrefix) ? file.find(name.substr(kPrefix.size())) : nullptr;
 }
 
-void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry) {
-  const Shape wanted = shape_in_file(parameter);
+void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry, int64_t vocab_size) {
+  const Tensor part = part_in_file(parameter, vocab_size);
+  const Shape wanted = shape_in_file(parameter.name, part);
   require(entry.shape == wanted, "{}: tensor {} has shape {}, config.json says {}", entry.file, entry.name,
           to_string(entry.shape), to_string(wanted));
   std::vector<float> values(size_t(entry.numel()));
   read_float32(entry, values);
   const Tensor tensor = from_vector(values, wanted);
-  copy_(*parameter.tensor, is_conv1d(parameter.name) ? tensor.transpose(0, 1).contiguous() : tensor);
+  zero_(*parameter.tensor);
+  copy_(part, is_conv1d(parameter.name) ? tensor.transpose(0, 1).contiguous() : tensor);
 }
 
 void refuse_unknown(const SafetensorsCheckpoint& file, const std::set<std::string>& used) {
@@ -59,14 +68,15 @@ void refuse_unknown(const SafetensorsCheckpoint& file, const std::set<std::strin
 
 void load(Module& model, const std::string& directory) {
   const SafetensorsCheckpoint file(directory);
-  const bool tied = read_hf_config(directory).tie_word_embeddings;
+  const HfConfig config = read_hf_config(directory);
+  const bool tied = config.tie_word_embeddings;
   std::set<std::string> used;
   for (const NamedParameter& parameter : model.named_parameters()) {
     const bool from_embedding = tied && parameter.name == kHead;
     const auto* entry = find(file, from_embedding ? std::string(kTokenEmbedding) : parameter.name);
     require(entry != nullptr, "{}: tensor {} is missing; is the checkpoint complete?", directory,
             parameter.name);
-    copy_values(parameter, *entry);
+    copy_values(parameter, *entry, config.vocab_size);
     used.insert(entry->name);
   }
   if (tied) used.insert(std::string(kHead));  // some files store it twice

@@ -15,6 +15,7 @@
 namespace gpt2::nn {
 
 // Overwrites every parameter of `model` with the tensor of that name in `directory`; F16 and BF16 are widened.
+// The vocabulary's matrices may have more rows than the file, which are then zero: padding, since 09_vocab.
 // A model with a lm_head.weight of its own gets transformer.wte.weight where the file ties the two.
 // Fails on a missing tensor, one that the model does not know, or one whose shape is another, and names it.
 void load(Module& model, const std::string& directory);

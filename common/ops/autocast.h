@@ -24,18 +24,9 @@ struct CastCache {
   std::map<const Variable*, Tensor> copies;
 };
 
-class Autocast {
- public:
+struct Autocast : Setting<std::shared_ptr<CastCache>, &Context::casts> {
   // DType::f32: matrix products stay as they are.
-  explicit Autocast(DType dtype) : before_(context().casts) {
-    context().casts = dtype == DType::bf16 ? std::make_shared<CastCache>() : nullptr;
-  }
-  ~Autocast() { context().casts = before_; }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-
- private:
-  std::shared_ptr<CastCache> before_;
+  explicit Autocast(DType dtype) : Setting(dtype == DType::bf16 ? std::make_shared<CastCache>() : nullptr) {}
 };
 
 // The contiguous values of x in this type, without a Variable: itself, or a copy.

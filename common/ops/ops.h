@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "common/tensor/context.h"
@@ -46,6 +47,34 @@ Tensor embedding(const Tensor& table, const Tensor& ids);
 
 // Mean over all positions of the cross entropy of logits (..., V) against the next tokens' ids (...) -> ()
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
+
+// The fused ops: each is several of the above in fewer passes over memory.      since 07_fusion
+
+// The MLP of a block: linear, GELU, linear; the GELU and its slope are the ends of matrix products.
+// x (..., C), fc_weight (4C, C), fc_bias (4C), proj_weight (C, 4C), proj_bias (C) -> (..., C)
+Tensor mlp(const Tensor& x, const Tensor& fc_weight, const Tensor& fc_bias, const Tensor& proj_weight,
+           const Tensor& proj_bias);
+
+// softmax(causal_mask(x * scale)); x (..., T, T)
+Tensor causal_softmax(const Tensor& x, double scale);
+
+// The residual stream and the LayerNorm that reads it next: {x + branch, layer_norm(x + branch)}. The branch may
+// have fewer leading dimensions than x (the position embeddings). Under autocast the second result is bf16,
+// since a matrix product comes next.
+std::pair<Tensor, Tensor> add_layer_norm(const Tensor& x, const Tensor& branch, const Tensor& weight,
+                                         const Tensor& bias, float eps);
+
+// cross_entropy of the first vocab_size columns of contiguous logits. backward() overwrites the logits with their
+// gradient: whoever wants to see them looks before.
+Tensor cross_entropy_(const Tensor& logits, const Tensor& targets, int64_t vocab_size);
+inline Tensor cross_entropy_(const Tensor& logits, const Tensor& targets) {
+  return cross_entropy_(logits, targets, logits.size(-1));
+}
+
+// Causal attention, softmax(q k^T / sqrt(hs), masked) v, without a T x T matrix in memory. q, k, v (B, nh, T, hs),
+// strides as they come -> (B, nh, T, hs), laid out so that its transpose(1, 2) is contiguous.
+// since 08_flash_attention
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 
 // The ids 0 .. n - 1.
 Tensor arange(int64_t n, Device device);

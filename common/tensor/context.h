@@ -7,12 +7,16 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "common/tensor/device.h"
 #include "common/tensor/dtype.h"
 #include "common/tensor/kernel_counts.h"
 
 namespace gpt2 {
+
+// Whose kernels compute attention on a GPU: ours, or cuDNN's. since 08_flash_attention
+enum class AttentionKernels : uint8_t { own, cudnn };
 
 struct Tape;       // common/ops/autograd.h
 struct CastCache;  // common/ops/autocast.h
@@ -22,6 +26,8 @@ struct Context {
   std::shared_ptr<Tape> tape;  // made by the first op that records itself
   MatmulPrecision matmul_precision = MatmulPrecision::highest;
   bool tune_matmul = false;
+  AttentionKernels attention = AttentionKernels::own;
+  Device parameter_device = kCpu;    // meta: parameters without values, which nobody draws
   std::shared_ptr<CastCache> casts;  // null unless an Autocast lives
   KernelCounts counts;
 
@@ -34,45 +40,36 @@ struct Context {
 
 Context& context();  // this thread's
 
+// A guard: one member of the context has another value until this goes out of scope.
+template <class T, T Context::*member>
+class Setting {
+ public:
+  explicit Setting(T value) : before_(std::exchange(context().*member, std::move(value))) {}
+  ~Setting() { context().*member = std::move(before_); }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+
+ private:
+  T before_;
+};
+
 // No op is recorded while one of these lives: torch.no_grad().
-class NoGrad {
- public:
-  NoGrad() : before_(context().grad_enabled) { context().grad_enabled = false; }
-  ~NoGrad() { context().grad_enabled = before_; }
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
-
- private:
-  bool before_;
+struct NoGrad : Setting<bool, &Context::grad_enabled> {
+  NoGrad() : Setting(false) {}
 };
 
-// Float32 matrix products have this precision while one of these lives.
-class Precision {
- public:
-  explicit Precision(MatmulPrecision precision) : before_(context().matmul_precision) {
-    context().matmul_precision = precision;
-  }
-  ~Precision() { context().matmul_precision = before_; }
-  Precision(const Precision&) = delete;
-  Precision& operator=(const Precision&) = delete;
+// How float32 matrix products multiply: const Precision precision(MatmulPrecision::high);
+using Precision = Setting<MatmulPrecision, &Context::matmul_precision>;
 
- private:
-  MatmulPrecision before_;
-};
+// Whether a matrix product of a new shape tries the algorithms of a GPU's library and keeps the fastest. Without it
+// takes the library's first suggestion, whose bits are the same every time.
+using MatmulTuning = Setting<bool, &Context::tune_matmul>;
 
-// While one of these lives, a matrix product that a GPU meets for the first time is timed with several algorithms,
-// and keeps the fastest; otherwise it gets the library's first suggestion. For the first training step only: it
-// waits for the GPU, and two runs may choose differently.   since 05_tf32
-class MatmulTuning {
- public:
-  explicit MatmulTuning(bool on = true) : before_(context().tune_matmul) { context().tune_matmul = on; }
-  ~MatmulTuning() { context().tune_matmul = before_; }
-  MatmulTuning(const MatmulTuning&) = delete;
-  MatmulTuning& operator=(const MatmulTuning&) = delete;
+// Whose kernels scaled_dot_product_attention uses on a GPU.
+using Attention = Setting<AttentionKernels, &Context::attention>;
 
- private:
-  bool before_;
-};
+// Where new modules put their parameters.
+using ParameterDevice = Setting<Device, &Context::parameter_device>;
 
 // Waits until all work queued on `device` is done.
 void synchronize(Device device);

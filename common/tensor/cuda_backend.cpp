@@ -104,7 +104,12 @@ class CudaBackend : public Backend {
   }
 
   std::string name() const override { return properties().name; }
-  size_t total_memory_bytes() const override { return properties().totalGlobalMem; }
+  size_t available_memory_bytes() const override {
+    make_current();
+    size_t available = 0, total = 0;
+    CUDA_CHECK(cudaMemGetInfo(&available, &total));
+    return available;
+  }
 
  private:
   void make_current() const { CUDA_CHECK(cudaSetDevice(index_)); }

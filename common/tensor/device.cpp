@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "common/base/error.h"
+#include "common/tensor/cuda_graph.h"
 #ifdef GPT2_CUDA
 #include "common/tensor/cuda_backend.h"
 #endif
@@ -42,9 +43,33 @@ class CpuBackend : public Backend {
     }
     return "CPU";
   }
-  size_t total_memory_bytes() const override {
-    return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGE_SIZE));
+  size_t available_memory_bytes() const override {
+    std::ifstream meminfo("/proc/meminfo");
+    for (std::string line; std::getline(meminfo, line);) {
+      if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) * 1024;
+    }
+    return size_t(sysconf(_SC_AVPHYS_PAGES)) * size_t(sysconf(_SC_PAGE_SIZE));
   }
+};
+
+// Addresses that nobody may read or write, and no two blocks alike.
+class MetaBackend : public Backend {
+ public:
+  Stream create_stream() override { return Stream{kMeta, nullptr}; }
+  void synchronize(Stream) override {}
+  void* allocate(size_t bytes) override {
+    const uintptr_t address = next_;
+    next_ += bytes;
+    return reinterpret_cast<void*>(address);
+  }
+  void release(void*, size_t) override {}
+  void copy(void*, const void*, size_t, Stream) override {}
+  void fill_zero(void*, size_t, Stream) override {}
+  std::string name() const override { return "no device"; }
+  size_t available_memory_bytes() const override { return SIZE_MAX; }
+
+ private:
+  uintptr_t next_ = uintptr_t{1} << 62;
 };
 
 Backend& cuda_backend(int index) {
@@ -68,16 +93,24 @@ Backend& cuda_backend(int index) {
 }  // namespace
 
 std::string to_string(Device device) {
-  return device.is_cuda() ? fmt::format("cuda:{}", device.index) : "cpu";
+  return device.is_cuda() ? fmt::format("cuda:{}", device.index) : device == kMeta ? "meta" : "cpu";
 }
 
 Backend& backend(Device device) {
   static auto& cpu = *new CpuBackend;
+  static auto& meta = *new MetaBackend;
+  if (device == kMeta) return meta;
   return device.is_cuda() ? cuda_backend(device.index) : static_cast<Backend&>(cpu);
 }
 
 #ifndef GPT2_CUDA
 int cuda_device_count() { return 0; }
+
+CudaGraph::CudaGraph(Device device, const std::function<void()>&) : device_(device) {
+  fail("CUDA graphs need a GPU, not {}", to_string(device));
+}
+CudaGraph::~CudaGraph() = default;
+void CudaGraph::replay() const {}
 #endif
 
 Device parse_device(const std::string& text) {

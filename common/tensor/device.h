@@ -4,6 +4,9 @@
 // when the call returns; on a GPU it is queued, and only Backend::synchronize waits for it. Nothing in
 // a training step waits except Tensor::item(), so that a step can be captured as a CUDA graph.
 //
+// The third device, meta, is no processor: its tensors have shapes and no values, and no kernel runs. A training
+// step on it takes no time and says how much memory the real one will want (common/app/memory_check.h).
+//
 // since 01_module
 #pragma once
 
@@ -13,7 +16,7 @@
 
 namespace gpt2 {
 
-enum class DeviceType : uint8_t { cpu, cuda };
+enum class DeviceType : uint8_t { cpu, cuda, meta };
 
 struct Device {
   DeviceType type = DeviceType::cpu;
@@ -23,9 +26,9 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
-inline constexpr Device kCpu{};
+inline constexpr Device kCpu{}, kMeta{DeviceType::meta, 0};
 
-std::string to_string(Device device);  // "cpu", "cuda:0"
+std::string to_string(Device device);  // "cpu", "cuda:0", "meta"
 
 // A queue of work on `device`; `handle` is its cudaStream_t, null on the CPU.
 struct Stream {
@@ -51,8 +54,8 @@ class Backend {
   virtual void copy(void* to, const void* from, size_t bytes, Stream stream) = 0;
   virtual void fill_zero(void* to, size_t bytes, Stream stream) = 0;
 
-  virtual std::string name() const = 0;  // "NVIDIA H200", "AMD EPYC 9654"
-  virtual size_t total_memory_bytes() const = 0;
+  virtual std::string name() const = 0;               // "NVIDIA H200", "AMD EPYC 9654"
+  virtual size_t available_memory_bytes() const = 0;  // what could be allocated now
 };
 
 // The backend that serves `device`. Fails with the reason where the machine or the build has none.

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/app/log.h"
+#include "common/app/memory_check.h"
 #include "common/app/stopwatch.h"
 #include "common/data/loader.h"
 #include "common/optim/adamw.h"
@@ -31,6 +32,7 @@ void run(app::CommandLine& flags) {
   const GPTConfig config =
       pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
+  app::check_memory<GPT>(options.on(), config, B, T);
   DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, options.on());
   fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
 
@@ -51,7 +53,7 @@ void run(app::CommandLine& flags) {
     optimizer.step();
     log.step({.step = step, .loss = loss.item(), .ms = watch.ms(), .tokens = B * T});
   }
-  log.event("done", {{"steps", options.steps}});
+  log.event("done", {{"steps", options.steps}, {"peak_bytes", app::peak_bytes(options.on())}});
 }
 
 }  // namespace

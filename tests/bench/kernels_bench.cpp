@@ -156,8 +156,10 @@ void add_elementwise() {
   add_benchmark("adamw wte", [](Device device, Arrays& a) {
     float *w = a.floats(V * C), *g = a.floats(V * C), *m = a.floats(V * C), *v = a.floats(V * C);
     DISPATCH(device, fill, v, 0.1f, V * C);
-    const AdamWStep step{3e-4, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001};
-    return Work{[=] { DISPATCH(device, adamw, w, g, m, v, V * C, step); }, 7 * V * C};
+    auto* state = reinterpret_cast<AdamWState*>(a.floats(sizeof(AdamWState) / sizeof(float)));
+    const AdamWFactors factors{0.9, 0.999, 1e-8, 0.01};
+    const auto run = [=] { DISPATCH(device, adamw, w, g, m, v, V * C, V * C, state, nullptr, 0, factors); };
+    return Work{run, 7 * V * C};
   });
 }
 

@@ -250,7 +250,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
                               const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
-                              const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t, cudaStream_t) {
+                              const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t,
+                              cudaStream_t stream) {
   const auto* aligned = algorithm->alignment;
   if (!fits(*operation, *a_layout, *b_layout, *d_layout) || c != d || c_layout != d_layout ||
       !is_supported(*operation, *a_layout, *d_layout) || algorithm->index == kUnsupported ||
@@ -260,8 +261,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   }
   const Operand left(a, *a_layout, operation->transpose_a), right(b, *b_layout, operation->transpose_b);
   const Factors factors{*static_cast<const float*>(alpha), *static_cast<const float*>(beta)};
-  for (int64_t i = 0; i < d_layout->batch; ++i) {
-    multiply(*operation, d, *d_layout, i, left, right, factors);
-  }
+  executor::submit(stream, [=, what = *operation, layout = *d_layout] {
+    for (int64_t i = 0; i < layout.batch; ++i) multiply(what, d, layout, i, left, right, factors);
+  });
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -4,28 +4,13 @@
 #include "common/data/loader.h"
 #include "common/optim/adamw.h"
 #include "tests/common/golden.h"
-#include "tests/common/testing.h"
+#include "tests/steps/models.h"
 #include "tests/steps/program.h"
 
 // After gtest: a step says `using namespace gpt2`, which has a `testing` of its own.
 #include "steps/04_overfit/gpt2.h"
 
 using namespace gpt2::testing;
-
-namespace {
-
-// ||a - b|| / ||b||, NaN if either holds one.
-double relative_distance(const std::vector<float>& a, const std::vector<float>& b) {
-  if (a.size() != b.size()) return NAN;
-  double difference = 0, norm = 0;
-  for (size_t i = 0; i < b.size(); ++i) {
-    difference += std::pow(double(a[i]) - b[i], 2);
-    norm += std::pow(double(b[i]), 2);
-  }
-  return std::sqrt(difference / norm);
-}
-
-}  // namespace
 
 using Overfit = OnEveryDevice;
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -49,6 +51,18 @@ inline Outcome run_program(const std::string& step, const std::string& flags) {
   std::ifstream lines(log);
   for (std::string line; std::getline(lines, line);) outcome.log.push_back(nlohmann::json::parse(line));
   return outcome;
+}
+
+// The largest relative difference of two runs' losses; NaN if one holds a NaN, infinity if they are not as long.
+inline double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size() || a.empty()) return INFINITY;
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::abs(a[i] / b[i] - 1);
+    if (std::isnan(difference)) return NAN;
+    largest = std::max(largest, difference);
+  }
+  return largest;
 }
 
 // The claim of every test of bad input: status 1 and one line that names the program and contains `expected`.

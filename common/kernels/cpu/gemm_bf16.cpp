@@ -124,4 +124,11 @@ const GemmBf16* gemm_bf16(const Matmul&) { return nullptr; }
 
 #endif
 
+bool has_gemm_bf16() {
+  constexpr int64_t kSize = 64;
+  const auto operand = row_major(static_cast<const bf16*>(nullptr), kSize, kSize);
+  return gemm_bf16({.a = operand, .b = operand, .c = row_major(static_cast<bf16*>(nullptr), kSize, kSize)}) !=
+         nullptr;
+}
+
 }  // namespace gpt2::cpu

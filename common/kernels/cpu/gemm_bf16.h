@@ -29,4 +29,10 @@ class GemmBf16 {
 // floats. Not to be called in a parallel region.
 const GemmBf16* gemm_bf16(const Matmul& product);
 
+// Whether there is such an object for an ordinary product.
+bool has_gemm_bf16();
+
+// Whether there is such an object for an ordinary product.
+bool has_gemm_bf16();
+
 }  // namespace gpt2::cpu

@@ -54,7 +54,7 @@ class AddressSpace : public Backend {
   void copy(void*, const void*, size_t, Stream) override {}
   void fill_zero(void*, size_t, Stream) override {}
   std::string name() const override { return "address space"; }
-  size_t total_memory_bytes() const override { return limit_; }
+  size_t available_memory_bytes() const override { return limit_; }
 
  private:
   size_t limit_, held_ = 0;

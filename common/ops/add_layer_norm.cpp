@@ -1,0 +1,96 @@
+#include "common/kernels/add_layernorm.h"
+
+#include "common/kernels/layernorm.h"
+#include "common/ops/autocast.h"
+#include "common/ops/autograd.h"
+#include "common/ops/dispatch.h"
+#include "common/ops/ops.h"
+#include "common/ops/row_sum.h"
+
+namespace gpt2 {
+namespace {
+
+struct Saved {
+  Tensor sum, weight, mean, rstd;
+  Shape branch_shape;
+  DType branch_type;
+};
+
+void add_weight_gradients(Gradients& g, const Tensor& dy, const Saved& s) {
+  const Device device = dy.device();
+  const int64_t C = dy.size(-1), rows = dy.numel() / C;
+  const auto [dweight, beta_w] = g.into(2, {C}, device);
+  const auto [dbias, beta_b] = g.into(3, {C}, device);
+  const Tensor workspace = empty({DISPATCH_SIZE(device, layernorm_backward_workspace, rows, C)}, device);
+  with_type(dy.dtype(), [&, dw = dweight, db = dbias, bw = beta_w, bb = beta_b](auto t) {
+    DISPATCH(device, layernorm_backward_weight, dw.data<float>(), db.data<float>(), dy.data<decltype(t)>(),
+             s.sum.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), workspace.data<float>(), rows,
+             C, bw, bb);
+  });
+}
+
+// dx, and the same for the branch in dy's type where that is another.
+std::pair<Tensor, Tensor> input_gradients(const Tensor& dy, const Tensor& dsum, const Saved& s) {
+  const int64_t C = dy.size(-1), rows = dy.numel() / C;
+  const Tensor dx = empty(s.sum.shape(), dy.device());
+  const bool narrow = s.branch_type == DType::bf16;
+  const Tensor dbranch = narrow ? empty(s.sum.shape(), dy.device(), DType::bf16) : dx;
+  with_type(dy.dtype(), [&](auto t) {
+    using Y = decltype(t);
+    DISPATCH(dy.device(), add_layernorm_backward_input, dx.data<float>(),
+             narrow ? dbranch.data<Y>() : nullptr, dy.data<Y>(),
+             dsum.defined() ? dsum.data<float>() : nullptr, s.sum.data<float>(), s.weight.data<float>(),
+             s.mean.data<float>(), s.rstd.data<float>(), rows, C);
+  });
+  return {dx, dbranch};
+}
+
+void backward(Gradients& g, const Saved& s) {
+  require(g.dy(1).defined(), "add_layer_norm: its second result was not used");
+  const Tensor dy = g.dy(1).contiguous();
+  add_weight_gradients(g, dy, s);
+  const Tensor dsum = g.dy(0).defined() ? g.dy(0).contiguous() : Tensor();
+  const auto [dx, dbranch] = input_gradients(dy, dsum, s);
+  if (g.wanted(1)) {
+    s.branch_shape == dx.shape() ? g.add(1, dbranch) : add_row_sum(g, 1, s.branch_shape, dx);
+  }
+  g.add(0, dx);
+}
+
+}  // namespace
+
+std::pair<Tensor, Tensor> add_layer_norm(const Tensor& input, const Tensor& branch, const Tensor& weight,
+                                         const Tensor& bias, float eps) {
+  const int64_t C = input.size(-1);
+  require(input.dtype() == DType::f32 && branch.size(-1) == C && input.numel() % branch.numel() == 0 &&
+              weight.shape() == Shape{C} && bias.shape() == Shape{C},
+          "add_layer_norm: x is {} {}, the branch {}, weight {} and bias {}", to_string(input.dtype()),
+          to_string(input.shape()), to_string(branch.shape()), to_string(weight.shape()),
+          to_string(bias.shape()));
+  const Device device = input.device();
+  const DType dtype = matmul_dtype(input);  // the result goes into a matrix product
+  const Tensor x = input.contiguous(), w = weight.contiguous(), shift = bias.contiguous();
+  const Tensor b = branch.dtype() == DType::bf16 && dtype == DType::f32 ? branch.to(dtype).contiguous()
+                                                                        : branch.contiguous();
+  const int64_t rows = x.numel() / C, branch_rows = b.numel() / C;
+  const Tensor mean = empty({rows}, device), rstd = empty({rows}, device);
+  std::array<Tensor, 2> results{empty(x.shape(), device), empty(x.shape(), device, dtype)};
+  const auto& [sum, y] = results;
+  with_type(b.dtype(), [&, sum = sum, y = y](auto narrow) {
+    with_type(dtype, [&](auto result) {
+      using B = decltype(narrow);
+      using Y = decltype(result);
+      if constexpr (!(std::is_same_v<B, bf16> && std::is_same_v<Y, float>)) {  // widened above
+        DISPATCH(device, add_layernorm_forward, sum.data<float>(), y.data<Y>(), mean.data<float>(),
+                 rstd.data<float>(), x.data<float>(), b.data<B>(), w.data<float>(), shift.data<float>(), rows,
+                 C, branch_rows, eps);
+      }
+    });
+  });
+  record(
+      {x, b, weight, bias}, results,
+      [s = Saved{saved(sum), saved(w), mean, rstd, b.shape(), b.dtype()}](Gradients& g) { backward(g, s); });
+  return {results[0], results[1]};
+}
+
+}  // namespace gpt2

@@ -1,0 +1,77 @@
+// Trains GPT-2 on a text, or overfits its first batch.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/app/log.h"
+#include "common/app/memory_check.h"
+#include "common/app/stopwatch.h"
+#include "common/data/loader.h"
+#include "common/ops/autocast.h"
+#include "common/optim/adamw.h"
+#include "gpt2.h"
+
+namespace {
+
+struct Options : app::Options {
+  bool overfit = false;
+  std::string matmul_precision = "high", dtype = "bf16", attention;
+  bool count = false;
+
+  void add_to(app::CommandLine& flags) {
+    app::Options::add_to(flags);
+    flags.add("--overfit", overfit, "train on the first batch only");
+    flags.add("--matmul-precision", matmul_precision, {"highest", "high", "medium"},
+              "of float32 matrix products: all bits, TF32 (GPU), bf16");
+    flags.add("--dtype", dtype, {"bf16", "fp32"}, "of matrix products; the rest and the weights are float32");
+    flags.add("--attention", attention, {"own", "cudnn"},
+              "whose kernels; by default the faster that is there");
+    flags.add("--count", count, "print what the last step called: kernels, and the bytes they touch");
+  }
+};
+
+void run(app::CommandLine& flags) {
+  Options options;
+  options.add_to(flags);
+  flags.parse();
+  const DType dtype = app::autocast_dtype(options.dtype, options.on());
+  const bool pretrained = app::is_directory(options.model);
+  app::Log log(options.log);
+  const std::string text = app::read_corpus(options.data);
+  const auto tokenizer = app::make_tokenizer(options, text);
+  const GPTConfig config =
+      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
+  const auto [B, T] = options.batch_shape(config.block_size);
+  app::check_memory<GPT>(options.on(), config, B, T, dtype);
+  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, options.on());
+  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
+
+  nn::manual_seed(options.seed);
+  GPT model(config);
+  if (pretrained) nn::load(model, options.model);
+  model.to(options.on());
+  log.config(options, model);
+
+  const Attention attention(app::attention_kernels(options.attention, options.on(), dtype));
+  const Precision precision(app::matmul_precision(options.matmul_precision));
+  optim::AdamW optimizer(model, {.lr = 3e-4});
+  for (int64_t step = 0; step < options.steps; ++step) {
+    const app::StopWatch watch(options.on());
+    const MatmulTuning tuning(step ==
+                              0);  // a GPU's library tries its algorithms; later steps use the fastest
+    if (options.overfit) loader.reset();
+    const Autocast autocast(dtype);           // matrix products in bf16, the rest in float32
+    const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
+    optimizer.zero_grad();
+    const auto [logits, loss] = model(x, y);
+    loss.backward();
+    optimizer.step();
+    log.step({.step = step, .loss = loss.item(), .ms = watch.ms(), .tokens = B * T});
+  }
+  log.done(options.on());
+  if (options.count) log.print_counts();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return app::run("08_flash_attention", argc, argv, run); }

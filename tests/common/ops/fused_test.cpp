@@ -1,0 +1,102 @@
+// Ops that fuse others: against the double oracle, and against the ops they fuse.
+#include "tests/common/ops/op_checks.h"
+
+namespace gpt2::testing {
+namespace {
+
+class FusedOps : public OnEveryDevice {
+ protected:
+  // The same values and gradients from two ways of writing an op.
+  void expect_same(const std::vector<Input>& inputs, const Op& fused, const Op& apart, double tolerance) {
+    const Tensor y = [&] {
+      const NoGrad no_grad;
+      return apart(leaves_of(device(), inputs));
+    }();
+    const std::vector<float> dy = uniform(y.numel(), -1, 1, 7);
+    const OpResult actual = differentiate(device(), inputs, fused, dy),
+                   expected = differentiate(device(), inputs, apart, dy);
+    EXPECT_LE(max_relative_error(actual.y, expected.y), tolerance);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      EXPECT_LE(max_relative_error(actual.gradients[i], expected.gradients[i]), tolerance) << "input " << i;
+    }
+  }
+};
+
+TEST_P(FusedOps, CausalSoftmaxAgreesWithTheDoubleOracle) {
+  for (const int64_t positions : {1, 2, 9}) {
+    const auto in_double = [=](const std::vector<Values>& v) {
+      return oracle::softmax(oracle::causal_mask(oracle::scale(v[0], 0.25), positions), positions);
+    };
+    const auto fused = [](const std::vector<Tensor>& in) { return causal_softmax(in[0], 0.25); };
+    const std::vector<Input> inputs = {random_input({2, 3, positions, positions}, 1, -8, 8)};
+    if (positions > 1) expect_agrees_with_oracle(device(), inputs, fused, in_double);
+    const auto apart = [](const std::vector<Tensor>& in) { return softmax(causal_mask(in[0] * 0.25)); };
+    expect_same(inputs, fused, apart, 2e-6);
+  }
+}
+
+// The sum goes on to the next block, its LayerNorm into the branch: both have gradients.
+Tensor both(const std::pair<Tensor, Tensor>& results) { return results.first * 0.5 + results.second; }
+
+TEST_P(FusedOps, AddLayerNormIsAdditionThenLayerNorm) {
+  for (const Shape& branch : {Shape{2, 7, 40}, Shape{7, 40}, Shape{40}}) {
+    const std::vector<Input> inputs = {random_input({2, 7, 40}, 1), random_input(branch, 2),
+                                       random_input({40}, 3), random_input({40}, 4)};
+    const auto fused = [](const std::vector<Tensor>& in) {
+      return both(add_layer_norm(in[0], in[1], in[2], in[3], 1e-5f));
+    };
+    const auto apart = [](const std::vector<Tensor>& in) {
+      const Tensor sum = in[0] + in[1];
+      return both({sum, layer_norm(sum, in[2], in[3], 1e-5f)});
+    };
+    expect_same(inputs, fused, apart, 5e-6);
+  }
+}
+
+TEST_P(FusedOps, AddLayerNormWhoseSumNobodyUses) {
+  const std::vector<Input> inputs = {random_input({3, 33}, 1), random_input({3, 33}, 2),
+                                     random_input({33}, 3), random_input({33}, 4)};
+  const auto fused = [](const std::vector<Tensor>& in) {
+    return add_layer_norm(in[0], in[1], in[2], in[3], 1e-5f).second;
+  };
+  const auto apart = [](const std::vector<Tensor>& in) {
+    return layer_norm(in[0] + in[1], in[2], in[3], 1e-5f);
+  };
+  expect_same(inputs, fused, apart, 5e-6);
+}
+
+TEST_P(FusedOps, CrossEntropyInPlaceIsCrossEntropyOfTheVocabulary) {
+  const Tensor targets = from_vector(Ids{3, 0, 9, 4}, {4}, device());
+  const std::vector<Input> inputs = {random_input({4, 8}, 1), random_input({13, 8}, 2)};
+  const auto fused = [&](const std::vector<Tensor>& in) {
+    return cross_entropy_(linear(in[0], in[1], {}), targets, 10);
+  };
+  const auto apart = [&](const std::vector<Tensor>& in) {
+    return cross_entropy(linear(in[0], in[1], {}).slice(-1, 0, 10), targets);
+  };
+  expect_same(inputs, fused, apart, 2e-6);
+}
+
+TEST_P(FusedOps, CrossEntropyInPlaceKeepsNoSecondCopyOfTheLogits) {
+  Tensor logits = from_vector(uniform(64 * 1000, -1, 1), {64, 1000}, device()).set_requires_grad() * 1.0;
+  const Tensor targets = from_vector(Ids(64, 5), {64}, device());
+  Heap& memory = heap(device());
+  memory.reset_peak();
+  const size_t before = memory.bytes_in_use();
+  cross_entropy_(logits, targets).backward();
+  // scale's own backward makes one more gradient; the loss and three numbers a row are small.
+  EXPECT_LE(memory.peak_bytes() - before, 64 * 1000 * sizeof(float) + 8192);
+}
+
+TEST_P(FusedOps, ErrorsNameTheShapes) {
+  const Tensor x = empty({2, 3, 4}, device()), w = empty({4}, device()),
+               ids = empty({7}, device(), DType::i32);
+  EXPECT_THROW(causal_softmax(x, 1), Error);
+  EXPECT_THROW(add_layer_norm(x, empty({5}, device()), w, w, 1e-5f), Error);
+  EXPECT_THROW(cross_entropy_(x, ids), Error);
+}
+
+INSTANTIATE_ON_EVERY_DEVICE(FusedOps);
+
+}  // namespace
+}  // namespace gpt2::testing

@@ -1,0 +1,83 @@
+#include "common/optim/adamw.h"
+#include "tests/steps/models.h"
+#include "tests/steps/program.h"
+
+// After gtest: a step says `using namespace gpt2`, which has a `testing` of its own.
+#include "steps/07_fusion/gpt2.h"
+// Both steps' headers define GPT: the second gets a namespace of its own.
+namespace step08 {
+#include "steps/08_flash_attention/gpt2.h"
+}
+
+using namespace gpt2::testing;
+
+class FlashAttention : public OnEveryDevice {
+ protected:
+  // Both models with heads of 32 channels.
+  void SetUp() override {
+    OnEveryDevice::SetUp();
+    if (IsSkipped()) return;
+    nn::manual_seed(1337);
+    before_ = std::make_unique<GPT>(GPTConfig{128, 257, 2, 2, 64});
+    flash_ = std::make_unique<step08::GPT>(step08::GPTConfig{128, 257, 2, 2, 64});
+    copy_weights(*before_, *flash_);
+    before_->to(device());
+    flash_->to(device());
+    std::tie(x_, y_) = batch_of_ids(2, 77, 257, device());
+  }
+
+  std::unique_ptr<GPT> before_;
+  std::unique_ptr<step08::GPT> flash_;
+  Tensor x_, y_;
+};
+
+TEST_P(FlashAttention, EqualsStep07ToRounding) {
+  expect_same_pass(forward_backward(*flash_, x_, y_), forward_backward(*before_, x_, y_), 1e-5, 1e-5);
+}
+
+TEST_P(FlashAttention, EqualsStep07WithinBf16Noise) {
+  const Pass before = forward_backward(*before_, x_, y_, DType::bf16);
+  const Pass flash = forward_backward(*flash_, x_, y_, DType::bf16);
+  EXPECT_LE(std::abs(flash.loss / before.loss - 1), 1e-3);
+  expect_same_pass(flash, before, 3e-2, 3e-2);
+}
+
+INSTANTIATE_ON_EVERY_DEVICE(FlashAttention);
+
+namespace {
+
+// The most memory of a training step, by the meta device, which asks for what the real ones ask for.
+template <class GPT, class Config>
+double peak_megabytes(int64_t positions) {
+  const ParameterDevice on_meta(kMeta);
+  GPT model(Config{2048, 257, 4, 4, 128});
+  model.to(kMeta);
+  Heap& memory = heap(kMeta);
+  memory.reset_peak();
+  const Autocast autocast(DType::bf16);
+  const Tensor x = empty({4, positions}, kMeta, DType::i32);
+  model(x, x).second.backward();
+  return double(memory.peak_bytes()) / 1e6;
+}
+
+}  // namespace
+
+TEST(FlashAttentionMemory, GrowsLinearlyWithTheLength) {
+  std::vector<double> flash, before;
+  for (const int64_t positions : {256, 512, 1024, 2048}) {
+    flash.push_back(peak_megabytes<step08::GPT, step08::GPTConfig>(positions));
+    before.push_back(peak_megabytes<GPT, GPTConfig>(positions));
+  }
+  for (size_t i = 2; i < 4; ++i) {
+    const double flash_growth = (flash[i] - flash[i - 1]) / (flash[i - 1] - flash[i - 2]);
+    EXPECT_NEAR(flash_growth, 2, 0.1) << "from T = " << (128 << i);  // twice the positions, twice the growth
+    EXPECT_GE((before[i] - before[i - 1]) / (before[i - 1] - before[i - 2]), 3);  // of a square: up to four
+  }
+}
+
+TEST(FlashAttentionProgram, BadInputIsOneLine) {
+  expect_error("08_flash_attention", "--attention torch", "--attention: torch is not one of own, cudnn");
+  expect_error("08_flash_attention", "--attention cudnn", "--attention cudnn");
+  expect_error("08_flash_attention", "--model data/fixtures/tiny-gpt2 --batch 1 --seq 8",
+               "heads of 13 channels");
+}
