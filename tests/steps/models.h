@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/nn/module.h"
+#include "common/ops/autograd.h"
 #include "common/ops/autocast.h"
 #include "tests/common/testing.h"
 
