@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <type_traits>
 #include <utility>
 
 #include "common/kernels/cpu/parallel.h"
@@ -318,20 +317,6 @@ void backward_head(const BackwardHeads<T>& head, float* workspace, const Attenti
     store<hs>(head.dk, rows.dk + j0, j0, rows_at(j0, shape.T), 1);
     store<hs>(head.dv, rows.dv + j0, j0, rows_at(j0, shape.T), 1);
   }
-}
-
-// ---- head sizes
-
-// body(std::integral_constant<int64_t, hs>()), hs a constant where loops and registers are laid out.
-template <class Body>
-bool for_head_size(int64_t hs, const Body& body) {
-  const auto try_size = [&](auto size) {
-    if (hs == size) body(size);
-    return hs == size;
-  };
-  return try_size(std::integral_constant<int64_t, 32>()) || try_size(std::integral_constant<int64_t, 64>()) ||
-         try_size(std::integral_constant<int64_t, 80>()) || try_size(std::integral_constant<int64_t, 96>()) ||
-         try_size(std::integral_constant<int64_t, 128>());
 }
 
 // Threads that take part in the backward pass, each with a workspace of its own for one head at a time.

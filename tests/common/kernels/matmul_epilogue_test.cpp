@@ -136,7 +136,7 @@ TEST_P(MatmulEpilogueTest, GradientOfGeluAgreesWithTheDoubleOracle) {
 }
 
 TEST_P(MatmulEpilogueTest, TuningChangesNoResult) {
-  const MatmulTuning tuning;
+  const MatmulTuning tuning(true);
   for (const int64_t n : {32, 35}) {  // in one and not
     expect_right_gelu<bf16, bf16>(device(), {20, n, 44}, true);
     expect_right_gelu_gradient<bf16, bf16>(device(), {20, n, 44});

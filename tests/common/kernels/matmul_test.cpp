@@ -213,7 +213,7 @@ TEST_P(MatmulTest, TheSameCallGivesTheSameBits) {
 // A product met for the first time is run several times on the way; that must not be seen in its result.
 TEST_P(MatmulTest, TuningChangesNoResult) {
   const Multiply tuned = [device = device()](const Matmul& product) {
-    const MatmulTuning tuning;
+    const MatmulTuning tuning(true);
     matmul(device, product);
   };
   const Sizes s{40, 72, 56};  // no other test's
