@@ -54,8 +54,7 @@ void run(app::CommandLine& flags) {
   optim::AdamW optimizer(model, {.lr = 3e-4});
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(options.on());
-    const MatmulTuning tuning(step ==
-                              0);  // a GPU's library tries its algorithms; later steps use the fastest
+    const MatmulTuning tuning(step == 0);  // a GPU's library tries its algorithms once
     if (options.overfit) loader.reset();
     const Autocast autocast(dtype);           // matrix products in bf16, the rest in float32
     const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
