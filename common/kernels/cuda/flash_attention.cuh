@@ -68,6 +68,7 @@ __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& h
     if (is_aligned) {
       start_copy_16_bytes(to, from, inside);
     } else {
+#pragma unroll 1
       for (int i = 0; i < 8; ++i) to[i].bits = inside ? from[i].bits : 0;
     }
   }
@@ -210,6 +211,7 @@ __device__ __forceinline__ void store_rows(const Head<bf16>& head, const Sums<m,
     if (is_aligned) {
       store_packed(to, load_packed(from));
     } else {
+#pragma unroll 1
       for (int e = 0; e < 8; ++e) to[e].bits = from[e].bits;
     }
   }

@@ -125,7 +125,7 @@ __device__ __forceinline__ void online_softmax(Part<tile, tile>& scores, Part<ti
 }
 
 template <int hs>
-__global__ void __launch_bounds__(kThreads) forward_kernel(Forward p) {
+__global__ void __launch_bounds__(kThreads, 2) forward_kernel(Forward p) {
   constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
   float *const q = shared, *const k = q + tile * kStride<hs>, *const v = k + tile * kStride<hs>;
@@ -204,7 +204,7 @@ struct Pairs {
 };
 
 template <int hs>
-__global__ void __launch_bounds__(kThreads) backward_keys_kernel(Backward p) {
+__global__ void __launch_bounds__(kThreads, 2) backward_keys_kernel(Backward p) {
   constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
   const Pairs<hs> pairs(shared);
@@ -226,7 +226,7 @@ __global__ void __launch_bounds__(kThreads) backward_keys_kernel(Backward p) {
 }
 
 template <int hs>
-__global__ void __launch_bounds__(kThreads) backward_queries_kernel(Backward p) {
+__global__ void __launch_bounds__(kThreads, 2) backward_queries_kernel(Backward p) {
   constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
   const Pairs<hs> pairs(shared);

@@ -58,7 +58,7 @@ struct OnlineRows {
         for (int j = 0; j < n; ++j) {
 #pragma unroll
           for (int e = 2 * half; e < 2 * half + 2; ++e) {
-            scores.at[i][j][e] = power_of_two(scores.at[i][j][e] * scale - now * scale);
+            scores.at[i][j][e] = power_of_two(fmaf(scores.at[i][j][e], scale, -now * scale));
             sum[i][half] += scores.at[i][j][e];
           }
         }
