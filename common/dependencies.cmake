@@ -50,3 +50,44 @@ if(GPT2_CUDA)
     message(WARNING "NCCL not found: one GPU at a time (libnccl-dev)")
   endif()
 endif()
+
+# cuDNN and its C++ front end, for attention on a GPU: the library beside the toolkit, the headers from the system,
+# from Python's nvidia-cudnn-frontend or from GitHub. From 1.19 on the headers want libcuda, which is missing where
+# there is no driver. Without all that a GPU has our own kernels alone.
+set(CUDNN_FRONTEND_VERSION 1.18.0)
+
+function(find_cudnn_frontend)
+  set(ask "import site; print(';'.join(p + '/include' for p in site.getsitepackages() + [site.getusersitepackages()]))")
+  execute_process(COMMAND python3 -c "${ask}" OUTPUT_VARIABLE python_includes OUTPUT_STRIP_TRAILING_WHITESPACE
+                  ERROR_QUIET)
+  find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${python_includes})
+  if(CUDNN_FRONTEND_INCLUDE_DIR)
+    return()
+  endif()
+  set(url https://github.com/NVIDIA/cudnn-frontend)
+  execute_process(COMMAND git ls-remote --exit-code ${url} v${CUDNN_FRONTEND_VERSION} TIMEOUT 20
+                  RESULT_VARIABLE unreachable OUTPUT_QUIET ERROR_QUIET)
+  if(FETCHCONTENT_SOURCE_DIR_CUDNN_FRONTEND OR unreachable STREQUAL 0)
+    FetchContent_Declare(cudnn_frontend GIT_REPOSITORY ${url} GIT_TAG v${CUDNN_FRONTEND_VERSION} GIT_SHALLOW ON
+                         SOURCE_SUBDIR include)  # headers alone: nothing is built
+    FetchContent_MakeAvailable(cudnn_frontend)
+    set(CUDNN_FRONTEND_INCLUDE_DIR ${cudnn_frontend_SOURCE_DIR}/include CACHE PATH "" FORCE)
+  endif()
+endfunction()
+
+if(GPT2_CUDA)
+  find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
+  if(CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY)
+    find_cudnn_frontend()
+  endif()
+  if(CUDNN_FRONTEND_INCLUDE_DIR)
+    message(STATUS "cuDNN: ${CUDNN_LIBRARY}, ${CUDNN_FRONTEND_INCLUDE_DIR}")
+    add_library(cudnn INTERFACE)
+    target_link_libraries(cudnn INTERFACE ${CUDNN_LIBRARY})
+    target_include_directories(cudnn SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
+  else()
+    message(STATUS "cuDNN or its front end not found: attention on a GPU is our own flash kernels alone "
+                   "(pip install nvidia-cudnn-frontend==${CUDNN_FRONTEND_VERSION})")
+  endif()
+endif()

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/kernels/cpu/gemm_bf16.h"
+#include "common/ops/attention.h"
 #include "data/tales/tales.h"
 
 namespace gpt2::app {
@@ -98,9 +99,10 @@ DType autocast_dtype(const std::string& name, Device device) {
   return dtype;
 }
 
-AttentionKernels attention_kernels(const std::string& name, Device) {
-  require(name != "cudnn", "--attention cudnn: not yet");
-  return AttentionKernels::own;
+AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype) {
+  const std::string obstacle = no_cudnn_attention(device, dtype);
+  require(name != "cudnn" || obstacle.empty(), "--attention cudnn: {}; use --attention own", obstacle);
+  return name != "own" && obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own;
 }
 
 MatmulPrecision matmul_precision(const std::string& name) {

@@ -54,7 +54,7 @@ Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t blo
 DType autocast_dtype(const std::string& name, Device device);
 
 // What --attention says; by default cuDNN's kernels where there are any. Fails if they are asked for and absent.
-AttentionKernels attention_kernels(const std::string& name, Device device);
+AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype);
 
 // What --matmul-precision says.
 MatmulPrecision matmul_precision(const std::string& name);

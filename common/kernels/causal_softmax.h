@@ -13,7 +13,7 @@ namespace gpt2 {
 
 namespace cpu {
 
-// y, x: (matrices, positions, positions); y may be x.
+// y, x: (matrices, positions, positions); scale is positive; y may be x.
 template <class T>
 void causal_softmax_forward(Stream stream, T* y, const T* x, float scale, int64_t matrices, int64_t positions);
 

@@ -12,6 +12,8 @@
 // since 08_flash_attention
 #pragma once
 
+#include <type_traits>
+
 #include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
@@ -27,8 +29,21 @@ struct HeadsView {
 
 struct AttentionShape {
   int64_t B, heads, T, hs;
-  float scale;  // 1 / sqrt(hs)
+  float scale;  // 1 / sqrt(hs); positive
 };
+
+// Kernels have the head size as a constant, since it lays out their registers: calls
+// body(std::integral_constant<int64_t, hs>()) if there are kernels for hs, and says whether there are.
+template <class Body>
+bool for_head_size(int64_t hs, const Body& body) {
+  const auto try_size = [&](auto size) {
+    if (hs == size) body(size);
+    return hs == size;
+  };
+  return try_size(std::integral_constant<int64_t, 32>()) || try_size(std::integral_constant<int64_t, 64>()) ||
+         try_size(std::integral_constant<int64_t, 80>()) || try_size(std::integral_constant<int64_t, 96>()) ||
+         try_size(std::integral_constant<int64_t, 128>());
+}
 
 namespace cpu {
 

@@ -29,11 +29,11 @@ struct BasicMatrixView {
   int64_t row_stride = 0, col_stride = 0;
   std::array<int64_t, 2> batch_stride{0, 0};  // 0: the same matrix for the whole batch
 
-  BasicMatrixView transposed() const { return {data, dtype, cols, rows, col_stride, row_stride, batch_stride}; }
+  BasicMatrixView transposed() const {
+    return {data, dtype, cols, rows, col_stride, row_stride, batch_stride};
+  }
 
-  operator BasicMatrixView<const void>() const
-    requires(!std::is_const_v<Void>)
-  {
+  operator BasicMatrixView<const void>() const requires(!std::is_const_v<Void>) {
     return {data, dtype, rows, cols, row_stride, col_stride, batch_stride};
   }
 
@@ -41,7 +41,11 @@ struct BasicMatrixView {
   BasicMatrixView of_batch(int64_t b0, int64_t b1) const {
     using Byte = std::conditional_t<std::is_const_v<Void>, const char, char>;
     const int64_t elements = b0 * batch_stride[0] + b1 * batch_stride[1];
-    return {static_cast<Byte*>(data) + elements * int64_t(size_of(dtype)), dtype, rows, cols, row_stride,
+    return {static_cast<Byte*>(data) + elements * int64_t(size_of(dtype)),
+            dtype,
+            rows,
+            cols,
+            row_stride,
             col_stride};
   }
 };
@@ -63,8 +67,8 @@ enum class Epilogue : uint8_t { none, gelu, gelu_grad };
 // What to compute: C = alpha A B + beta C + bias for each of batch[0] * batch[1] matrices.
 // A is (M, K), B is (K, N), C is (M, N); the matrices of C are row-major (col_stride 1) and do not
 // overlap one another, A or B. The caller has checked all that. With beta == 0 C is written, never read.
-// A and B are both float, and then C is; or both bf16, and C is bf16 or float. An epilogue comes with beta 0 and
-// a batch of one.
+// A and B are both float, and then C is; or both bf16, and C is bf16 or float. An epilogue comes with beta 0, a
+// batch of one, and a C without gaps.
 struct Matmul {
   ConstMatrixView a, b;
   MatrixView c;

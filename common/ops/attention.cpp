@@ -1,3 +1,5 @@
+#include "common/ops/attention.h"
+
 #include <cmath>
 
 #include "common/kernels/flash_attention.h"
@@ -5,6 +7,9 @@
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
+#ifdef GPT2_CUDA
+#include "common/kernels/cuda/cudnn_attention.h"
+#endif
 
 namespace gpt2 {
 namespace {
@@ -27,7 +32,59 @@ Tensor packed_heads(const Tensor& buffer, const AttentionShape& s, int64_t parts
 
 struct Saved {
   Tensor q, k, v, y, log_sum_exp;
+  bool by_cudnn;
 };
+
+#ifdef GPT2_CUDA
+bool wants_cudnn(Device device) { return device.is_cuda() && context().attention == AttentionKernels::cudnn; }
+
+// Fails if cuDNN does not do this.
+void forward_by_cudnn(const Tensor& y, const Tensor& log_sum_exp, const Tensor& q, const Tensor& k,
+                      const Tensor& v) {
+  const Stream stream = context().stream(q.device());
+  const std::string refusal = cuda::cudnn_attention_refusal(stream, shape_of(q));
+  require(refusal.empty(), "--attention cudnn: {}; use --attention own", refusal);
+  cuda::cudnn_attention_forward(stream, heads<bf16>(y), log_sum_exp.data<float>(), heads<const bf16>(q),
+                                heads<const bf16>(k), heads<const bf16>(v), shape_of(q));
+  context().counts.call("cudnn_attention_forward");
+}
+
+void backward_by_cudnn(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dy,
+                       const Saved& s) {
+  cuda::cudnn_attention_backward(context().stream(dq.device()), heads<bf16>(dq), heads<bf16>(dk),
+                                 heads<bf16>(dv), heads<const bf16>(dy), heads<const bf16>(s.y),
+                                 s.log_sum_exp.data<float>(), heads<const bf16>(s.q), heads<const bf16>(s.k),
+                                 heads<const bf16>(s.v), shape_of(s.q));
+  context().counts.call("cudnn_attention_backward");
+}
+#else
+bool wants_cudnn(Device) { return false; }
+void forward_by_cudnn(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) {}
+void backward_by_cudnn(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Saved&) {}
+#endif
+
+void forward_by_us(const Tensor& y, const Tensor& log_sum_exp, const Tensor& q, const Tensor& k,
+                   const Tensor& v) {
+  require(DISPATCH_SIZE(q.device(), flash_attention_supports, q.size(-1)),
+          "attention: heads of {} channels; the flash kernels have 32, 64, 80, 96 and 128", q.size(-1));
+  with_type(q.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DISPATCH(q.device(), flash_attention_forward, heads<T>(y), log_sum_exp.data<float>(), heads<const T>(q),
+             heads<const T>(k), heads<const T>(v), shape_of(q));
+  });
+}
+
+void backward_by_us(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dy, const Saved& s) {
+  const Device device = dq.device();
+  const AttentionShape shape = shape_of(s.q);
+  const Tensor workspace = empty({DISPATCH_SIZE(device, flash_attention_workspace, shape)}, device);
+  with_type(s.q.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DISPATCH(device, flash_attention_backward, heads<T>(dq), heads<T>(dk), heads<T>(dv), heads<const T>(dy),
+             heads<const T>(s.y), s.log_sum_exp.data<float>(), heads<const T>(s.q), heads<const T>(s.k),
+             heads<const T>(s.v), workspace.data<float>(), shape);
+  });
+}
 
 // dq, dk and dv lie in one buffer, as split() finds its parts: it takes the buffer as it is.
 void backward(Gradients& g, const Saved& s) {
@@ -37,13 +94,7 @@ void backward(Gradients& g, const Saved& s) {
   const Tensor buffer = empty({shape.B, shape.T, 3, shape.heads, shape.hs}, device, s.q.dtype());
   const Tensor dq = packed_heads(buffer, shape, 3, 0), dk = packed_heads(buffer, shape, 3, 1),
                dv = packed_heads(buffer, shape, 3, 2);
-  const Tensor workspace = empty({DISPATCH_SIZE(device, flash_attention_workspace, shape)}, device);
-  with_type(s.q.dtype(), [&](auto t) {
-    using T = decltype(t);
-    DISPATCH(device, flash_attention_backward, heads<T>(dq), heads<T>(dk), heads<T>(dv), heads<const T>(dy),
-             heads<const T>(s.y), s.log_sum_exp.data<float>(), heads<const T>(s.q), heads<const T>(s.k),
-             heads<const T>(s.v), workspace.data<float>(), shape);
-  });
+  s.by_cudnn ? backward_by_cudnn(dq, dk, dv, dy, s) : backward_by_us(dq, dk, dv, dy, s);
   g.add(0, dq);
   g.add(1, dk);
   g.add(2, dv);
@@ -64,18 +115,24 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   const Tensor q = readable(query), k = readable(key), v = readable(value);
   const AttentionShape shape = shape_of(q);
   const Device device = q.device();
-  require(DISPATCH_SIZE(device, flash_attention_supports, shape.hs),
-          "attention: heads of {} channels; the flash kernels have 32, 64, 80, 96 and 128", shape.hs);
   Tensor y = packed_heads(empty({shape.B, shape.T, shape.heads, shape.hs}, device, q.dtype()), shape, 1, 0);
   const Tensor log_sum_exp = empty({shape.B, shape.heads, shape.T}, device);
-  with_type(q.dtype(), [&](auto t) {
-    using T = decltype(t);
-    DISPATCH(device, flash_attention_forward, heads<T>(y), log_sum_exp.data<float>(), heads<const T>(q),
-             heads<const T>(k), heads<const T>(v), shape);
-  });
+  const bool by_cudnn = wants_cudnn(device);
+  by_cudnn ? forward_by_cudnn(y, log_sum_exp, q, k, v) : forward_by_us(y, log_sum_exp, q, k, v);
   record({q, k, v}, y,
-         [s = Saved{saved(q), saved(k), saved(v), saved(y), log_sum_exp}](Gradients& g) { backward(g, s); });
+         [s = Saved{saved(q), saved(k), saved(v), saved(y), log_sum_exp, by_cudnn}](Gradients& g) {
+           backward(g, s);
+         });
   return y;
+}
+
+std::string no_cudnn_attention(Device device, DType dtype) {
+  if (!device.is_cuda()) return "it needs a GPU, not " + to_string(device);
+  if (dtype != DType::bf16) return "its kernels are for bf16, not float32";
+#ifdef GPT2_CUDA
+  if (cuda::cudnn_attention_available()) return "";
+#endif
+  return "this program was built without cuDNN";
 }
 
 }  // namespace gpt2

@@ -1,8 +1,8 @@
 #include "common/optim/adamw.h"
 
-#include <cmath>
+#include <algorithm>
 
-#include "common/kernels/adamw.h"
+#include "common/kernels/global_norm.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 
@@ -14,6 +14,8 @@ Tensor zeros(int64_t n, Device device) {
   zero_(x);
   return x;
 }
+
+AdamWFactors factors_of(const AdamWOptions& o) { return {o.beta1, o.beta2, o.eps, o.weight_decay}; }
 
 }  // namespace
 
@@ -31,29 +33,52 @@ AdamW::AdamW(const nn::Module& model, const AdamWOptions& options) : options_(op
     require(p.storage() == storage, "AdamW: the parameters lie apart; call model.to(device) first");
     p.variable()->grad = gradients_.as_strided(p.shape(), p.strides(), p.offset());
     p.variable()->stale = true;
+    const bool decays = options_.decay_vectors || p.dim() >= 2;
+    Group& group = decays ? decayed_ : not_decayed_;
+    ++group.tensors;
+    group.parameters += p.numel();
+    if (decays) decayed_end_ = std::max(decayed_end_, p.offset() + p.numel());
   }
+  state_ = std::make_shared<Storage>(device, sizeof(AdamWState));
+  const AdamWState start{.lr = options_.lr, .steps = 0, .decay = 0, .step_size = 0, .root_correction2 = 0};
+  backend(device).copy(state(), &start, sizeof start, context().stream(device));
+  norm_ = empty({}, device);
+  workspace_ = empty({DISPATCH_SIZE(device, global_norm_workspace, n)}, device);
 }
 
 void AdamW::zero_grad() {
   for (const Tensor& p : parameters_) p.variable()->stale = true;
 }
 
-void AdamW::step() {
+void AdamW::finish_gradients() {
   for (const Tensor& p : parameters_) {
     if (!p.variable()->stale) continue;  // backward() has not reached it: its gradient is zero
     zero_(p.variable()->grad);
     p.variable()->stale = false;
   }
-  ++steps_;
-  const AdamWStep step{.lr = options_.lr,
-                       .beta1 = options_.beta1,
-                       .beta2 = options_.beta2,
-                       .eps = options_.eps,
-                       .weight_decay = options_.weight_decay,
-                       .correction1 = 1 - std::pow(options_.beta1, double(steps_)),
-                       .correction2 = 1 - std::pow(options_.beta2, double(steps_))};
-  DISPATCH(weights_.device(), adamw, weights_.data<float>(), gradients_.data<float>(),
-           first_moment_.data<float>(), second_moment_.data<float>(), weights_.numel(), step);
+}
+
+Tensor AdamW::clip_grad_norm(double max_norm) {
+  finish_gradients();
+  DISPATCH(norm_.device(), global_norm, norm_.data<float>(), gradients_.data<float>(),
+           workspace_.data<float>(), gradients_.numel());
+  max_norm_ = max_norm;
+  return norm_;
+}
+
+void AdamW::set_lr(double lr) {
+  const Device device = weights_.device();
+  backend(device).copy(&state()->lr, &lr, sizeof lr, context().stream(device));
+}
+
+void AdamW::step() {
+  finish_gradients();
+  const Device device = weights_.device();
+  DISPATCH(device, adamw_advance, state(), factors_of(options_));
+  DISPATCH(device, adamw, weights_.data<float>(), gradients_.data<float>(), first_moment_.data<float>(),
+           second_moment_.data<float>(), weights_.numel(), decayed_end_, state(),
+           max_norm_ > 0 ? norm_.data<float>() : nullptr, float(max_norm_), factors_of(options_));
+  max_norm_ = 0;
 }
 
 }  // namespace gpt2::optim

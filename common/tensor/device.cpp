@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "common/base/error.h"
+#include "common/tensor/cuda_graph.h"
 #ifdef GPT2_CUDA
 #include "common/tensor/cuda_backend.h"
 #endif
@@ -104,6 +105,12 @@ Backend& backend(Device device) {
 
 #ifndef GPT2_CUDA
 int cuda_device_count() { return 0; }
+
+CudaGraph::CudaGraph(Device device, const std::function<void()>&) : device_(device) {
+  fail("CUDA graphs need a GPU, not {}", to_string(device));
+}
+CudaGraph::~CudaGraph() = default;
+void CudaGraph::replay() const {}
 #endif
 
 Device parse_device(const std::string& text) {

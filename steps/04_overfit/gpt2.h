@@ -51,10 +51,11 @@ struct CausalSelfAttention : nn::Module {
   Tensor operator()(const Tensor& x) {
     const auto [B, T, C] = x.sizes<3>();
     const int64_t nh = config.n_head, hs = C / nh;
-    auto [q, k, v] = split<3>(c_attn(x), /*dim=*/2);                      // each (B, T, C)
-    q = q.view({B, T, nh, hs}).transpose(1, 2);                           // (B, nh, T, hs)
-    k = k.view({B, T, nh, hs}).transpose(1, 2);                           // (B, nh, T, hs)
-    v = v.view({B, T, nh, hs}).transpose(1, 2);                           // (B, nh, T, hs)
+    auto [q, k, v] = split<3>(c_attn(x), /*dim=*/2);  // each (B, T, C)
+    q = q.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
+    k = k.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
+    v = v.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
+
     Tensor att = matmul(q, k.transpose(-2, -1)) / std::sqrt(double(hs));  // (B, nh, T, T)
     att = softmax(causal_mask(att));
     Tensor y = matmul(att, v);                           // (B, nh, T, hs)

@@ -1,4 +1,4 @@
-// Trains GPT-2 on a text, or overfits its first batch: matrix products as precise as asked for.
+// Trains GPT-2 on a text, or overfits its first batch.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>

@@ -56,7 +56,8 @@ struct CausalSelfAttention : nn::Module {
     q = q.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
     k = k.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
     v = v.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
-    Tensor att = matmul(q, k.transpose(-2, -1));      // (B, nh, T, T)
+
+    Tensor att = matmul(q, k.transpose(-2, -1));  // (B, nh, T, T)
     att = causal_softmax(att, 1 / std::sqrt(double(hs)));
     Tensor y = matmul(att, v);                           // (B, nh, T, hs)
     y = y.transpose(1, 2).contiguous().view({B, T, C});  // heads side by side again

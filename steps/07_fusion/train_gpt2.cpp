@@ -1,4 +1,4 @@
-// Trains GPT-2 on a text, or overfits its first batch: matrix products in bf16, few passes over memory.
+// Trains GPT-2 on a text, or overfits its first batch.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>

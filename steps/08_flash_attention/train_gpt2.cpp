@@ -1,4 +1,4 @@
-// Trains GPT-2 on a text, or overfits its first batch: matrix products in bf16, few passes over memory, flash attention.
+// Trains GPT-2 on a text, or overfits its first batch.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
@@ -52,7 +52,7 @@ void run(app::CommandLine& flags) {
   model.to(options.on());
   log.config(options, model);
 
-  const Attention attention(app::attention_kernels(options.attention, options.on()));
+  const Attention attention(app::attention_kernels(options.attention, options.on(), dtype));
   const Precision precision(app::matmul_precision(options.matmul_precision));
   optim::AdamW optimizer(model, {.lr = 3e-4});
   for (int64_t step = 0; step < options.steps; ++step) {

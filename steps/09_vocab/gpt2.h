@@ -54,10 +54,11 @@ struct CausalSelfAttention : nn::Module {
   Tensor operator()(const Tensor& x) {
     const auto [B, T, C] = x.sizes<3>();
     const int64_t nh = config.n_head, hs = C / nh;
-    auto [q, k, v] = split<3>(c_attn(x), /*dim=*/2);     // each (B, T, C)
-    q = q.view({B, T, nh, hs}).transpose(1, 2);          // (B, nh, T, hs)
-    k = k.view({B, T, nh, hs}).transpose(1, 2);          // (B, nh, T, hs)
-    v = v.view({B, T, nh, hs}).transpose(1, 2);          // (B, nh, T, hs)
+    auto [q, k, v] = split<3>(c_attn(x), /*dim=*/2);  // each (B, T, C)
+    q = q.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
+    k = k.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
+    v = v.view({B, T, nh, hs}).transpose(1, 2);       // (B, nh, T, hs)
+
     Tensor y = scaled_dot_product_attention(q, k, v);    // (B, nh, T, hs), no T x T in memory
     y = y.transpose(1, 2).contiguous().view({B, T, C});  // heads side by side again
     return c_proj(y);

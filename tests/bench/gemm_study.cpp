@@ -46,7 +46,7 @@ using BlasSgemm = void(int order, int trans_a, int trans_b, int m, int n, int k,
                        int lda, const float* b, int ldb, float beta, float* c, int ldc);
 using DnnlSgemm = decltype(dnnl_sgemm);
 
-MatrixView<const float> stored(const float* data, int64_t rows, int64_t cols, bool transposed) {
+ConstMatrixView stored(const float* data, int64_t rows, int64_t cols, bool transposed) {
   auto view = transposed ? row_major(data, cols, rows).transposed() : row_major(data, rows, cols);
   view.batch_stride[0] = rows * cols;
   return view;

@@ -156,8 +156,10 @@ void add_elementwise() {
   add_benchmark("adamw wte", [](Device device, Arrays& a) {
     float *w = a.floats(V * C), *g = a.floats(V * C), *m = a.floats(V * C), *v = a.floats(V * C);
     DISPATCH(device, fill, v, 0.1f, V * C);
-    const AdamWStep step{3e-4, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001};
-    return Work{[=] { DISPATCH(device, adamw, w, g, m, v, V * C, step); }, 7 * V * C};
+    auto* state = reinterpret_cast<AdamWState*>(a.floats(sizeof(AdamWState) / sizeof(float)));
+    const AdamWFactors factors{0.9, 0.999, 1e-8, 0.01};
+    const auto run = [=] { DISPATCH(device, adamw, w, g, m, v, V * C, V * C, state, nullptr, 0, factors); };
+    return Work{run, 7 * V * C};
   });
 }
 
@@ -248,10 +250,10 @@ void add_matrix_products() {
   add_benchmark("matmul (B, nh, T, hs) x (B, nh, hs, T)", [](Device device, Arrays& a) {
     float *qkv = a.floats(rows * 3 * C), *y = a.floats(B * nh * T * T);
     Matmul product;
-    product.a = {qkv, T, hs, 3 * C, 1, {T * 3 * C, hs}};
-    product.b = MatrixView<const float>{qkv + C, T, hs, 3 * C, 1, {T * 3 * C, hs}}.transposed();
-    product.c = {y, T, T, T, 1, {nh * T * T, T * T}};
-    product.batch[0] = B, product.batch[1] = nh;
+    product.a = {qkv, DType::f32, T, hs, 3 * C, 1, {T * 3 * C, hs}};
+    product.b = ConstMatrixView{qkv + C, DType::f32, T, hs, 3 * C, 1, {T * 3 * C, hs}}.transposed();
+    product.c = {y, DType::f32, T, T, T, 1, {nh * T * T, T * T}};
+    product.batch = {B, nh};
     return Work{[=] { DISPATCH(device, matmul, product); }, 0, 2.0 * B * nh * T * T * hs};
   });
 }

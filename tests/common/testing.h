@@ -84,8 +84,8 @@ class DeviceArray {
   static constexpr size_t kGuard = kAlignment / sizeof(T);  // keeps the alignment that the heap gives
 
   static T poison() {
-    if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::quiet_NaN();
-    return T(-1);
+    if constexpr (std::is_integral_v<T>) return T(-1);
+    return T(std::numeric_limits<float>::quiet_NaN());
   }
   std::vector<T> read() const {
     const Device device = storage_.device();

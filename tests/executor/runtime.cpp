@@ -10,10 +10,22 @@
 #include <iterator>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "tests/executor/symbols.h"
 
-struct CUstream_st {};
+using Work = std::vector<std::function<void()>>;
+
+struct CUstream_st {
+  bool captures = false;
+  Work captured;
+};
+struct CUgraph_st {
+  Work work;
+};
+struct CUgraphExec_st {
+  Work work;
+};
 struct CUevent_st {
   std::chrono::steady_clock::time_point time;
 };
@@ -108,6 +120,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "invalid configuration argument";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
   }
   return "unrecognized error code";
 }
@@ -189,13 +203,16 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
-  return cudaMemcpy(to, from, bytes, kind);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  if (stream == nullptr || !stream->captures) return cudaMemcpy(to, from, bytes, kind);
+  stream->captured.push_back([=] { cudaMemcpy(to, from, bytes, kind); });
+  return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void* to, int byte, size_t bytes, cudaStream_t) {
+cudaError_t cudaMemsetAsync(void* to, int byte, size_t bytes, cudaStream_t stream) {
   if (bytes > 0 && !on_device(to)) return result(cudaErrorInvalidValue);
-  std::memset(to, byte, bytes);
+  executor::submit(stream, [=] { std::memset(to, byte, bytes); });
   return cudaSuccess;
 }
 
@@ -209,7 +226,11 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  const bool captures = stream != nullptr && stream->captures;
+  return captures ? result(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+}
+
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
@@ -236,7 +257,46 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  stream->captures = true;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = new CUgraph_st{std::exchange(stream->captured, {})};
+  stream->captures = false;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  *executable = new CUgraphExec_st{graph->work};
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+  for (const auto& work : executable->work) work();
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}
+
 namespace executor {
+
+void submit(cudaStream_t stream, const std::function<void()>& work) {
+  if (stream != nullptr && stream->captures) {
+    stream->captured.push_back(work);
+  } else {
+    work();
+  }
+}
 
 cudaError_t check_launch(const cudaLaunchConfig_t& config) {
   const auto [grid, block, shared_bytes, stream] = config;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <type_traits>
 
 #include "tests/executor/language.h"
@@ -20,6 +21,7 @@ enum cudaError_t {
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
   cudaErrorInvalidDevice = 101,
+  cudaErrorStreamCaptureUnsupported = 900,
 };
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();  // the last failed call's, once
@@ -97,6 +99,25 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 
+// ---- graphs: what is queued on a stream that captures is kept, and done each time the graph is launched
+
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+using cudaGraph_t = struct CUgraph_st*;
+using cudaGraphExec_t = struct CUgraphExec_st*;
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                 unsigned long long flags = 0);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
+
+namespace executor {
+// Does the work now, or keeps it if the stream captures.
+void submit(cudaStream_t stream, const std::function<void()>& work);
+}  // namespace executor
+
 // ---- launches
 
 struct cudaLaunchConfig_t {
@@ -133,9 +154,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   if (error != cudaSuccess) return error;
   const auto* address = reinterpret_cast<const void*>(kernel);
   (executor::check_argument<Parameters>(arguments, address), ...);
-  auto body = [&] { kernel(arguments...); };
-  executor::run(
-      config->gridDim, config->blockDim, config->dynamicSmemBytes, address,
-      [](void* pointer) { (*static_cast<decltype(body)*>(pointer))(); }, &body);
+  executor::submit(config->stream, [=, config = *config] {
+    auto body = [&] { kernel(arguments...); };
+    executor::run(
+        config.gridDim, config.blockDim, config.dynamicSmemBytes, address,
+        [](void* pointer) { (*static_cast<decltype(body)*>(pointer))(); }, &body);
+  });
   return cudaSuccess;
 }

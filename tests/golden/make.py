@@ -18,7 +18,7 @@ import torch
 
 from golden_io import ROOT
 
-GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "sampling", "ops", "tokenizer")
+GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "sampling", "ops", "tokenizer", "schedule")
 
 
 def parse_arguments():

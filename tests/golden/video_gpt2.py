@@ -1,8 +1,10 @@
 """The GPT of Karpathy's "Let's reproduce GPT-2 (124M)", under torch: what the goldens are made with.
 
-The model is the video's at two places:
-  01_module   GPT(config, tied=False, gpt2_init=False): torch's default initialisation, wte and lm_head apart;
-  04_overfit  GPT(config): weight tying and the GPT-2 initialisation, as at 1:22:18.
+The model is the video's at three places:
+  01_module           GPT(config, tied=False, gpt2_init=False): torch's default initialisation, wte and lm_head
+                      apart;
+  04_overfit          GPT(config): weight tying and the GPT-2 initialisation, as at 1:22:18;
+  08_flash_attention  GPTConfig(flash=True): attention in one call, as at 2:00:18.
 
 Modules are constructed in the video's order and initialised in the video's order, because each draws its
 default initialisation from torch's generator at construction and `_init_weights` draws again: same seed, same
@@ -24,6 +26,7 @@ class GPTConfig:
     n_layer: int = 12
     n_head: int = 12
     n_embd: int = 768
+    flash: bool = False
 
 
 MODELS = {
@@ -40,6 +43,9 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
         self.c_proj.NANOGPT_SCALE_INIT = 1
         self.n_head = config.n_head
+        self.flash = config.flash
+        if config.flash:
+            return
         mask = torch.tril(torch.ones(config.block_size, config.block_size))
         self.register_buffer("bias", mask.view(1, 1, config.block_size, config.block_size))
 
@@ -49,10 +55,13 @@ class CausalSelfAttention(nn.Module):
         q = q.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)  # (B, nh, T, hs)
         k = k.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)  # (B, nh, T, hs)
         v = v.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)  # (B, nh, T, hs)
-        att = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(k.size(-1)))  # (B, nh, T, T)
-        att = att.masked_fill(self.bias[:, :, :T, :T] == 0, float("-inf"))
-        att = F.softmax(att, dim=-1)
-        y = att @ v  # (B, nh, T, hs)
+        if self.flash:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, nh, T, hs)
+        else:
+            att = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(k.size(-1)))  # (B, nh, T, T)
+            att = att.masked_fill(self.bias[:, :, :T, :T] == 0, float("-inf"))
+            att = F.softmax(att, dim=-1)
+            y = att @ v  # (B, nh, T, hs)
         y = y.transpose(1, 2).contiguous().view(B, T, C)
         return self.c_proj(y)
 

@@ -1,15 +1,14 @@
 #include "common/kernels/cpu/gemm_bf16.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
 #include <tuple>
 #include <unordered_map>
-#include <vector>
 
 #ifdef GPT2_HAVE_ONEDNN
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.hpp>
 #endif
 
@@ -37,22 +36,11 @@ dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
   return {{m.rows, m.cols}, type_of(m.dtype), strides};
 }
 
-// This thread's working memory, at least so many bytes; kept, and the same for all products.
-void* scratchpad(size_t bytes) {
-  thread_local std::vector<std::byte> memory;
-  constexpr size_t kAlign = 64;
-  if (memory.size() < bytes + kAlign) memory.resize(bytes + kAlign);
-  void* aligned = memory.data();
-  size_t space = memory.size();
-  return std::align(kAlign, bytes, aligned, space);
-}
-
 class OneDnnGemm : public GemmBf16 {
  public:
   explicit OneDnnGemm(const Matmul& p) : a_(layout(p.a)), b_(layout(p.b)), c_(layout(p.c)) {
     dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(
-        dnnl::scratchpad_mode::user);  // several threads may run one product at once
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     if (p.alpha != 1) attributes.set_output_scales(0, {p.alpha});
     if (p.beta != 0) {
       dnnl::post_ops add_old;
@@ -69,16 +57,17 @@ class OneDnnGemm : public GemmBf16 {
 
   bool is_reference() const { return is_reference_; }  // a plain loop: correct, and slower than anything
 
-  void run(const void* a, const void* b, void* c, const void* bias) const override {
+  size_t scratchpad_bytes() const override { return scratchpad_.get_size(); }
+
+  void run(const void* a, const void* b, void* c, const void* bias, void* scratchpad) const override {
     static thread_local dnnl::stream stream(engine());
     const auto memory = [](const dnnl::memory::desc& layout, const void* data) {
       return dnnl::memory(layout, engine(), const_cast<void*>(data));
     };
-    std::unordered_map<int, dnnl::memory> arguments{
-        {DNNL_ARG_SRC, memory(a_, a)},
-        {DNNL_ARG_WEIGHTS, memory(b_, b)},
-        {DNNL_ARG_DST, memory(c_, c)},
-        {DNNL_ARG_SCRATCHPAD, memory(scratchpad_, scratchpad(scratchpad_.get_size()))}};
+    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(a_, a)},
+                                                    {DNNL_ARG_WEIGHTS, memory(b_, b)},
+                                                    {DNNL_ARG_DST, memory(c_, c)},
+                                                    {DNNL_ARG_SCRATCHPAD, memory(scratchpad_, scratchpad)}};
     if (bias) arguments.emplace(DNNL_ARG_BIAS, memory(bias_, bias));
     product_.execute(stream, arguments);
   }
@@ -89,7 +78,22 @@ class OneDnnGemm : public GemmBf16 {
   bool is_reference_ = false;
 };
 
+bool has_batch(const Matmul& p) { return p.batch[0] * p.batch[1] > 1; }
+
+// What is made while this lives shares its work between no more than so many threads.
+class Threads {
+ public:
+  explicit Threads(int n) : before_(omp_get_max_threads()) { omp_set_num_threads(n); }
+  ~Threads() { omp_set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
 std::unique_ptr<OneDnnGemm> make(const Matmul& p) {
+  const Threads threads(has_batch(p) ? 1 : omp_get_max_threads());
   try {
     auto gemm = std::make_unique<OneDnnGemm>(p);
     return gemm->is_reference() ? nullptr : std::move(gemm);
@@ -100,12 +104,14 @@ std::unique_ptr<OneDnnGemm> make(const Matmul& p) {
 
 auto key_of(const Matmul& p) {
   return std::tuple(p.a.rows, p.a.cols, p.b.cols, p.a.row_stride, p.a.col_stride, p.b.row_stride,
-                    p.b.col_stride, p.c.row_stride, p.c.dtype, p.bias != nullptr, p.alpha, p.beta);
+                    p.b.col_stride, p.c.row_stride, p.c.dtype, p.bias != nullptr, p.alpha, p.beta,
+                    has_batch(p));
 }
 
 }  // namespace
 
 const GemmBf16* gemm_bf16(const Matmul& p) {
+  if (p.bias && p.alpha != 1) return nullptr;  // oneDNN would scale the bias too
   thread_local std::map<decltype(key_of(p)), std::unique_ptr<OneDnnGemm>> made;
   const auto [entry, is_new] = made.try_emplace(key_of(p));
   if (is_new) entry->second = make(p);

@@ -15,14 +15,21 @@ class GemmBf16 {
  public:
   virtual ~GemmBf16() = default;
 
-  // Pointers to the first elements; bias may be null only if the product was made without one. Uses OpenMP
-  // unless called in a parallel region.
-  virtual void run(const void* a, const void* b, void* c, const void* bias) const = 0;
+  // Memory that a run needs for itself. oneDNN would bring its own, but that belongs to the thread that made the
+  // object, and the products of a batch run on all threads.
+  virtual size_t scratchpad_bytes() const = 0;
+
+  // Pointers to the first elements; bias may be null only if the product was made without one.
+  virtual void run(const void* a, const void* b, void* c, const void* bias, void* scratchpad) const = 0;
 };
 
-// The object for one matrix of this product; null if there is no oneDNN, or the processor has no instructions for
-// bf16 (below AVX-512) and the product is better done in floats.
+// The object for one matrix of this product, which uses OpenMP if the product has only that; null if there is no
+// oneDNN, or it has nothing for bf16 on this processor (below AVX-512) and the product is better done in floats. Not
+// to be called in a parallel region.
 const GemmBf16* gemm_bf16(const Matmul& product);
+
+// Whether there is such an object for an ordinary product.
+bool has_gemm_bf16();
 
 // Whether there is such an object for an ordinary product.
 bool has_gemm_bf16();

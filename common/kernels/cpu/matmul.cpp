@@ -4,6 +4,8 @@
 // otherwise their operands are widened and multiplied as floats, which gives the same products and sums.
 #include "common/kernels/matmul.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -142,8 +144,12 @@ void multiply_widened(const Matmul& p) {
 void multiply_bf16(const Matmul& p) {
   const GemmBf16* gemm = gemm_bf16(p);
   if (gemm == nullptr) return multiply_widened(p);
+  const int64_t threads = std::min<int64_t>(omp_get_max_threads(), p.batch[0] * p.batch[1]);
+  const size_t each = (gemm->scratchpad_bytes() + kAlignment - 1) / kAlignment * kAlignment;
+  const Storage scratchpads(kCpu, size_t(threads) * each);
   for_each_of_batch(p, [&](int64_t b0, int64_t b1) {
-    gemm->run(p.a.of_batch(b0, b1).data, p.b.of_batch(b0, b1).data, p.c.of_batch(b0, b1).data, p.bias);
+    gemm->run(p.a.of_batch(b0, b1).data, p.b.of_batch(b0, b1).data, p.c.of_batch(b0, b1).data, p.bias,
+              static_cast<char*>(scratchpads.data()) + size_t(omp_get_thread_num()) * each);
     return true;
   });
 }

@@ -58,16 +58,17 @@ float sum(int64_t n, const Term& term) {
   return lanes[0];
 }
 
-// The largest of x[0] ... x[n - 1]; NaN is passed over, -inf if there is nothing else.
-inline float maximum(int64_t n, const float* x) {
+// The largest of x[0] ... x[n - 1], float or bf16; NaN is passed over, -inf if there is nothing else.
+template <class X>
+float maximum(int64_t n, const X* x) {
   float lanes[kLanes];
   std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
 #pragma omp simd
-    for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = std::max(lanes[lane], x[i + lane]);
+    for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = std::max<float>(lanes[lane], x[i + lane]);
   }
-  for (int lane = 0; i < n; ++i, ++lane) lanes[lane] = std::max(lanes[lane], x[i]);
+  for (int lane = 0; i < n; ++i, ++lane) lanes[lane] = std::max<float>(lanes[lane], x[i]);
   return *std::max_element(lanes, lanes + kLanes);
 }
 

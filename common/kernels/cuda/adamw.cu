@@ -5,32 +5,37 @@
 namespace gpt2::cuda {
 namespace {
 
-// What is the same for all parameters, worked out in double and rounded once.
-struct Factors {
-  float decay, rate1, rate2, beta2, step_size, root_correction2, eps;
+__global__ void adamw_advance_kernel(AdamWState* state, AdamWFactors f) {
+  const auto t = double(++state->steps);
+  state->decay = float(1 - state->lr * f.weight_decay);
+  state->step_size = float(state->lr / (1 - pow(f.beta1, t)));
+  state->root_correction2 = float(sqrt(1 - pow(f.beta2, t)));
+}
 
-  explicit Factors(const AdamWStep& step)
-      : decay(float(1 - step.lr * step.weight_decay)),
-        rate1(float(1 - step.beta1)),
-        rate2(float(1 - step.beta2)),
-        beta2(float(step.beta2)),
-        step_size(float(step.lr / step.correction1)),
-        root_correction2(float(std::sqrt(step.correction2))),
-        eps(float(step.eps)) {}
+// What is the same in every step, rounded once.
+struct Rates {
+  float rate1, rate2, beta2, eps;
+
+  explicit Rates(const AdamWFactors& f)
+      : rate1(float(1 - f.beta1)), rate2(float(1 - f.beta2)), beta2(float(f.beta2)), eps(float(f.eps)) {}
 };
 
 // Each parameter is 28 bytes of memory traffic and a dozen operations: one piece a thread, four loads in flight.
-__global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64_t n, Factors f) {
+__global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64_t n, int64_t decayed,
+                             const AdamWState* state, const float* norm, float max_norm, Rates rates) {
   const int64_t first = first_of_thread<kFloats>();
-  const Piece<kFloats> gradient = load_piece(g, first, n);
+  const Piece<kFloats> gradients = load_piece(g, first, n);
   Piece<kFloats> weight = load_piece(w, first, n);
   Piece<kFloats> mean = load_piece(m, first, n);
   Piece<kFloats> square = load_piece(v, first, n);
+  const float scale = norm != nullptr ? fminf(1.0f, max_norm / (*norm + 1e-6f)) : 1.0f;
+  const float decay = state->decay, step_size = state->step_size, correction = state->root_correction2;
   for (int k = 0; k < kFloats; ++k) {
-    mean[k] += f.rate1 * (gradient[k] - mean[k]);
-    square[k] = f.beta2 * square[k] + f.rate2 * gradient[k] * gradient[k];
-    const float root = sqrtf(square[k]) / f.root_correction2;
-    weight[k] = weight[k] * f.decay - f.step_size * mean[k] / (root + f.eps);
+    const float gradient = gradients[k] * scale;
+    mean[k] += rates.rate1 * (gradient - mean[k]);
+    square[k] = rates.beta2 * square[k] + rates.rate2 * gradient * gradient;
+    const float root = sqrtf(square[k]) / correction;
+    weight[k] = weight[k] * (first + k < decayed ? decay : 1.0f) - step_size * mean[k] / (root + rates.eps);
   }
   store_piece(w, first, n, weight);
   store_piece(m, first, n, mean);
@@ -39,8 +44,14 @@ __global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64
 
 }  // namespace
 
-void adamw(Stream stream, float* w, const float* g, float* m, float* v, int64_t n, const AdamWStep& step) {
-  launch(adamw_kernel, {blocks_for<kFloats>(n)}, {kBlock}, 0, stream, w, g, m, v, n, Factors(step));
+void adamw_advance(Stream stream, AdamWState* state, const AdamWFactors& factors) {
+  launch(adamw_advance_kernel, {1}, {1}, 0, stream, state, factors);
+}
+
+void adamw(Stream stream, float* w, const float* g, float* m, float* v, int64_t n, int64_t decayed,
+           const AdamWState* state, const float* norm, float max_norm, const AdamWFactors& factors) {
+  launch(adamw_kernel, {blocks_for<kFloats>(n)}, {kBlock}, 0, stream, w, g, m, v, n, decayed, state, norm,
+         max_norm, Rates(factors));
 }
 
 }  // namespace gpt2::cuda

@@ -13,7 +13,7 @@ template <class T, class B>
 __global__ void add_kernel(T* y, const T* a, const B* b, int64_t period, int64_t repetitions) {
   constexpr int N = kPiece<T, B>;
   const int64_t i = first_of_thread<N>();
-  const Piece<N> addend = load_piece<N>(b, i, period);
+  const Values<B, N> addend = load_piece<N>(b, i, period);
   for (int64_t r = blockIdx.y; r < repetitions; r += gridDim.y) {
     Piece<N> sum = load_piece<N>(a + r * period, i, period);
     for (int k = 0; k < N; ++k) sum[k] += addend[k];

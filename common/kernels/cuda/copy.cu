@@ -18,9 +18,9 @@ __device__ void copy_values(Y* y, const X* x) {
   if constexpr (N == 1) {
     *y = *x;
   } else if constexpr (std::is_same_v<Y, X>) {
-    store_packed(y, load_packed<N>(x));
+    store_whole(y, load_whole<N>(x));
   } else {
-    store_packed(y, rounded<Y>(widened(load_packed<N>(x))));
+    store_whole(y, rounded<Y>(Piece<N>(load_whole<N>(x))));
   }
 }
 
@@ -45,7 +45,7 @@ template <class Y, class X>
 __global__ void cast_kernel(Y* y, const X* x, int64_t n) {
   constexpr int N = kPiece<Y, X>;
   const int64_t i = first_of_thread<N>();
-  store_piece(y, i, n, load_piece<N>(x, i, n));
+  store_piece(y, i, n, Piece<N>(load_piece<N>(x, i, n)));
 }
 
 template <int N, class Y, class X>

@@ -1,5 +1,6 @@
 #include "common/kernels/cross_entropy.h"
 
+#include "common/kernels/cuda/mean.h"
 #include "common/kernels/cuda/online_sum.cuh"
 
 namespace gpt2::cuda {
@@ -19,21 +20,13 @@ __global__ void cross_entropy_forward_kernel(float* losses, float* log_sum_exp, 
        first += kLoadsAtOnce * stride) {
     Piece<kFloats> pieces[kLoadsAtOnce];
     for (int i = 0; i < kLoadsAtOnce; ++i) pieces[i] = load_piece(logits, first + i * stride, V, -INFINITY);
-    online.add(pieces);
+    for (const Piece<kFloats>& piece : pieces) online.add(piece);
   }
   const OnlineSum all = online.of_block();
   if (threadIdx.x == 0) {
     log_sum_exp[row] = all.largest + logf(all.sum);
     losses[row] = log_sum_exp[row] - logits[targets[row]];
   }
-}
-
-// One block: thread t adds rows t, t + threads ... and the threads' sums are added as a tree, always the same.
-__global__ void mean_kernel(float* mean, const float* values, int64_t n) {
-  float sum = 0;
-  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += values[i];
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) *mean = sum / n;
 }
 
 __global__ void cross_entropy_backward_kernel(float* dlogits, const float* logits, const float* log_sum_exp,
@@ -57,7 +50,7 @@ void cross_entropy_forward(Stream stream, float* loss, float* losses, float* log
                            const int32_t* targets, int64_t rows, int64_t V) {
   launch(cross_entropy_forward_kernel, {rows}, {threads_for_row<kFloats>(V, kMaxThreads)}, 0, stream, losses,
          log_sum_exp, logits, targets, V);
-  launch(mean_kernel, {1}, {1024}, 0, stream, loss, losses, rows);
+  mean(stream, loss, losses, rows);
 }
 
 void cross_entropy_backward(Stream stream, float* dlogits, const float* logits, const float* log_sum_exp,

@@ -9,7 +9,7 @@ __global__ void embedding_forward_kernel(float* y, const float* table, const int
   const int64_t i = blockIdx.x;
   const float* row = table + ids[i] * C;
   for (int64_t first = threadIdx.x * kFloats; first < C; first += int64_t{blockDim.x} * kFloats) {
-    store_piece(y + i * C, first, C, load_piece(row, first, C));
+    store_piece(y + i * C, first, C, Piece<kFloats>(load_piece(row, first, C)));
   }
 }
 

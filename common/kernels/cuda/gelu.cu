@@ -33,9 +33,9 @@ template <class T>
 __global__ void gelu_backward_kernel(T* dx, const T* x, const T* dy, int64_t n) {
   constexpr int N = kPiece<T>;
   const int64_t i = first_of_thread<N>();
-  const Piece<N> at = load_piece(x, i, n);
-  Piece<N> gradient = load_piece(dy, i, n);
-  for (int k = 0; k < N; ++k) gradient[k] *= gelu_slope(at[k]);
+  const Values<T, N> at = load_piece(x, i, n), out = load_piece(dy, i, n);
+  Piece<N> gradient;
+  for (int k = 0; k < N; ++k) gradient[k] = out[k] * gelu_slope(at[k]);
   store_piece(dx, i, n, gradient);
 }
 

@@ -15,7 +15,6 @@
 #include <cstring>
 #include <limits>
 #include <string>
-#include <type_traits>
 
 #include "common/kernels/cuda/check.h"
 #include "common/tensor/device.h"
@@ -85,43 +84,31 @@ __host__ __device__ constexpr int64_t ceil_div(int64_t n, int64_t divisor) {
   return (n + divisor - 1) / divisor;
 }
 
-// N values of T side by side. By default 16 bytes, 4 floats or 8 bf16: the most that a thread moves in one
-// instruction, and what it takes to reach the speed of memory.
-template <class T, int N = 16 / sizeof(T)>
-struct alignas(N * sizeof(T)) Packed {
-  static constexpr int size = N;
-  T values[N];
+// 16 bytes of T, 4 floats or 8 bf16: the most that a thread moves in one instruction, and what it takes to
+// reach the speed of memory.
+template <class T>
+struct alignas(16) Packed {
+  static constexpr int size = 16 / sizeof(T);
+  T values[size];
 
   __device__ T& operator[](int i) { return values[i]; }
   __device__ const T& operator[](int i) const { return values[i]; }
 };
 
-// The built-in type of 8 or 16 bytes, which nvcc moves in one piece.
-template <int bytes>
-using Words = std::conditional_t<bytes == 16, int4, int2>;
-
-// N values at `from`, 8 or 16 bytes, aligned to their size.
-template <int N, class T>
-__device__ Packed<T, N> load_packed(const T* from) {
-  const auto bits = *reinterpret_cast<const Words<N * sizeof(T)>*>(from);
-  Packed<T, N> packed;
-  static_assert(sizeof bits == sizeof packed);
+// Packed<T>::size values at `from`, which is 16-byte aligned. Through int4, which nvcc moves in one piece.
+template <class T>
+__device__ Packed<T> load_packed(const T* from) {
+  const int4 bits = *reinterpret_cast<const int4*>(from);
+  Packed<T> packed;
   memcpy(packed.values, &bits, sizeof bits);
   return packed;
 }
 
-// 16 bytes of T.
 template <class T>
-__device__ Packed<T> load_packed(const T* from) {
-  return load_packed<Packed<T>::size>(from);
-}
-
-template <class T, int N>
-__device__ void store_packed(T* to, const Packed<T, N>& packed) {
-  Words<N * sizeof(T)> bits;
-  static_assert(sizeof bits == sizeof packed);
+__device__ void store_packed(T* to, const Packed<T>& packed) {
+  int4 bits;
   memcpy(&bits, packed.values, sizeof bits);
-  *reinterpret_cast<Words<N * sizeof(T)>*>(to) = bits;
+  *reinterpret_cast<int4*>(to) = bits;
 }
 
 inline constexpr int kWarp = 32;  // threads in a warp

@@ -1,38 +1,11 @@
 #include "common/kernels/layernorm.h"
 
 #include "common/kernels/cuda/column_sums.cuh"
+#include "common/kernels/cuda/warp_rows.cuh"
 #include "common/kernels/sum_rows.h"
 
 namespace gpt2::cuda {
 namespace {
-
-// One warp per row: C = 768 is six pieces a lane, and all reductions are shuffles, without a barrier. The row is
-// read from memory once, into shared memory; a lane reads there only what it has written itself.
-constexpr int kMaxWarps = 8;
-constexpr int kLoadsAtOnce = 4;
-constexpr int kStride = kWarp * kFloats;  // from one piece of a lane to the next
-
-__host__ __device__ int64_t padded(int64_t C) { return ceil_div(C, kFloats) * kFloats; }
-
-__device__ int64_t row_of_warp() { return blockIdx.x * int64_t{blockDim.x / kWarp} + threadIdx.x / kWarp; }
-__device__ int64_t first_of_lane() { return threadIdx.x % kWarp * kFloats; }
-
-// Several loads are in flight before the first is stored. Beyond the row's end, the copy is filled up with 0.
-__device__ void copy_row(float* to, const float* row, int64_t C) {
-  for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kStride) {
-    Piece<kFloats> pieces[kLoadsAtOnce];
-    for (int i = 0; i < kLoadsAtOnce; ++i) pieces[i] = load_piece(row, first + i * kStride, C);
-    for (int i = 0; i < kLoadsAtOnce; ++i) {
-      if (first + i * kStride < C) store_packed(to + first + i * kStride, pieces[i]);
-    }
-  }
-}
-
-// Warps in a block that keep `rows_kept` rows of C each in the 48 KB of shared memory that every GPU gives.
-int64_t warps_per_block(int64_t C, int64_t rows_kept) {
-  const int64_t fit = int64_t(kSharedBytesByDefault / (rows_kept * padded(C) * sizeof(float)));
-  return std::clamp<int64_t>(fit, 1, kMaxWarps);
-}
 
 __global__ void layernorm_forward_kernel(float* y, float* mean, float* rstd, const float* x,
                                          const float* weight, const float* bias, int64_t rows, int64_t C,
@@ -42,29 +15,11 @@ __global__ void layernorm_forward_kernel(float* y, float* mean, float* rstd, con
   if (row >= rows) return;  // a whole warp, and no barrier follows
   float* kept = shared + threadIdx.x / kWarp * padded(C);
   copy_row(kept, x + row * C, C);
-
-  float sum = 0;
-  for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    for (const float value : load_packed(kept + first).values) sum += value;
-  }
-  const float m = warp_sum(sum) / C;
-
-  float squares = 0;
-  for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Piece<kFloats> piece = load_packed(kept + first);
-    for (int k = 0; k < kFloats; ++k) squares += first + k < C ? (piece[k] - m) * (piece[k] - m) : 0;
-  }
-  const float s = 1 / sqrtf(warp_sum(squares) / C + eps);
-
-  for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Piece<kFloats> w = load_piece(weight, first, C), b = load_piece(bias, first, C);
-    Piece<kFloats> piece = load_packed(kept + first);
-    for (int k = 0; k < kFloats; ++k) piece[k] = (piece[k] - m) * s * w[k] + b[k];
-    store_piece(y + row * C, first, C, piece);
-  }
+  const RowStatistics statistics = row_statistics(kept, C, eps);
+  store_normalized(y + row * C, kept, statistics, weight, bias, C);
   if (threadIdx.x % kWarp == 0) {
-    mean[row] = m;
-    rstd[row] = s;
+    mean[row] = statistics.mean;
+    rstd[row] = statistics.rstd;
   }
 }
 
@@ -78,27 +33,11 @@ __global__ void layernorm_backward_input_kernel(float* dx, const float* dy, cons
   float* kept_x = kept_dy + padded(C);
   copy_row(kept_dy, dy + row * C, C);
   copy_row(kept_x, x + row * C, C);
-  const float m = mean[row], s = rstd[row];
-
-  float sum_g = 0, sum_g_x_hat = 0;
-  for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Piece<kFloats> w = load_piece(weight, first, C), in = load_packed(kept_x + first);
-    const Piece<kFloats> out = load_packed(kept_dy + first);
-    for (int k = 0; k < kFloats; ++k) {
-      const float g = out[k] * w[k];
-      sum_g += g;
-      sum_g_x_hat += g * (in[k] - m) * s;
-    }
-  }
-  const float mean_g = warp_sum(sum_g) / C, mean_g_x_hat = warp_sum(sum_g_x_hat) / C;
-
-  for (int64_t first = first_of_lane(); first < C; first += kStride) {
-    const Piece<kFloats> w = load_piece(weight, first, C), in = load_packed(kept_x + first);
-    Piece<kFloats> out = load_packed(kept_dy + first);
-    for (int k = 0; k < kFloats; ++k) {
-      out[k] = s * (out[k] * w[k] - mean_g - (in[k] - m) * s * mean_g_x_hat);
-    }
-    store_piece(dx + row * C, first, C, out);
+  const RowGradient gradient(kept_dy, kept_x, {mean[row], rstd[row]}, weight, C);
+  for (int64_t first = first_of_lane(); first < C; first += kLaneStride) {
+    store_piece(dx + row * C, first, C,
+                gradient.of(load_whole<kFloats>(kept_dy + first), load_whole<kFloats>(kept_x + first),
+                            load_piece(weight, first, C)));
   }
 }
 
@@ -110,7 +49,8 @@ __global__ void layernorm_backward_weight_kernel(float* dweights, float* dbiases
   const ColumnChunk chunk(rows);
   Piece<kFloats> dweight{}, dbias{};
   for (int64_t row = chunk.row; row < chunk.end; row += kRowsAtOnce * kColumnWarps) {
-    Piece<kFloats> out[kRowsAtOnce], in[kRowsAtOnce];
+    Values<Y, kFloats> out[kRowsAtOnce];
+    Values<float, kFloats> in[kRowsAtOnce];
     float m[kRowsAtOnce], s[kRowsAtOnce];
     for (int r = 0; r < kRowsAtOnce; ++r) {
       const int64_t at = row + r * kColumnWarps;
@@ -135,16 +75,16 @@ __global__ void layernorm_backward_weight_kernel(float* dweights, float* dbiases
 
 void layernorm_forward(Stream stream, float* y, float* mean, float* rstd, const float* x, const float* weight,
                        const float* bias, int64_t rows, int64_t C, float eps) {
-  const int64_t warps = warps_per_block(C, 1);
-  launch(layernorm_forward_kernel, {ceil_div(rows, warps)}, {warps * kWarp},
-         warps * padded(C) * sizeof(float), stream, y, mean, rstd, x, weight, bias, rows, C, eps);
+  const int64_t kept = padded(C) * int64_t{sizeof(float)}, warps = warps_that_keep(kept);
+  launch(layernorm_forward_kernel, {ceil_div(rows, warps)}, {warps * kWarp}, warps * kept, stream, y, mean,
+         rstd, x, weight, bias, rows, C, eps);
 }
 
 void layernorm_backward_input(Stream stream, float* dx, const float* dy, const float* x, const float* weight,
                               const float* mean, const float* rstd, int64_t rows, int64_t C) {
-  const int64_t warps = warps_per_block(C, 2);
-  launch(layernorm_backward_input_kernel, {ceil_div(rows, warps)}, {warps * kWarp},
-         warps * 2 * padded(C) * sizeof(float), stream, dx, dy, x, weight, mean, rstd, rows, C);
+  const int64_t kept = 2 * padded(C) * int64_t{sizeof(float)}, warps = warps_that_keep(kept);
+  launch(layernorm_backward_input_kernel, {ceil_div(rows, warps)}, {warps * kWarp}, warps * kept, stream, dx,
+         dy, x, weight, mean, rstd, rows, C);
 }
 
 // The sums of both gradients' chunks, and what it takes to add them up.

@@ -15,7 +15,7 @@ __global__ void softmax_forward_kernel(float* y, const float* x, int64_t cols) {
   const int64_t begin = threadIdx.x * kFloats, stride = int64_t{blockDim.x} * kFloats;
   OnlineSum online;
   for (int64_t first = begin; first < cols; first += stride)
-    online.add({load_piece(x, first, cols, -INFINITY)});
+    online.add(Piece<kFloats>(load_piece(x, first, cols, -INFINITY)));
   const OnlineSum row = online.of_block();
   const float scale = 1 / row.sum;
   for (int64_t first = begin; first < cols; first += stride) {

@@ -1,5 +1,6 @@
 #include "common/kernels/adamw.h"
 
+#include "common/kernels/global_norm.h"
 #include "tests/common/oracle.h"
 #include "tests/common/testing.h"
 
@@ -12,8 +13,14 @@ struct Hyperparameters {
 constexpr Hyperparameters kTorchDefaults{3e-4, 0.9, 0.999, 1e-8, 0.01};
 constexpr Hyperparameters kGpt3{6e-4, 0.9, 0.95, 1e-8, 0.1};
 
-AdamWStep step_at(const Hyperparameters& h, int t) {
-  return {h.lr, h.beta1, h.beta2, h.eps, h.weight_decay, 1 - std::pow(h.beta1, t), 1 - std::pow(h.beta2, t)};
+AdamWFactors factors_of(const Hyperparameters& h) { return {h.beta1, h.beta2, h.eps, h.weight_decay}; }
+
+// AdamWState in memory that DeviceArray knows how to fill and to guard.
+std::vector<double> state_at_start(double lr) {
+  const AdamWState state{.lr = lr, .steps = 0, .decay = 0, .step_size = 0, .root_correction2 = 0};
+  std::vector<double> memory(sizeof state / sizeof(double));
+  std::memcpy(memory.data(), &state, sizeof state);
+  return memory;
 }
 
 template <class Vector>
@@ -34,17 +41,28 @@ void oracle_step(State<Values>& s, const Values& g, const Hyperparameters& h, in
 class AdamWTest : public OnEveryDevice {
  protected:
   State<std::vector<float>> train(const std::vector<float>& w,
-                                  const std::vector<std::vector<float>>& gradients,
-                                  const Hyperparameters& h) {
+                                  const std::vector<std::vector<float>>& gradients, const Hyperparameters& h,
+                                  int64_t decayed, float max_norm) {
     const auto n = static_cast<int64_t>(w.size());
     const std::vector<float> zero(w.size(), 0);
     DeviceArray<float> weights(device(), w), m(device(), zero), v(device(), zero);
-    int t = 0;
+    DeviceArray<double> state_memory(device(), state_at_start(h.lr));
+    DeviceArray<float> norm(device(), 1),
+        workspace(device(), DISPATCH_SIZE(device(), global_norm_workspace, n));
+    auto* state = reinterpret_cast<AdamWState*>(state_memory.data());
     for (const auto& g : gradients) {
       DeviceArray<float> gradient(device(), g);
-      DISPATCH(device(), adamw, weights.data(), gradient.data(), m.data(), v.data(), n, step_at(h, ++t));
+      DISPATCH(device(), global_norm, norm.data(), gradient.data(), workspace.data(), n);
+      DISPATCH(device(), adamw_advance, state, factors_of(h));
+      DISPATCH(device(), adamw, weights.data(), gradient.data(), m.data(), v.data(), n, decayed, state,
+               max_norm > 0 ? norm.data() : nullptr, max_norm, factors_of(h));
     }
     return {weights.to_host(), m.to_host(), v.to_host()};
+  }
+  State<std::vector<float>> train(const std::vector<float>& w,
+                                  const std::vector<std::vector<float>>& gradients,
+                                  const Hyperparameters& h) {
+    return train(w, gradients, h, int64_t(w.size()), 0);
   }
 };
 
@@ -84,6 +102,40 @@ TEST_P(AdamWTest, WithoutGradientOnlyDecays) {
   EXPECT_LE(max_relative_error(state.w, Values{0.95, -1.9}), 1e-7);
   EXPECT_EQ(state.m, (std::vector<float>{0, 0}));
   EXPECT_EQ(state.v, (std::vector<float>{0, 0}));
+}
+
+TEST_P(AdamWTest, OnlyTheFirstDecay) {
+  const Hyperparameters h{0.1, 0.9, 0.999, 1e-8, 0.5};
+  for (const int64_t decayed : {0, 1, 3, 6, 7}) {
+    const auto w = train(std::vector<float>(7, 1), {std::vector<float>(7, 0)}, h, decayed, 0).w;
+    for (int64_t i = 0; i < 7; ++i) EXPECT_NEAR(w[size_t(i)], i < decayed ? 0.95 : 1, 1e-7) << i;
+  }
+}
+
+TEST_P(AdamWTest, AGradientLongerThanTheLimitCountsAsScaledDownToIt) {
+  const auto w = uniform(1000, -1, 1), long_gradient = uniform(1000, -1, 1, 2);
+  double squares = 0;
+  for (const float g : long_gradient) squares += double(g) * double(g);
+  std::vector<float> scaled;
+  for (const float g : long_gradient) scaled.push_back(float(double(g) * 0.5 / (std::sqrt(squares) + 1e-6)));
+  const auto clipped = train(w, {long_gradient, long_gradient}, kGpt3, 1000, 0.5f);
+  const auto expected = train(w, {scaled, scaled}, kGpt3);
+  EXPECT_LE(max_relative_error(clipped.m, expected.m), 1e-6);
+  EXPECT_LE(max_relative_error(clipped.v, expected.v), 1e-6);
+  EXPECT_LE(max_relative_error(clipped.w, expected.w), 1e-6);
+  EXPECT_EQ(train(w, {scaled}, kGpt3, 1000, 0.6f).w, train(w, {scaled}, kGpt3).w);  // short enough
+}
+
+TEST_P(AdamWTest, TheNormIsThatOfAllValues) {
+  for (const int64_t n : {1, 7, 1000, 50'257, 3'000'001}) {
+    const auto x = uniform(n, -2, 2);
+    double squares = 0;
+    for (const float value : x) squares += double(value) * double(value);
+    DeviceArray<float> in(device(), x), norm(device(), 1),
+        workspace(device(), DISPATCH_SIZE(device(), global_norm_workspace, n));
+    DISPATCH(device(), global_norm, norm.data(), in.data(), workspace.data(), n);
+    EXPECT_LE(max_relative_error(norm.to_host(), Values{std::sqrt(squares)}), 1e-6) << n;
+  }
 }
 
 TEST_P(AdamWTest, NanReachesTheWeight) {

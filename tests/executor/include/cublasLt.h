@@ -1,7 +1,11 @@
-// Stands in for NVIDIA's header of this name: as much of cuBLASLt as common/kernels/cuda/matmul.cpp uses, on the
-// CPU, in plain loops with double accumulation. So the translation into cuBLASLt's terms (column-major, swapped
+// Stands in for NVIDIA's header of this name: as much of cuBLASLt as common/kernels/cuda/cublas_plan.cpp uses, on
+// the CPU, in plain loops with double accumulation. So the translation into cuBLASLt's terms (column-major, swapped
 // operands, strided batches, promises of alignment) is tested without a GPU; only the library's own arithmetic
 // is not.
+//
+// It suggests three algorithms, the second of which it then says not to support. It knows no algorithm for an
+// epilogue with an aux whose leading dimension is no multiple of 8, as cuBLASLt; and none for one whose result is
+// float and whose operands are bf16, so that a caller's answer to that is tested.
 //
 // since 01_module
 #pragma once
@@ -17,9 +21,19 @@ enum cublasStatus_t {
   CUBLAS_STATUS_NOT_SUPPORTED = 15
 };
 enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1 };
-enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68 };
-enum cudaDataType { CUDA_R_32F = 0 };
-enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4 };
+enum cublasComputeType_t {
+  CUBLAS_COMPUTE_32F = 68,
+  CUBLAS_COMPUTE_32F_FAST_16BF = 75,
+  CUBLAS_COMPUTE_32F_FAST_TF32 = 77,
+};
+enum cudaDataType { CUDA_R_32F = 0, CUDA_R_16BF = 14 };
+enum cublasLtEpilogue_t {
+  CUBLASLT_EPILOGUE_DEFAULT = 1,
+  CUBLASLT_EPILOGUE_BIAS = 4,
+  CUBLASLT_EPILOGUE_GELU_AUX = 32 | 128,
+  CUBLASLT_EPILOGUE_GELU_AUX_BIAS = 32 | 128 | 4,
+  CUBLASLT_EPILOGUE_DGELU = 64 | 128,
+};
 enum cublasLtMatrixLayoutAttribute_t {
   CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT = 5,
   CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET = 6,
@@ -29,6 +43,8 @@ enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_TRANSB = 4,
   CUBLASLT_MATMUL_DESC_EPILOGUE = 7,
   CUBLASLT_MATMUL_DESC_BIAS_POINTER = 8,
+  CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER = 11,
+  CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD = 12,
 };
 enum cublasLtMatmulPreferenceAttributes_t {
   CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES = 1,
@@ -40,6 +56,7 @@ enum cublasLtMatmulPreferenceAttributes_t {
 
 struct cublasLtMatmulAlgo_t {
   uint32_t alignment[4];  // bytes that A, B, C and D are promised to be aligned to
+  int index;              // among the suggestions
 };
 struct cublasLtMatmulHeuristicResult_t {
   cublasLtMatmulAlgo_t algo;

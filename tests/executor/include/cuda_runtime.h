@@ -6,4 +6,5 @@
 
 #include "tests/executor/intrinsics.h"
 #include "tests/executor/language.h"
+#include "tests/executor/ptx.h"
 #include "tests/executor/runtime.h"

@@ -1,0 +1,254 @@
+// Flash attention backward, bf16 on tensor cores, without an atomic addition: one kernel owns tiles of keys and sums
+// dk and dv over the queries, another owns tiles of queries and sums dq over the keys. Both compute the
+// probabilities again, seven products where five would do if blocks added to one another's sums; in return the same
+// input gives the same bits.
+#include "common/kernels/cuda/flash_attention.cuh"
+
+namespace gpt2::cuda {
+namespace {
+
+constexpr int kOwned = 16 * kAttentionWarps;  // keys or queries whose gradients a block sums
+static_assert(kOwned == kRowsOfTile);
+
+// Rows of the tiles that a block goes through. Large heads leave no registers for 64.
+template <int hs>
+constexpr int kStreamed = hs <= 80 ? 64 : 32;
+
+struct Backward {
+  HeadsView<bf16> dq, dk, dv;
+  HeadsView<const bf16> dy, q, k, v;
+  const RowStatistics* rows;
+  AttentionShape shape;
+  bool is_aligned;
+};
+
+// The owned rows, as left factors: in registers where they fit, which saves reading them again for every tile.
+template <int hs>
+__device__ __forceinline__ auto owned_fragments(const bf16* rows) {
+  if constexpr (hs <= 64) {
+    return load_fragments<1, hs>(rows);
+  } else {
+    return SharedFragments<hs>{rows};
+  }
+}
+
+// ---- dk and dv
+
+// Keys by queries: p = 2^(scale * score - log_sum_exp), 0 where the key is after the query, and
+// ds = p * (dp - dy_y). offset: the first key minus the first query.
+template <int n>
+__device__ __forceinline__ void softmax_gradient_of_keys(Sums<1, n>& scores, Sums<1, n>& dp, float scale,
+                                                         const RowStatistics* rows, bool is_diagonal,
+                                                         int offset) {
+#pragma unroll
+  for (int j = 0; j < n; ++j) {
+    const Packed<RowStatistics> pair = load_packed(rows + 8 * j + lane_col());
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      const RowStatistics& query = pair[e % 2];
+      float p = power_of_two(scores.at[0][j][e] * scale - query.log_sum_exp);
+      if (is_diagonal && offset + lane_row() + e / 2 * 8 > 8 * j + lane_col() + e % 2) p = 0;
+      scores.at[0][j][e] = p;
+      dp.at[0][j][e] = p * (dp.at[0][j][e] - query.dy_y);
+    }
+  }
+}
+
+// Two tiles of queries and of their gradients, with the statistics of their rows: one in use, one on its way.
+template <int hs>
+struct QueryTiles {
+  static constexpr int kRows = kStreamed<hs>, kStatistics = kRows * sizeof(RowStatistics) / sizeof(bf16);
+  static constexpr int kSize = kTileSize<hs, 2 * kRows> + kStatistics;
+  bf16* shared;
+
+  __device__ bf16* q(int buffer) const { return shared + buffer * kSize; }
+  __device__ bf16* dy(int buffer) const { return q(buffer) + kTileSize<hs, kRows>; }
+  __device__ RowStatistics* rows(int buffer) const {
+    return reinterpret_cast<RowStatistics*>(q(buffer) + kTileSize<hs, 2 * kRows>);
+  }
+};
+
+template <int hs>
+__device__ __forceinline__ void start_queries(const QueryTiles<hs>& tiles, int buffer, const Backward& p,
+                                              int64_t head, int64_t i0) {
+  constexpr int kRows = kStreamed<hs>;
+  const int64_t T = p.shape.T;
+  start_tile<hs, kRows>(tiles.q(buffer), Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
+  start_tile<hs, kRows>(tiles.dy(buffer), Head<const bf16>(p.dy, p.shape, head), i0, T, p.is_aligned);
+  if (threadIdx.x < kRows / 2) {  // two rows are 16 bytes
+    const RowStatistics* from = p.rows + head * padded_rows(T) + i0 + 2 * threadIdx.x;
+    start_copy_16_bytes(tiles.rows(buffer) + 2 * threadIdx.x, from, true);
+  }
+}
+
+template <int hs>
+__global__ void __launch_bounds__(kAttentionThreads) backward_keys_kernel(Backward p) {
+  GPU_DYNAMIC_SHARED(bf16, shared);
+  bf16 *const k_tile = shared, *const v_tile = k_tile + kTileSize<hs, kOwned>;
+  const QueryTiles<hs> queries{v_tile + kTileSize<hs, kOwned>};
+  const int64_t T = p.shape.T, tiles = ceil_div(T, kOwned);
+  const int64_t head = blockIdx.x / tiles,
+                j0 = blockIdx.x % tiles * kOwned;  // the first keys have most to do
+
+  start_tile<hs, kOwned>(k_tile, Head<const bf16>(p.k, p.shape, head), j0, T, p.is_aligned);
+  start_tile<hs, kOwned>(v_tile, Head<const bf16>(p.v, p.shape, head), j0, T, p.is_aligned);
+  start_queries(queries, 0, p, head, j0);
+  wait_for_copies();
+  __syncthreads();
+  const int first_row = threadIdx.x / kWarp * 16;  // of the warp, in the block's tile
+  bf16 *const k_rows = k_tile + first_row * kTileStride<hs>, *const v_rows =
+                                                                 v_tile + first_row * kTileStride<hs>;
+  const auto k = owned_fragments<hs>(k_rows), v = owned_fragments<hs>(v_rows);
+  Sums<1, hs / 8> dk, dv;
+
+  const int64_t warp_j0 = j0 + first_row;
+  for (int64_t i0 = j0, buffer = 0; i0 < T; i0 += kStreamed<hs>, buffer ^= 1) {
+    wait_for_copies();
+    __syncthreads();  // this tile is here, and nobody reads the other one any more
+    if (i0 + kStreamed<hs> < T) start_queries(queries, buffer ^ 1, p, head, i0 + kStreamed<hs>);
+    if (i0 + kStreamed<hs> <= warp_j0) continue;  // all of it before the warp's keys
+    Sums<1, kStreamed<hs> / 8> scores, dp;
+    multiply_transposed<hs>(scores, k, queries.q(buffer));
+    multiply_transposed<hs>(dp, v, queries.dy(buffer));
+    softmax_gradient_of_keys(scores, dp, p.shape.scale * kLog2E, queries.rows(buffer), i0 < warp_j0 + 16,
+                             int(warp_j0 - i0));
+    multiply<hs>(dv, rounded_fragments(scores), queries.dy(buffer));
+    multiply<hs>(dk, rounded_fragments(dp), queries.q(buffer));
+  }
+  store_rows<hs, 1>(Head<bf16>(p.dk, p.shape, head), dk, p.shape.scale, k_rows, warp_j0, T, p.is_aligned);
+  store_rows<hs, 1>(Head<bf16>(p.dv, p.shape, head), dv, 1, v_rows, warp_j0, T, p.is_aligned);
+}
+
+// ---- dq
+
+// Queries by keys, as above; rows: of the queries lane_row() and lane_row() + 8. offset: the first query minus the
+// first key.
+template <int n>
+__device__ __forceinline__ void softmax_gradient_of_queries(const Sums<1, n>& scores, Sums<1, n>& dp,
+                                                            float scale, const RowStatistics (&rows)[2],
+                                                            bool is_diagonal, int offset) {
+#pragma unroll
+  for (int j = 0; j < n; ++j) {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      const RowStatistics& query = rows[e / 2];
+      float p = power_of_two(scores.at[0][j][e] * scale - query.log_sum_exp);
+      if (is_diagonal && 8 * j + lane_col() + e % 2 > offset + lane_row() + e / 2 * 8) p = 0;
+      dp.at[0][j][e] = p * (dp.at[0][j][e] - query.dy_y);
+    }
+  }
+}
+
+template <int hs>
+__global__ void __launch_bounds__(kAttentionThreads) backward_queries_kernel(Backward p) {
+  constexpr int kKeys = kStreamed<hs>;
+  GPU_DYNAMIC_SHARED(bf16, shared);
+  bf16 *const q_tile = shared, *const dy_tile = q_tile + kTileSize<hs, kOwned>;
+  bf16* const key_tiles = dy_tile + kTileSize<hs, kOwned>;  // twice: keys, then values
+  const int64_t T = p.shape.T, tiles = ceil_div(T, kOwned), head = blockIdx.x / tiles;
+  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kOwned;  // the last queries have most to do
+  const Head<const bf16> k(p.k, p.shape, head), v(p.v, p.shape, head);
+  const auto start_keys = [&](int buffer, int64_t j0) {
+    bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
+    start_tile<hs, kKeys>(tile, k, j0, T, p.is_aligned);
+    start_tile<hs, kKeys>(tile + kTileSize<hs, kKeys>, v, j0, T, p.is_aligned);
+  };
+
+  start_tile<hs, kOwned>(q_tile, Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
+  start_tile<hs, kOwned>(dy_tile, Head<const bf16>(p.dy, p.shape, head), i0, T, p.is_aligned);
+  start_keys(0, 0);
+  wait_for_copies();
+  __syncthreads();
+  const int first_row = threadIdx.x / kWarp * 16;  // of the warp, in the block's tile
+  bf16* const q_rows = q_tile + first_row * kTileStride<hs>;
+  const auto q = owned_fragments<hs>(q_rows), dy = owned_fragments<hs>(dy_tile + first_row * kTileStride<hs>);
+  const int64_t end = min(i0 + kOwned, T), warp_i0 = i0 + first_row;
+  const RowStatistics* const statistics = p.rows + head * padded_rows(T) + warp_i0 + lane_row();
+  const RowStatistics rows[2] = {statistics[0], statistics[8]};
+  Sums<1, hs / 8> dq;
+
+  for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kKeys, buffer ^= 1) {
+    wait_for_copies();
+    __syncthreads();  // this tile is here, and nobody reads the other one any more
+    if (j0 + kKeys < end) start_keys(buffer ^ 1, j0 + kKeys);
+    if (j0 >= warp_i0 + 16) continue;  // all of it after the warp's queries
+    const bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
+    Sums<1, kKeys / 8> scores, dp;
+    multiply_transposed<hs>(scores, q, tile);
+    multiply_transposed<hs>(dp, dy, tile + kTileSize<hs, kKeys>);
+    softmax_gradient_of_queries(scores, dp, p.shape.scale * kLog2E, rows, j0 + kKeys - 1 > warp_i0,
+                                int(warp_i0 - j0));
+    multiply<hs>(dq, rounded_fragments(dp), tile);
+  }
+  store_rows<hs, 1>(Head<bf16>(p.dq, p.shape, head), dq, p.shape.scale, q_rows, warp_i0, T, p.is_aligned);
+}
+
+// ---- statistics of rows
+
+// Eight lanes a row.
+template <class T>
+__global__ void row_statistics_kernel(RowStatistics* rows, const float* log_sum_exp,
+                                      HeadsView<const T> dy_heads, HeadsView<const T> y_heads,
+                                      AttentionShape shape) {
+  const int64_t rows_of_head = padded_rows(shape.T), blocks_of_head = rows_of_head * 8 / blockDim.x;
+  const int64_t head = blockIdx.x / blocks_of_head;
+  const int64_t row = (blockIdx.x % blocks_of_head * blockDim.x + threadIdx.x) / 8;
+  const Head<const T> dy(dy_heads, shape, head), y(y_heads, shape, head);
+  float sum = 0;
+  if (row < shape.T) {
+    for (int64_t first = threadIdx.x % 8 * kPiece<T>; first < shape.hs; first += 8 * kPiece<T>) {
+      const auto a = load_piece(dy.data + row * dy.row_stride, first, shape.hs);
+      const auto b = load_piece(y.data + row * y.row_stride, first, shape.hs);
+      for (int i = 0; i < kPiece<T>; ++i) sum += a[i] * b[i];
+    }
+  }
+  for (int lanes = 1; lanes < 8; lanes *= 2) sum += __shfl_xor_sync(kAllLanes, sum, lanes);
+  if (threadIdx.x % 8 != 0) return;
+  const float log_sum = row < shape.T ? log_sum_exp[head * shape.T + row] * kLog2E : 0;
+  rows[head * rows_of_head + row] = {log_sum, sum};
+}
+
+template <int hs>
+void launch_backward(Stream stream, const Backward& p) {
+  const int64_t blocks = p.shape.B * p.shape.heads * ceil_div(p.shape.T, kOwned);
+  const size_t tiles = (kTileSize<hs, 2 * kOwned> + 2 * QueryTiles<hs>::kSize) * sizeof(bf16);
+  launch(backward_keys_kernel<hs>, blocks, kAttentionThreads, tiles, stream, p);
+  const size_t key_tiles = kTileSize<hs, 2 * kOwned + 4 * kStreamed<hs>> * sizeof(bf16);
+  launch(backward_queries_kernel<hs>, blocks, kAttentionThreads, key_tiles, stream, p);
+}
+
+}  // namespace
+
+int64_t flash_attention_workspace(const AttentionShape& shape) {
+  return shape.B * shape.heads * padded_rows(shape.T) * int64_t(sizeof(RowStatistics) / sizeof(float));
+}
+
+template <class T>
+void flash_attention_backward(Stream stream, HeadsView<T> dq, HeadsView<T> dk, HeadsView<T> dv,
+                              HeadsView<const T> dy, HeadsView<const T> y, const float* log_sum_exp,
+                              HeadsView<const T> q, HeadsView<const T> k, HeadsView<const T> v,
+                              float* workspace, const AttentionShape& shape) {
+  auto* rows = reinterpret_cast<RowStatistics*>(workspace);
+  launch(row_statistics_kernel<T>, shape.B * shape.heads * padded_rows(shape.T) * 8 / kBlock, kBlock, 0,
+         stream, rows, log_sum_exp, dy, y, shape);
+  if constexpr (std::is_same_v<T, float>) {
+    flash_attention_backward_float(stream, dq, dk, dv, dy, rows, q, k, v, shape);
+  } else {
+    const bool aligned = is_aligned(dq) && is_aligned(dk) && is_aligned(dv) && is_aligned(dy) &&
+                         is_aligned(q) && is_aligned(k) && is_aligned(v);
+    for_head_size(shape.hs, [&](auto hs) {
+      launch_backward<int(hs)>(stream, {dq, dk, dv, dy, q, k, v, rows, shape, aligned});
+    });
+  }
+}
+
+template void flash_attention_backward(Stream, HeadsView<float>, HeadsView<float>, HeadsView<float>,
+                                       HeadsView<const float>, HeadsView<const float>, const float*,
+                                       HeadsView<const float>, HeadsView<const float>, HeadsView<const float>,
+                                       float*, const AttentionShape&);
+template void flash_attention_backward(Stream, HeadsView<bf16>, HeadsView<bf16>, HeadsView<bf16>,
+                                       HeadsView<const bf16>, HeadsView<const bf16>, const float*,
+                                       HeadsView<const bf16>, HeadsView<const bf16>, HeadsView<const bf16>,
+                                       float*, const AttentionShape&);
+
+}  // namespace gpt2::cuda

@@ -1,0 +1,189 @@
+// Flash attention forward, bf16 on tensor cores. A block owns a tile of queries of one head and goes through the
+// keys up to the diagonal, tile by tile. While it computes with one tile of keys and values, the next is on its way.
+#include "common/kernels/cuda/flash_attention.cuh"
+
+namespace gpt2::cuda {
+namespace {
+
+constexpr int kKeys = 64;  // of a tile
+
+// Blocks of 16 queries a warp owns. Each fragment of keys or values that it reads meets all of them, and reading
+// shared memory takes as long as multiplying by one; with two the registers are full for the smaller head sizes.
+template <int hs>
+constexpr int kOwned = hs <= 64 ? 2 : 1;
+template <int hs>
+constexpr int kQueries = 16 * kOwned<hs>* kAttentionWarps;  // of a block
+
+struct Forward {
+  HeadsView<bf16> y;
+  float* log_sum_exp;
+  HeadsView<const bf16> q, k, v;
+  AttentionShape shape;
+  bool is_aligned;
+};
+
+// Online softmax of the rows that a lane sees. Four lanes share a row: they agree on its largest score; of its sum
+// each has its own part until the end.
+template <int m>
+struct OnlineRows {
+  float scale;  // from scores to exponents of 2
+  float largest[m][2], sum[m][2] = {};
+
+  __device__ explicit OnlineRows(float scale) : scale(scale) {
+    for (auto& rows : largest) rows[0] = rows[1] = -INFINITY;
+  }
+
+  // Turns scores into 2^(scale * (score - largest)), and scales y to the new largest.
+  template <int n, int n_y>
+  __device__ __forceinline__ void update(Sums<m, n>& scores, Sums<m, n_y>& y) {
+#pragma unroll
+    for (int i = 0; i < m; ++i) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const float before = largest[i][half];
+        float now = before;
+#pragma unroll
+        for (int j = 0; j < n; ++j)
+          now = fmaxf(now, fmaxf(scores.at[i][j][2 * half], scores.at[i][j][2 * half + 1]));
+        for (int lanes = 1; lanes < 4; lanes *= 2) now = fmaxf(now, __shfl_xor_sync(kAllLanes, now, lanes));
+        largest[i][half] = now;
+        const float rescale = power_of_two(scale * (before - now));
+        sum[i][half] *= rescale;
+#pragma unroll
+        for (int j = 0; j < n_y; ++j) {
+          y.at[i][j][2 * half] *= rescale;
+          y.at[i][j][2 * half + 1] *= rescale;
+        }
+#pragma unroll
+        for (int j = 0; j < n; ++j) {
+#pragma unroll
+          for (int e = 2 * half; e < 2 * half + 2; ++e) {
+            scores.at[i][j][e] = power_of_two(scores.at[i][j][e] * scale - now * scale);
+            sum[i][half] += scores.at[i][j][e];
+          }
+        }
+      }
+    }
+  }
+
+  // Divides y by the sums of whole rows, which `sum` holds afterwards.
+  template <int n_y>
+  __device__ __forceinline__ void finish(Sums<m, n_y>& y) {
+#pragma unroll
+    for (int i = 0; i < m; ++i) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        for (int lanes = 1; lanes < 4; lanes *= 2) {
+          sum[i][half] += __shfl_xor_sync(kAllLanes, sum[i][half], lanes);
+        }
+        const float factor = 1 / sum[i][half];
+#pragma unroll
+        for (int j = 0; j < n_y; ++j) {
+          y.at[i][j][2 * half] *= factor;
+          y.at[i][j][2 * half + 1] *= factor;
+        }
+      }
+    }
+  }
+};
+
+// Hides the keys after each query; offset: the first query minus the first key.
+template <int m, int n>
+__device__ __forceinline__ void mask_future(Sums<m, n>& scores, int offset) {
+#pragma unroll
+  for (int i = 0; i < m; ++i) {
+#pragma unroll
+    for (int j = 0; j < n; ++j) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int query = offset + 16 * i + lane_row() + e / 2 * 8, key = 8 * j + lane_col() + e % 2;
+        if (key > query) scores.at[i][j][e] = -INFINITY;
+      }
+    }
+  }
+}
+
+template <int hs>
+__global__ void __launch_bounds__(kAttentionThreads) forward_kernel(Forward p) {
+  constexpr int m = kOwned<hs>;
+  GPU_DYNAMIC_SHARED(bf16, shared);
+  bf16* const q_tile = shared;
+  bf16* const key_tiles = q_tile + kTileSize<hs, kQueries<hs>>;  // twice: keys, then values
+  const int64_t T = p.shape.T, tiles = ceil_div(T, kQueries<hs>);
+  const int64_t head = blockIdx.x / tiles;
+  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kQueries<hs>;  // the last queries have most to do
+  const Head<const bf16> k(p.k, p.shape, head), v(p.v, p.shape, head);
+  const auto start_keys = [&](int buffer, int64_t j0) {
+    bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
+    start_tile<hs, kKeys>(tile, k, j0, T, p.is_aligned);
+    start_tile<hs, kKeys>(tile + kTileSize<hs, kKeys>, v, j0, T, p.is_aligned);
+  };
+
+  start_tile<hs, kQueries<hs>>(q_tile, Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
+  start_keys(0, 0);
+  wait_for_copies();
+  __syncthreads();
+  const int first_row = threadIdx.x / kWarp * 16 * m;  // of the warp, in the block's tile
+  const Fragments<m, hs / 16> q = load_fragments<m, hs>(q_tile + first_row * kTileStride<hs>);
+  Sums<m, hs / 8> y;
+  OnlineRows<m> rows(p.shape.scale * kLog2E);
+
+  const int64_t end = min(i0 + kQueries<hs>, T), warp_i0 = i0 + first_row;
+  for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kKeys, buffer ^= 1) {
+    wait_for_copies();
+    __syncthreads();  // this tile is here, and nobody reads the other one any more
+    if (j0 + kKeys < end) start_keys(buffer ^ 1, j0 + kKeys);
+    if (j0 >= warp_i0 + 16 * m) continue;  // all of it after the warp's queries
+    const bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
+    Sums<m, kKeys / 8> scores;
+    multiply_transposed<hs>(scores, q, tile);
+    if (j0 + kKeys - 1 > warp_i0) mask_future(scores, int(warp_i0 - j0));
+    rows.update(scores, y);
+    multiply<hs>(y, rounded_fragments(scores), tile + kTileSize<hs, kKeys>);
+  }
+
+  rows.finish(y);
+  for (int i = 0; i < m; ++i) {
+    for (int half = 0; half < 2; ++half) {
+      const int64_t row = warp_i0 + 16 * i + 8 * half + lane_row();
+      if (lane_col() == 0 && row < T) {
+        p.log_sum_exp[head * T + row] = rows.largest[i][half] * p.shape.scale + logf(rows.sum[i][half]);
+      }
+    }
+  }
+  store_rows<hs, m>(Head<bf16>(p.y, p.shape, head), y, 1, q_tile + first_row * kTileStride<hs>, warp_i0, T,
+                    p.is_aligned);
+}
+
+template <int hs>
+void launch_forward(Stream stream, const Forward& p) {
+  const int64_t blocks = p.shape.B * p.shape.heads * ceil_div(p.shape.T, kQueries<hs>);
+  const size_t shared_bytes = kTileSize<hs, kQueries<hs> + 4 * kKeys> * sizeof(bf16);
+  launch(forward_kernel<hs>, blocks, kAttentionThreads, shared_bytes, stream, p);
+}
+
+}  // namespace
+
+bool flash_attention_supports(int64_t hs) {
+  return for_head_size(hs, [](auto) {});
+}
+
+template <class T>
+void flash_attention_forward(Stream stream, HeadsView<T> y, float* log_sum_exp, HeadsView<const T> q,
+                             HeadsView<const T> k, HeadsView<const T> v, const AttentionShape& shape) {
+  if constexpr (std::is_same_v<T, float>) {
+    flash_attention_forward_float(stream, y, log_sum_exp, q, k, v, shape);
+  } else {
+    const bool aligned = is_aligned(y) && is_aligned(q) && is_aligned(k) && is_aligned(v);
+    for_head_size(shape.hs, [&](auto hs) {
+      launch_forward<int(hs)>(stream, {y, log_sum_exp, q, k, v, shape, aligned});
+    });
+  }
+}
+
+template void flash_attention_forward(Stream, HeadsView<float>, float*, HeadsView<const float>,
+                                      HeadsView<const float>, HeadsView<const float>, const AttentionShape&);
+template void flash_attention_forward(Stream, HeadsView<bf16>, float*, HeadsView<const bf16>,
+                                      HeadsView<const bf16>, HeadsView<const bf16>, const AttentionShape&);
+
+}  // namespace gpt2::cuda

@@ -1,0 +1,160 @@
+// tests/bench/timing as a black box, with the tiny model: what it writes, and what it refuses to time.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "tests/common/files.h"
+
+using namespace gpt2::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kSource = GPT2_SOURCE_DIR, kPrograms = GPT2_BIN_DIR;
+
+// The steps that the table is about.
+std::vector<std::string> timed_steps() {
+  std::vector<std::string> steps;
+  for (const auto& entry : fs::directory_iterator(kSource + "/steps")) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory() && name >= "04") steps.push_back(name);
+  }
+  return steps;
+}
+
+// A folder with a link to each step's program, in which a test may put one of its own.
+class Programs {
+ public:
+  Programs() {
+    fs::create_directory(bin());
+    for (const std::string& step : timed_steps())
+      fs::create_symlink(kPrograms + "/" + step, bin() + "/" + step);
+  }
+  std::string bin() const { return folder_ / "bin"; }
+  std::string out() const { return folder_ / "out"; }
+
+  // Replaces a step's program by a script that runs it with its arguments as `$program "$@"`.
+  void replace(const std::string& step, const std::string& script) const {
+    const std::string path = bin() + "/" + step;
+    fs::remove(path);
+    put_file(path, "#!/bin/bash\nprogram=" + kPrograms + "/" + step + "\n" + script);
+    fs::permissions(path, fs::perms::owner_all);
+  }
+
+  // Runs the table with these flags; `printed` has both streams.
+  int run(const std::string& flags) {
+    const std::string output = folder_ / "output";
+    const std::string command = kSource + "/tests/bench/timing --bin " + bin() + " --out " + out() + " " +
+                                flags + " > " + output + " 2>&1";
+    const int status = std::system(command.c_str());
+    printed = file_bytes(output);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  }
+
+  std::string printed;
+
+ private:
+  TempDir folder_;
+};
+
+// "", or what is wrong with an XML document of elements, attributes and text.
+std::string xml_fault(std::string xml) {
+  static const std::regex kTag(R"(^<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*="[^"<&]*")*)\s*(/?)>)");
+  static const std::regex kText(R"(^(?:[^<>&]|&(?:lt|gt|amp|quot|#39);)+)");
+  std::vector<std::string> open;
+  for (std::smatch match; !xml.empty(); xml = match.suffix().str()) {
+    if (std::regex_search(xml, match, kText)) continue;
+    if (!std::regex_search(xml, match, kTag)) return "neither tag nor text: " + xml.substr(0, 60);
+    const std::string name = match[2];
+    if (match[1].length() == 0 && match[4].length() == 0) open.push_back(name);
+    if (match[1].length() == 0) continue;
+    if (open.empty() || open.back() != name) return "</" + name + "> closes nothing";
+    open.pop_back();
+  }
+  return open.empty() ? "" : "<" + open.back() + "> is not closed";
+}
+
+class TimingTable : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::system("command -v jq > /dev/null") != 0) GTEST_SKIP() << "jq is not here";
+  }
+  Programs programs;
+};
+
+constexpr auto kBrief = "--model tiny --rounds 1 --steps 4";
+
+}  // namespace
+
+TEST(XmlFault, IsFound) {
+  EXPECT_EQ(xml_fault("<a x1=\"2\"><b/>text &amp; &lt;<c>d</c></a>\n"), "");
+  for (const char* xml :
+       {"<a>", "<a></b>", "</a>", "<a>&</a>", "<a x=1></a>", "<a><b></a></b>", "<a>1 < 2</a>"})
+    EXPECT_NE(xml_fault(xml), "") << xml;
+}
+
+TEST_F(TimingTable, HasARowForEveryStepFrom04) {
+  ASSERT_EQ(programs.run(kBrief), 0) << programs.printed;
+  const auto table = nlohmann::json::parse(file_bytes(programs.out() + "/table.json"));
+  for (const std::string& step : timed_steps()) {
+    size_t rows = 0;
+    for (const auto& row : table.at("rows")) {
+      if (row.at("step") != step) continue;
+      ++rows;
+      EXPECT_GE(row.at("ms").get<double>(), 0.01) << row;
+      EXPECT_GE(row.at("tokens_per_sec").get<double>(), 1) << row;
+      EXPECT_EQ(row.at("losses").size(), 4u) << row;
+    }
+    EXPECT_GE(rows, 1u) << step;
+    EXPECT_NE(file_bytes(programs.out() + "/table.md").find("| " + step), std::string::npos) << step;
+  }
+  EXPECT_EQ(xml_fault(file_bytes(programs.out() + "/table.svg")), "");
+}
+
+TEST_F(TimingTable, AWrongLossFailsItsRow) {
+  programs.replace("06_bf16", R"("$program" "$@" || exit
+    while [[ $1 != --log ]]; do shift; done
+    sed -i '/"step":1,/s/"loss":[0-9]*/"loss":9/' "$2"
+  )");
+  EXPECT_EQ(programs.run(kBrief), 1);
+  EXPECT_NE(programs.printed.find("FAILED: 06: its losses differ"), std::string::npos) << programs.printed;
+  EXPECT_EQ(programs.printed.find("FAILED: 07"), std::string::npos) << programs.printed;
+  EXPECT_FALSE(fs::exists(programs.out()));
+}
+
+TEST_F(TimingTable, ALossThatIsNoNumberFailsItsRow) {
+  programs.replace("04_overfit", R"("$program" "$@" || exit
+    while [[ $1 != --log ]]; do shift; done
+    sed -i '/"step":2,/s/"loss":[0-9.]*/"loss":null/' "$2"
+  )");
+  EXPECT_EQ(programs.run(kBrief), 1);
+  EXPECT_NE(programs.printed.find("FAILED: 04: its log has no finite loss"), std::string::npos)
+      << programs.printed;
+}
+
+TEST_F(TimingTable, AProgramThatFailsIsNamedWithItsMessage) {
+  programs.replace("05_tf32", "echo '05_tf32: no such luck' >&2; exit 3");
+  EXPECT_EQ(programs.run(kBrief), 1);
+  EXPECT_NE(programs.printed.find("exit status 3: 05_tf32: no such luck"), std::string::npos)
+      << programs.printed;
+}
+
+TEST_F(TimingTable, BadFlagsAreOneLine) {
+  for (const auto& [flags, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"--colour red", "--colour: no such flag"},
+           {"--device tpu", "--device tpu: expected cpu, cuda"},
+           {"--model huge", "--model huge: expected tiny, gpt2"},
+           {"--steps 3", "--steps 3: expected a number from 4"},
+           {"--batch", "--batch : expected a number from 1"},
+           {"--model tiny --seq 257", "--seq 257 is longer than the model's block size 256"}}) {
+    EXPECT_EQ(programs.run(flags), 1) << flags;
+    EXPECT_EQ(programs.printed.find("timing: " + expected), 0u) << programs.printed;
+    EXPECT_EQ(programs.printed.find('\n'), programs.printed.size() - 1) << programs.printed;
+  }
+}
