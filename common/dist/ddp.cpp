@@ -61,12 +61,14 @@ bool DistributedDataParallel::begin() {
   for (const Bucket& bucket : buckets_) missing_.push_back(bucket.leaves.size());
   completed_.clear();
   started_ = 0;
+  is_of_model_ = false;
   return true;
 }
 
 void DistributedDataParallel::leaf_done(Variable& leaf) {
   const auto found = bucket_of_.find(&leaf);
   if (found == bucket_of_.end()) return;  // no parameter of this model
+  is_of_model_ = true;
   if (--missing_[found->second] > 0) return;
   completed_.push_back(found->second);
   start_full_buckets();
@@ -88,6 +90,7 @@ void DistributedDataParallel::start(Bucket& bucket) {
 }
 
 void DistributedDataParallel::end() {
+  if (!is_of_model_) return;
   for (; started_ < order_.size(); ++started_)
     start(buckets_[order_[started_]]);  // with leaves that nothing used
   group_.wait();

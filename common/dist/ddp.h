@@ -70,6 +70,7 @@ class DistributedDataParallel : BackwardObserver {
   std::vector<size_t> order_, completed_;
   std::vector<size_t> missing_;  // of each bucket: leaves whose gradient is not yet final
   size_t started_ = 0;           // of order_
+  bool is_of_model_ = false;     // this backward() has come to one of our leaves
   int64_t rounds_ = 0;
   Setting<BackwardObserver*, &Context::backward_observer> observing_;
 };

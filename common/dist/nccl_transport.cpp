@@ -5,7 +5,9 @@
 #ifdef GPT2_HAVE_NCCL
 #include <nccl.h>
 
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "common/kernels/cuda/check.h"
 #include "common/tensor/context.h"
@@ -17,9 +19,13 @@ namespace {
 constexpr size_t kHostValues = 1024;  // at most so many doubles in one call
 
 void check(ncclResult_t result, const char* call) {
-  require(result == ncclSuccess, "{}: {}; NCCL_DEBUG=INFO says more", call, ncclGetErrorString(result));
+  if (result == ncclSuccess) return;
+  // If this is because a rank is lost, the watchdog is about to say which, and ends this process.
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  fail("{}: {}; NCCL_DEBUG=INFO says more", call, ncclGetErrorString(result));
 }
-#define NCCL_CHECK(call) check((call), #call)
+// The name of the function is enough of the call.
+#define NCCL_CHECK(function, ...) check(function(__VA_ARGS__), #function)
 
 cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 
@@ -39,7 +45,7 @@ class NcclTransport : public Transport {
         doubles_(device, kHostValues * sizeof(double)) {
     ncclUniqueId unique_id;
     std::memcpy(&unique_id, id.data(), sizeof(unique_id));
-    NCCL_CHECK(ncclCommInitRank(&comm_, world_size, unique_id, rank));
+    NCCL_CHECK(ncclCommInitRank, &comm_, world_size, unique_id, rank);
   }
 
   ~NcclTransport() override {
@@ -51,8 +57,8 @@ class NcclTransport : public Transport {
 
   void start_all_reduce(float* x, int64_t n, Reduce reduce) override {
     follow_compute();
-    NCCL_CHECK(ncclAllReduce(x, x, size_t(n), ncclFloat, reduce == Reduce::mean ? ncclAvg : ncclSum, comm_,
-                             handle_of(stream_)));
+    NCCL_CHECK(ncclAllReduce, x, x, size_t(n), ncclFloat, reduce == Reduce::mean ? ncclAvg : ncclSum, comm_,
+               handle_of(stream_));
   }
 
   void wait() override {
@@ -62,7 +68,7 @@ class NcclTransport : public Transport {
 
   void broadcast(float* x, int64_t n) override {
     follow_compute();
-    NCCL_CHECK(ncclBroadcast(x, x, size_t(n), ncclFloat, 0, comm_, handle_of(stream_)));
+    NCCL_CHECK(ncclBroadcast, x, x, size_t(n), ncclFloat, 0, comm_, handle_of(stream_));
     wait();
   }
 
@@ -71,8 +77,8 @@ class NcclTransport : public Transport {
             kHostValues);
     backend(device_).copy(doubles_.data(), values.data(), values.size_bytes(), compute());
     follow_compute();
-    NCCL_CHECK(ncclAllReduce(doubles_.data(), doubles_.data(), values.size(), ncclDouble, ncclSum, comm_,
-                             handle_of(stream_)));
+    NCCL_CHECK(ncclAllReduce, doubles_.data(), doubles_.data(), values.size(), ncclDouble, ncclSum, comm_,
+               handle_of(stream_));
     wait();
     backend(device_).copy(values.data(), doubles_.data(), values.size_bytes(), compute());
     backend(device_).synchronize(compute());
@@ -105,7 +111,7 @@ class NcclTransport : public Transport {
 
 std::vector<char> make_nccl_id() {
   ncclUniqueId id;
-  NCCL_CHECK(ncclGetUniqueId(&id));
+  NCCL_CHECK(ncclGetUniqueId, &id);
   std::vector<char> bytes(sizeof(id));
   std::memcpy(bytes.data(), &id, sizeof(id));
   return bytes;

@@ -19,6 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+constexpr int kTicks = 10;  // signs of life while the patience lasts
 constexpr char kAlive = 'a', kLeaves = 'l', kFails = 'f';
 constexpr char kOver = 'o';  // rank 0: the run is over, and its line is printed
 
@@ -33,7 +34,7 @@ void flush_stdout() {
 
 Watchdog::Watchdog(int rank, Peers peers, milliseconds patience, std::function<std::string()> error)
     : rank_(rank), patience_(patience), error_(std::move(error)) {
-  for (Peer& peer : peers) watched_.push_back({std::move(peer), steady_clock::now()});
+  for (Peer& peer : peers) watched_.push_back({.peer = std::move(peer)});
   require(pipe2(stop_, O_CLOEXEC) == 0, "no pipe: {}", std::strerror(errno));
   thread_ = std::thread([this] { watch(); });
 }
@@ -56,24 +57,25 @@ void Watchdog::stop() {
 void Watchdog::watch() {
   std::vector<pollfd> sockets{{stop_[0], POLLIN, 0}};
   for (const Watched& watched : watched_) sockets.push_back({watched.peer.socket.fd(), POLLIN, 0});
-  auto next_sign = steady_clock::now();
+  auto next_tick = steady_clock::now();
   for (;;) {
-    poll(sockets.data(), sockets.size(), int(patience_.count() / 10));
+    poll(sockets.data(), sockets.size(), int(patience_.count() / kTicks));
     if (sockets[0].revents != 0) return;
     for (size_t i = 0; i < watched_.size(); ++i) {
       if (sockets[i + 1].revents != 0) listen(watched_[i]);
       if (watched_[i].has_left) sockets[i + 1].fd = -1;  // poll passes over it
     }
-    if (steady_clock::now() < next_sign) continue;
-    next_sign = steady_clock::now() + patience_ / 10;
-    tell(kAlive);
-    check();
+    if (steady_clock::now() < next_tick) continue;
+    next_tick = steady_clock::now() + patience_ / kTicks;
+    tick();
   }
 }
 
-void Watchdog::check() {
-  for (const Watched& watched : watched_) {
-    if (!watched.has_left && steady_clock::now() - watched.heard > patience_) {
+void Watchdog::tick() {
+  tell(kAlive);
+  for (Watched& watched : watched_) {
+    // Our own ticks are counted, not the clock's time: a machine that sleeps makes no rank lost.
+    if (!watched.has_left && ++watched.silence > kTicks) {
       lost(watched, fmt::format("no sign of life for {} s", double(patience_.count()) / 1e3));
     }
   }
@@ -88,7 +90,7 @@ void Watchdog::listen(Watched& watched) {
   const ssize_t count = recv(watched.peer.socket.fd(), signs, sizeof(signs), MSG_DONTWAIT);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count > 0) {
-    watched.heard = steady_clock::now();
+    watched.silence = 0;
     for (ssize_t i = 0; i < count; ++i) hear(watched, signs[i]);
   } else if (!watched.has_left) {
     lost(watched, "its process has ended");
@@ -115,7 +117,10 @@ void Watchdog::tell(char sign) {
 
 void Watchdog::end(const std::string& line) {
   flush_stdout();
-  if (!line.empty()) {
+  if (line.empty()) {
+    std::this_thread::sleep_for(
+        milliseconds(500));  // a launcher ends all ranks with the first: not before the line
+  } else {
     fmt::print(stderr, "{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_, line);
   }
   if (rank_ == 0) tell(kOver);

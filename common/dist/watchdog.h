@@ -33,13 +33,13 @@ class Watchdog {
  private:
   struct Watched {
     Peer peer;
-    std::chrono::steady_clock::time_point heard;  // the last sign of life
-    bool has_left = false;                        // its run has ended well
-    bool has_failed = false;                      // it prints a line of its own
+    int silence = 0;          // of our ticks since its last sign of life
+    bool has_left = false;    // its run has ended well
+    bool has_failed = false;  // it prints a line of its own
   };
 
   void watch();
-  void check();
+  void tick();
   void stop();
   void listen(Watched& watched);
   void hear(Watched& watched, char sign);
