@@ -18,12 +18,14 @@ namespace gpt2 {
 // Whose kernels compute attention on a GPU: ours, or cuDNN's. since 08_flash_attention
 enum class AttentionKernels : uint8_t { own, cudnn };
 
-struct Tape;       // common/ops/autograd.h
-struct CastCache;  // common/ops/autocast.h
+struct Tape;             // common/ops/autograd.h
+class BackwardObserver;  // common/ops/autograd.h
+struct CastCache;        // common/ops/autocast.h
 
 struct Context {
   bool grad_enabled = true;
   std::shared_ptr<Tape> tape;  // made by the first op that records itself
+  BackwardObserver* backward_observer = nullptr;
   MatmulPrecision matmul_precision = MatmulPrecision::highest;
   bool tune_matmul = false;
   AttentionKernels attention = AttentionKernels::own;
