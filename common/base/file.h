@@ -35,8 +35,8 @@ class MappedFile {
 };
 
 // A regular file that is read at any place, for as long as the object lives. Other than a mapping it may
-// shrink meanwhile: the read that no longer finds its bytes is an Error, not the end of the program.   since
-// 13_fineweb
+// shrink meanwhile: the read that no longer finds its bytes is an Error, not the end of the program.
+// since 13_fineweb
 class RandomAccessFile {
  public:
   explicit RandomAccessFile(std::string path);
