@@ -39,8 +39,9 @@ size_t distance(size_t a, size_t b) { return a < b ? b - a : a - b; }
 
 }  // namespace
 
-std::array<std::string, 3> Endings::wrong_endings(const Tale& tale, const World& world, const Teller& teller,
-                                                  const std::string& right) {
+// Three, or fewer if so few can be found.
+std::vector<std::string> Endings::wrong_endings(const Tale& tale, const World& world, const Teller& teller,
+                                                const std::string& right) {
   struct Wrong {
     const Deed* deed;
     std::string text;
@@ -52,7 +53,8 @@ std::array<std::string, 3> Endings::wrong_endings(const Tale& tale, const World&
     std::vector<int> none;
     for_each_casting(deed, tale.cast, none, [&](const std::vector<int>& roles) {
       possible = possible || world.possible(deed, roles);
-      all.push_back({&deed, Teller(teller).tell(deed, roles)});
+      std::string text = Teller(teller).tell(deed, roles);
+      if (is_complete(text)) all.push_back({&deed, std::move(text)});
     });
     if (possible) all.erase(all.begin() + int64_t(before), all.end());
   }
@@ -60,18 +62,24 @@ std::array<std::string, 3> Endings::wrong_endings(const Tale& tale, const World&
   std::stable_sort(all.begin(), all.end(), [&](const Wrong& a, const Wrong& b) {
     return distance(a.text.size(), right.size()) < distance(b.text.size(), right.size());
   });
-  std::array<std::string, 3> chosen;
+  // How many of the three are shorter is drawn: of four endings the right one is the n-th longest for every n
+  // alike.
+  std::array<uint32_t, 2> wanted{random_.below(4), 0};  // shorter, longer
+  wanted[1] = 3 - wanted[0];
   std::vector<const Deed*> told;
+  std::vector<std::string> chosen;
   for (const Wrong& wrong : all) {
+    uint32_t& left = wanted[wrong.text.size() < right.size() ? 0 : 1];
     const bool is_told = std::find(told.begin(), told.end(), wrong.deed) != told.end();
-    if (is_told || !is_complete(wrong.text) || told.size() == chosen.size()) continue;
-    chosen[told.size()] = wrong.text;
+    if (left == 0 || is_told || wrong.text.size() == right.size()) continue;
+    --left;
+    chosen.push_back(wrong.text);
     told.push_back(wrong.deed);
   }
   return chosen;
 }
 
-Ending Endings::next() {
+std::optional<Ending> Endings::try_next() {
   const Tale tale = tales_.next_tale();
   // At least two events are known and the last is not asked for, which often sums up and needs little.
   const size_t asked = 2 + random_.below(uint32_t(tale.events.size() - 3));
@@ -86,11 +94,18 @@ Ending Endings::next() {
   }
   const Event& next = tale.events[asked];
   const std::string right = Teller(teller).tell(*next.deed, next.roles);
-  const std::array<std::string, 3> wrong = wrong_endings(tale, world, teller, right);
+  const std::vector<std::string> wrong = wrong_endings(tale, world, teller, right);
+  if (wrong.size() < 3) return std::nullopt;
   ending.label = int(random_.below(4));
   for (int i = 0, w = 0; i < 4; ++i)
     ending.endings[size_t(i)] = i == ending.label ? right : wrong[size_t(w++)];
   return ending;
+}
+
+Ending Endings::next() {
+  for (;;) {
+    if (auto ending = try_next()) return *std::move(ending);
+  }
 }
 
 // The tales are ASCII, and of what JSON escapes they have the quotation mark alone.

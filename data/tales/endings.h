@@ -1,8 +1,8 @@
 // Stories to be ended, in the format of HellaSwag: the beginning of a tale, what happens next, and three
 // things that cannot happen there, whoever does them, because the world of the story does not have what they
 // need: nobody finds a ball that is not lost. All four are told by the same teller at the same point, and the
-// wrong ones are of those that are about as long as the right one, so that neither names nor pronouns nor
-// length give the answer away. A model that knows the tales knows it; one that was never trained is right one
+// wrong ones are nearly as long as the right one, as often longer as shorter: neither names nor pronouns nor
+// length give the answer away. A model that knows the tales finds it; one that was never trained is right one
 // time in four.
 //
 // since 13_fineweb
@@ -10,7 +10,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "data/tales/tales.h"
 
@@ -32,8 +34,9 @@ class Endings {
 
  private:
   static constexpr uint64_t kOther = 0x68656c6c61737767;
-  std::array<std::string, 3> wrong_endings(const Tale& tale, const tale::World& world,
-                                           const tale::Teller& teller, const std::string& right);
+  std::optional<Ending> try_next();
+  std::vector<std::string> wrong_endings(const Tale& tale, const tale::World& world,
+                                         const tale::Teller& teller, const std::string& right);
 
   tale::Random random_;
   Tales tales_;

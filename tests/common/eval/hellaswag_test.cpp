@@ -265,7 +265,8 @@ TEST(Endings, AreFourOfEqualRightToBeRight) {
   EXPECT_EQ(contexts.size(), size_t(kItems));
   for (const int count : labels) EXPECT_NEAR(count, kItems / 4, 80);  // four standard deviations
   EXPECT_NEAR(right / (wrong / 3), 1, 0.03);
-  EXPECT_LE(std::max(shortest, longest), 0.3 * kItems);  // length does not give the answer away
+  EXPECT_NEAR(shortest, kItems / 4, 80);  // length does not give the answer away
+  EXPECT_NEAR(longest, kItems / 4, 80);
 }
 
 TEST(Endings, AreNoneOfTheStoriesThatAModelIsTrainedOn) {
