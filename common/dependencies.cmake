@@ -30,8 +30,11 @@ else()
 endif()
 
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(PNG)             # without it the picture of the position embeddings is not written
-find_package(dnnl CONFIG)     # without it matrix products on the CPU are plain loops
+find_package(PNG)                # without it the picture of the position embeddings is not written
+find_package(ZLIB)               # without it no .gz is read
+find_library(ZSTD_LIBRARY zstd)  # without it no .zst is read
+find_path(ZSTD_INCLUDE_DIR zstd.h)
+find_package(dnnl CONFIG)        # without it matrix products on the CPU are plain loops
 if(NOT dnnl_FOUND)
   message(WARNING "oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
 endif()

@@ -32,7 +32,11 @@ class CommandLine {
   void add(const std::string& flag, int64_t& value, int64_t low, int64_t high, const std::string& help);
   void add(const std::string& flag, double& value, double low, double high, const std::string& help);
 
-  // Reads the arguments. Fails on an unknown flag or a value out of range, naming both; --help ends the program.
+  // Declares what stands without a flag: one value or more, `name` in the help.   since 13_fineweb
+  void add_values(const std::string& name, std::vector<std::string>& values, const std::string& help);
+
+  // Reads the arguments. Fails on an unknown flag or a value out of range, naming both; --help ends the
+  // program.
   void parse();
 
   const std::string& program() const { return program_; }
