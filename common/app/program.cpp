@@ -98,6 +98,10 @@ void keep_freed_memory() {
 
 }  // namespace
 
+void speak_only_if(bool is_master) {
+  if (!is_master) require(std::freopen("/dev/null", "w", stdout) != nullptr, "cannot open /dev/null");
+}
+
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body) {
   limit_spinning(argv);
   keep_freed_memory();

@@ -48,6 +48,9 @@ class CommandLine {
   CLI::App app_;
 };
 
+// Lets this process print on the terminal, or not: of many ranks one speaks. Errors are printed by all.
+void speak_only_if(bool is_master);
+
 // Runs `body`, prints what it throws as one line on stderr, after the program's name, and returns main's exit
 // status: 0, or 1 after an error.
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body);
