@@ -22,8 +22,8 @@ struct StepRecord {
   int64_t step = 0;
   double loss = 0;
   std::optional<double> lr = {}, norm = {};  // learning rate, norm of the gradients: since 10_adamw
-  double ms = 0;                   // wall time of the step
-  int64_t tokens = 0;              // tokens it trained on
+  double ms = 0;                             // wall time of the step
+  int64_t tokens = 0;                        // tokens it trained on
 };
 
 // The most memory in use at any time so far, in bytes: all of the process on the CPU, the tensors on a GPU.

@@ -95,8 +95,7 @@ TEST(Shards, AnIdOutsideTheVocabularyIsNamedWithItsPlace) {
 
 TEST(Shards, EachRankChecksItsShareOfTheFiles) {
   const TempDir dir;
-  for (int i = 0; i < 5; ++i)
-    put_file(dir / fmt::format("a{}.bin", i), bin_of(i == 3 ? Ids{9} : Ids{1}));
+  for (int i = 0; i < 5; ++i) put_file(dir / fmt::format("a{}.bin", i), bin_of(i == 3 ? Ids{9} : Ids{1}));
   EXPECT_ERROR(open_shards(dir / "a*.bin", 5), "a3.bin: token 9 at offset 0");
   EXPECT_ERROR(open_shards(dir / "a*.bin", 5, 0, 3), "a3.bin: token 9 at offset 0");
   EXPECT_EQ(open_shards(dir / "a*.bin", 5, 1, 3).size(), 5u);
