@@ -30,10 +30,28 @@ else()
 endif()
 
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(PNG)             # without it the picture of the position embeddings is not written
-find_package(dnnl CONFIG)     # without it matrix products on the CPU are plain loops
+find_package(PNG)                # without it the picture of the position embeddings is not written
+find_package(ZLIB)               # without it no .gz is read
+find_library(ZSTD_LIBRARY zstd)  # without it no .zst is read
+find_path(ZSTD_INCLUDE_DIR zstd.h)
+find_package(dnnl CONFIG)        # without it matrix products on the CPU are plain loops
 if(NOT dnnl_FOUND)
   message(WARNING "oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
+endif()
+
+# MPI starts processes and carries values between processors; NCCL carries them between GPUs. Without them the
+# programs are one process each (12_ddp).
+set(MPI_CXX_SKIP_MPICXX ON)  # the C functions alone
+find_package(MPI COMPONENTS CXX)
+if(NOT MPI_CXX_FOUND)
+  message(WARNING "MPI not found: one process at a time on the CPU (Debian: libopenmpi-dev openmpi-bin)")
+endif()
+if(GPT2_CUDA)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+  if(NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY)
+    message(WARNING "NCCL not found: one GPU at a time (libnccl-dev)")
+  endif()
 endif()
 
 # cuDNN and its C++ front end, for attention on a GPU: the library beside the toolkit, the headers from the

@@ -1,6 +1,7 @@
 #include "common/ops/autograd.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "common/kernels/add.h"
 #include "common/kernels/fill.h"
@@ -37,6 +38,36 @@ bool on_tape(const std::shared_ptr<Variable>& variable) {
   return tape && std::any_of(tape->nodes.rbegin(), tape->nodes.rend(),
                              [&](const Node& node) { return has(node.outputs, variable); });
 }
+
+// How many inputs of nodes on the tape each leaf still is, for the observer; nothing if there is none.
+class LeafUses {
+ public:
+  explicit LeafUses(const std::vector<Node>& nodes) : observer_(context().backward_observer) {
+    if (observer_ != nullptr && !observer_->begin()) observer_ = nullptr;
+    if (observer_ == nullptr) return;
+    for (const Node& node : nodes) {
+      for (const auto& input : node.inputs) {
+        if (input && input->is_leaf) ++uses_[input.get()];
+      }
+    }
+  }
+
+  // A node with these inputs has run, or has been passed over.
+  void passed(const std::vector<std::shared_ptr<Variable>>& inputs) {
+    if (observer_ == nullptr) return;
+    for (const auto& input : inputs) {
+      if (input && input->is_leaf && --uses_[input.get()] == 0) observer_->leaf_done(*input);
+    }
+  }
+
+  void end() const {
+    if (observer_ != nullptr) observer_->end();
+  }
+
+ private:
+  BackwardObserver* observer_;
+  std::unordered_map<const Variable*, int64_t> uses_;
+};
 
 Tensor ones(Device device) {
   const Tensor one = empty({}, device);
@@ -121,6 +152,7 @@ void Tensor::backward() const {
   variable_->grad = cast(ones(device()), dtype_).as_strided(shape_, strides_, 0);
   const NoGrad no_grad;  // gradients of gradients are not recorded
   auto& nodes = context().tape->nodes;
+  LeafUses leaf_uses(nodes);
   while (!nodes.empty()) {
     Node node = std::move(nodes.back());
     nodes.pop_back();
@@ -130,10 +162,11 @@ void Tensor::backward() const {
       dy.push_back(std::move(output->grad));
       reached = reached || dy.back().defined();
     }
-    if (!reached) continue;
     Gradients gradients(std::move(dy), std::move(node.inputs));
-    node.backward(gradients);
+    if (reached) node.backward(gradients);
+    leaf_uses.passed(gradients.inputs());
   }
+  leaf_uses.end();
 }
 
 }  // namespace gpt2

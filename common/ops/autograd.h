@@ -37,6 +37,7 @@ class Gradients {
   const Tensor& dy(size_t i = 0) const { return dy_[i]; }
 
   bool wanted(size_t i) const { return inputs_[i] != nullptr; }
+  const std::vector<std::shared_ptr<Variable>>& inputs() const { return inputs_; }
 
   // Adds dx to the gradient of input i. dx may share its storage with dy: it is not written to again.
   void add(size_t i, Tensor dx);
@@ -64,6 +65,16 @@ struct Node {
 
 struct Tape {
   std::vector<Node> nodes;
+};
+
+// Told by backward(), while it runs, of each leaf whose gradient is final: no node is left that could add to it.
+// Context::backward_observer points to one, or to none. since 12_ddp
+class BackwardObserver {
+ public:
+  virtual ~BackwardObserver() = default;
+  virtual bool begin() = 0;  // false: this backward() is of no interest
+  virtual void leaf_done(Variable& leaf) = 0;
+  virtual void end() = 0;
 };
 
 // True if an op on these inputs is to be recorded: gradients are enabled and one of them has a Variable.

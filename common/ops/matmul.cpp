@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
-#include "common/ops/autocast.h"
 #include "common/ops/linear.h"
 #include "common/ops/ops.h"
 

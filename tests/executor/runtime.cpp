@@ -55,6 +55,15 @@ std::map<const char*, Allocation>& allocations() {
 
 size_t device_bytes_in_use = 0;
 
+// One device, or as many as a test of several ranks asks for: each rank uses one.
+int device_count() {
+  const char* wanted = std::getenv("EXECUTOR_DEVICES");
+  return wanted == nullptr ? 1 : std::atoi(wanted);
+}
+
+int current_device = 0;
+bool exists(int device) { return device >= 0 && device < device_count(); }
+
 size_t device_bytes() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
 
 // The last allocation that starts at or before `pointer`, or null.
@@ -122,25 +131,29 @@ cudaError_t cudaPeekAtLastError() { return last_error; }
 cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = device_count();
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return result(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+  if (!exists(device)) return result(cudaErrorInvalidDevice);
+  current_device = device;
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = current_device;
   return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return result(cudaErrorInvalidDevice);
+  if (!exists(device)) return result(cudaErrorInvalidDevice);
   *properties = {"kernel executor on the CPU", device_bytes(), 9, 0, kMultiProcessors};
   return cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  if (device != 0) return result(cudaErrorInvalidDevice);
+  if (!exists(device)) return result(cudaErrorInvalidDevice);
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount:
       *value = kMultiProcessors;

@@ -1,5 +1,5 @@
-// The part of the CUDA runtime that the library's host code uses, on the CPU. One device; each call is done
-// when it returns, so a stream is a name and an event a time.
+// The part of the CUDA runtime that the library's host code uses, on the CPU. One device, or as many as
+// EXECUTOR_DEVICES says; each call is done when it returns, so a stream is a name and an event a time.
 //
 // Device memory comes filled with 0xff, which is NaN to every float type, each allocation on its own, so that
 // AddressSanitizer sees the first byte beyond it. A kernel that is handed a pointer to ordinary host memory,

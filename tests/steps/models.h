@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common/nn/module.h"
-#include "common/ops/autograd.h"
 #include "common/ops/autocast.h"
+#include "common/ops/autograd.h"
 #include "tests/common/testing.h"
 
 namespace gpt2::testing {

@@ -32,7 +32,4 @@ const GemmBf16* gemm_bf16(const Matmul& product);
 // Whether there is such an object for an ordinary product.
 bool has_gemm_bf16();
 
-// Whether there is such an object for an ordinary product.
-bool has_gemm_bf16();
-
 }  // namespace gpt2::cpu

@@ -1,7 +1,7 @@
-// Flash attention backward, bf16 on tensor cores, without an atomic addition: one kernel owns tiles of keys and sums
-// dk and dv over the queries, another owns tiles of queries and sums dq over the keys. Both compute the
-// probabilities again, seven products where five would do if blocks added to one another's sums; in return the same
-// input gives the same bits.
+// Flash attention backward, bf16 on tensor cores, without an atomic addition: one kernel owns tiles of keys
+// and sums dk and dv over the queries, another owns tiles of queries and sums dq over the keys. Both compute
+// the probabilities again, seven products where five would do if blocks added to one another's sums; in
+// return the same input gives the same bits.
 #include "common/kernels/cuda/flash_attention.cuh"
 
 namespace gpt2::cuda {
@@ -10,16 +10,16 @@ namespace {
 constexpr int kOwned = 16 * kAttentionWarps;  // keys or queries whose gradients a block sums
 static_assert(kOwned == kRowsOfTile);
 
-// Rows of the tiles that a block goes through, two at a time in shared memory: of large heads not more fit into the
-// 99 KB that the smaller GPUs give.
+// Rows of the tiles that a block goes through, two at a time in shared memory: of large heads not more fit
+// into the 99 KB that the smaller GPUs give.
 template <int hs>
 constexpr int kStreamed = hs <= 80 ? 64 : 32;
 
 // Of these rows, those whose scores are in registers together, beside the gradients' sums.
 constexpr int kAtOnce = 32;
 
-// Blocks that a multiprocessor is to hold at once. With GPT-2's head size three fit, if told so: while one waits,
-// others compute.
+// Blocks that a multiprocessor is to hold at once. With GPT-2's head size three fit, if told so: while one
+// waits, others compute.
 template <int hs>
 constexpr int kBlocks = hs <= 64 ? 3 : 1;
 
@@ -31,7 +31,8 @@ struct Backward {
   bool is_aligned;
 };
 
-// The owned rows, as left factors: in registers where they fit, which saves reading them again for every tile.
+// The owned rows, as left factors: in registers where they fit, which saves reading them again for every
+// tile.
 template <int hs>
 __device__ __forceinline__ auto owned_fragments(const bf16* rows) {
   if constexpr (hs <= 64) {
@@ -134,8 +135,8 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_keys_
 
 // ---- dq
 
-// Queries by keys, as above; rows: of the queries lane_row() and lane_row() + 8. offset: the first query minus the
-// first key.
+// Queries by keys, as above; rows: of the queries lane_row() and lane_row() + 8. offset: the first query
+// minus the first key.
 template <int n>
 __device__ __forceinline__ void softmax_gradient_of_queries(const Sums<1, n>& scores, Sums<1, n>& dp,
                                                             float scale, const RowStatistics (&rows)[2],

@@ -16,7 +16,7 @@ __global__ void squares_kernel(float* sums, const float* x, int64_t n) {
   float sum = 0;
   for (int64_t first = first_of_thread<kFloats>(); first < n; first += stride) {
     const Piece<kFloats> piece = load_piece(x, first, n);
-    for (int k = 0; k < kFloats; ++k) sum += piece[k] * piece[k];
+    for (const float value : piece.values) sum += value * value;
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;

@@ -10,8 +10,8 @@ constexpr int64_t kLengths[] = {1, 2, 17, 63, 64, 65, 129, 200};
 constexpr int64_t kHeadSizes[] = {32, 64, 80, 96, 128};
 constexpr int64_t kBatch = 2, kHeads = 3;
 
-// Where heads lie in a packed (B, T, 3C) buffer that is a view into something wider: there are NaNs between its
-// rows and between its sequences.
+// Where heads lie in a packed (B, T, 3C) buffer that is a view into something wider: there are NaNs between
+// its rows and between its sequences.
 struct Layout {
   int64_t T, hs;
   int64_t start = 0;  // of the first row, in elements: 1 is an address that no wide load takes
@@ -158,8 +158,9 @@ class FlashAttentionTest : public OnEveryDevice {
   }
 };
 
-// bf16: the results are rounded once, to 2^-9 of their value; probabilities and gradients of scores may be rounded
-// on their way into a product, and y is read back rounded, each 2^-9 of its own and partly cancelling.
+// bf16: the results are rounded once, to 2^-9 of their value; probabilities and gradients of scores may be
+// rounded on their way into a product, and y is read back rounded, each 2^-9 of its own and partly
+// cancelling.
 constexpr double kForward = 3e-6, kBackward = 3e-6, kForwardBf16 = 0x1p-8, kBackwardBf16 = 0x1p-8;
 
 TEST(AttentionOracle, BackwardAgreesWithFiniteDifferences) {
@@ -218,8 +219,8 @@ TEST_P(FlashAttentionTest, ScoresUpToAHundredAgreeWithTheDoubleOracle) {
   expect_agreement(Inputs<bf16>(layout, 8), kForwardBf16, kBackwardBf16);
 }
 
-// Scores around -300, whose exponentials are 0 in float. Before they are scaled they are -2400, which floats next to
-// one another there are 2e-4 apart.
+// Scores around -300, whose exponentials are 0 in float. Before they are scaled they are -2400, which floats
+// next to one another there are 2e-4 apart.
 template <class E>
 Inputs<E> very_negative(const Layout& layout) {
   Inputs<E> in(layout);

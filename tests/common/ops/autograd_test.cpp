@@ -281,6 +281,69 @@ TEST_P(AutogradTest, EveryThreadHasATapeOfItsOwn) {
   loss.backward();
 }
 
+// Notes what it is told.
+struct Listener : BackwardObserver {
+  bool begin() override {
+    ++begins;
+    return interested;
+  }
+  void leaf_done(Variable& leaf) override { done.push_back(&leaf); }
+  void end() override { ++ends; }
+
+  bool interested = true;
+  int begins = 0, ends = 0;
+  std::vector<const Variable*> done;
+};
+using Observe = Setting<BackwardObserver*, &Context::backward_observer>;
+
+TEST_P(AutogradTest, TheObserverIsToldOfEachLeafAfterItsLastGradient) {
+  struct : Listener {
+    void leaf_done(Variable& leaf) override {
+      Listener::leaf_done(leaf);
+      const Tensor grad = leaf.grad;
+      values.push_back(grad.to_vector<float>());
+    }
+    std::vector<std::vector<float>> values;
+  } listener;
+  const Observe observe(&listener);
+  const Tensor first = leaf({4, 4}), tied = leaf({4, 4}, 2), last = leaf({4, 4}, 3);
+  // `tied` is used by the first node and by the third, and twice by that.
+  const Tensor x = matmul(tied, first);
+  const Tensor y = gelu(matmul(matmul(tied, tied), x));
+  sum(matmul(y, last)).backward();
+  EXPECT_EQ(listener.done, (std::vector<const Variable*>{last.variable().get(), tied.variable().get(),
+                                                         first.variable().get()}));
+  EXPECT_EQ(listener.values, (std::vector{last.grad().to_vector<float>(), tied.grad().to_vector<float>(),
+                                          first.grad().to_vector<float>()}));
+  EXPECT_EQ(listener.begins, 1);
+  EXPECT_EQ(listener.ends, 1);
+}
+
+TEST_P(AutogradTest, TheObserverIsToldOfLeavesThatNoGradientReaches) {
+  Listener listener;
+  const Observe observe(&listener);
+  const Tensor w = leaf({4, 4}), aside = leaf({4, 4}, 2);
+  const Tensor unused = matmul(aside, w);
+  sum(w).backward();
+  ASSERT_EQ(listener.done.size(), 2u);
+  EXPECT_EQ(listener.done[1], w.variable().get());  // `unused` might have added to it
+  EXPECT_FALSE(aside.grad().defined());
+}
+
+TEST_P(AutogradTest, AnObserverWithoutInterestIsToldNothing) {
+  Listener listener;
+  listener.interested = false;
+  const Tensor w = leaf({4, 4});
+  {
+    const Observe observe(&listener);
+    sum(w).backward();
+  }
+  sum(w).backward();  // unobserved
+  EXPECT_EQ(listener.begins, 1);
+  EXPECT_EQ(listener.ends, 0);
+  EXPECT_TRUE(listener.done.empty());
+}
+
 INSTANTIATE_ON_EVERY_DEVICE(AutogradTest);
 
 }  // namespace

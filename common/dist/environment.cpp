@@ -1,0 +1,52 @@
+#include "common/dist/environment.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+
+#include "common/base/error.h"
+
+namespace gpt2::dist {
+namespace {
+
+int number(const char* name, int low, int high) {
+  const char* text = std::getenv(name);
+  require(text != nullptr, "RANK and WORLD_SIZE are set, {} is not: start the ranks with torchrun or mpirun",
+          name);
+  const std::string value = text;
+  int result = -1;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
+  require(error == std::errc() && end == value.data() + value.size() && result >= low && result <= high,
+          "{}={}: expected a number from {} to {}", name, value, low, high);
+  return result;
+}
+
+bool started_by_mpi() {
+  // Open MPI's mpirun; MPICH's mpiexec and its kin; Slurm's srun and other launchers that speak PMIx.
+  const auto names = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"};
+  return std::any_of(names.begin(), names.end(),
+                     [](const char* name) { return std::getenv(name) != nullptr; });
+}
+
+}  // namespace
+
+Environment read_environment() {
+  constexpr int kMost = std::numeric_limits<int>::max();
+  Environment environment;
+  if (std::getenv("RANK") != nullptr && std::getenv("WORLD_SIZE") != nullptr) {
+    environment.launcher = Launcher::torchrun;
+    environment.world_size = number("WORLD_SIZE", 1, kMost);
+    environment.rank = number("RANK", 0, environment.world_size - 1);
+    environment.local_rank = number("LOCAL_RANK", 0, environment.world_size - 1);
+    if (environment.world_size == 1) return environment;  // nobody to meet
+    const char* address = std::getenv("MASTER_ADDR");
+    environment.master_port = number("MASTER_PORT", 1, 65535);
+    environment.master_addr = address == nullptr ? "127.0.0.1" : address;
+  } else if (started_by_mpi()) {
+    environment.launcher = Launcher::mpi;
+  }
+  return environment;
+}
+
+}  // namespace gpt2::dist

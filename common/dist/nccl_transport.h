@@ -1,0 +1,23 @@
+// NCCL: carries values between GPUs.
+//
+// since 12_ddp
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/dist/transport.h"
+#include "common/tensor/device.h"
+
+namespace gpt2::dist {
+
+// What all ranks must know to find one another: rank 0 makes it, the others are given it. Fails without NCCL.
+std::vector<char> make_nccl_id();
+size_t nccl_id_bytes();
+
+// Every rank makes one, each for a GPU of its own. All-reduces run on a stream of their own, ordered by events
+// after what was queued before them and before what comes after wait(): nothing waits on the host.
+std::unique_ptr<Transport> make_nccl_transport(Device device, int rank, int world_size,
+                                               const std::vector<char>& id);
+
+}  // namespace gpt2::dist

@@ -1,0 +1,82 @@
+// The processes that train one model together, as torch.distributed's default group.
+//
+//   const dist::ProcessGroup group(options.on());
+//   const Device device = group.device();              // this rank's own GPU, or the CPU
+//   ...
+//   group.all_reduce(std::span(&loss, 1));             // the sum over all ranks
+//
+// Started by mpirun, or with the variables that torchrun sets, this process is one rank of world_size(); otherwise
+// it is alone, and every collective leaves the values as they are. All ranks make the same calls in the same order.
+// While the group lives, a rank that is lost ends all others (common/dist/watchdog.h). One that leaves by an
+// exception takes them along, after its own line on stderr.
+//
+// since 12_ddp
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <span>
+
+#include "common/dist/transport.h"
+#include "common/tensor/tensor.h"
+
+namespace gpt2::dist {
+
+class MpiSession;
+class Watchdog;
+struct Peer;
+struct Environment;
+
+struct GroupOptions {
+  int rendezvous_port = 0;                    // of rank 0 under torchrun; 0: MASTER_PORT + 1
+  std::chrono::milliseconds patience{10000};  // without a sign of life of a rank, before it is lost
+};
+
+class ProcessGroup {
+ public:
+  // Of ranks that compute on `device`. GPUs: each rank takes the one with its local rank. CPUs: each rank takes its
+  // share of the processors as its number of threads, unless OMP_NUM_THREADS says otherwise.
+  explicit ProcessGroup(Device device, const GroupOptions& options = {});
+  ~ProcessGroup();  // waits for the other ranks to get here
+  ProcessGroup(const ProcessGroup&) = delete;
+  ProcessGroup& operator=(const ProcessGroup&) = delete;
+
+  int rank() const { return rank_; }
+  int world_size() const { return world_size_; }
+  int local_rank() const { return local_rank_; }  // among the ranks of this machine
+  bool is_master() const { return rank_ == 0; }   // who logs, and writes checkpoints
+  Device device() const { return device_; }
+
+  // In place, on contiguous float32 tensors on device(); a GPU is not waited for.
+  void all_reduce(const Tensor& x) const;  // the sum over all ranks; the same bits on each, and in every run
+  void broadcast(const Tensor& x) const;   // rank 0's values
+
+  // A few values on the host: losses, counts.
+  void all_reduce(std::span<double> values) const;
+  void barrier() const;  // until all ranks are here
+
+  // The mean over all ranks, while this rank computes on; x is left alone until wait(), or what was queued after it.
+  void start_average(const Tensor& x) const;
+  void wait() const;
+
+ private:
+  void start_with_mpi(const GroupOptions& options);
+  void start_with_torchrun(const Environment& environment, const GroupOptions& options);
+  void connect(std::vector<Peer> peers, const GroupOptions& options);
+  void take_gpu();
+  void abandon();
+  void check(const char* what, const Tensor& x) const;
+
+  int rank_ = 0, world_size_ = 1, local_rank_ = 0;
+  Device device_;
+  int exceptions_;  // in flight when this was made: one more in the destructor is an error that ends this rank
+
+  // Destroyed from the last to the first.
+  std::unique_ptr<MpiSession> mpi_;
+  std::unique_ptr<Transport> transport_;  // null: alone
+  std::atomic<Transport*> watched_ = nullptr;
+  std::unique_ptr<Watchdog> watchdog_;
+};
+
+}  // namespace gpt2::dist

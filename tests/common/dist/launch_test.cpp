@@ -1,0 +1,116 @@
+// Whole runs: how they start, and how they end when a rank is lost.
+#include "tests/common/dist/launch.h"
+
+#include <thread>
+
+#include "tests/common/testing.h"
+
+namespace gpt2::testing {
+namespace {
+
+const std::string kLostRank = GPT2_BIN_DIR "/lost_rank";
+
+class MpiRun : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!have_mpirun()) GTEST_SKIP() << "no MPI, or no mpirun (Debian: libopenmpi-dev openmpi-bin)";
+  }
+};
+
+TEST_F(MpiRun, SharesTheProcessorsAmongItsRanks) {
+  const Ended ended = run_with_mpi(4, kLostRank + " cpu none 0");
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  const int threads = std::max(1, int(std::thread::hardware_concurrency()) / 4);
+  EXPECT_EQ(ended.output, "4 ranks, " + std::to_string(threads) + " threads\n");
+}
+
+TEST_F(MpiRun, EndsWithinSecondsWhenARankIsKilled) {
+  for (const char* rank : {"0", "1", "2"}) {
+    SCOPED_TRACE(rank);
+    const Ended ended = run_with_mpi(3, kLostRank + " cpu kill " + rank);
+    EXPECT_NE(ended.status, 0);
+    EXPECT_LE(ended.seconds, 10);
+    // Our watchdog's line, or mpirun's, whoever is first.
+    EXPECT_GE(ended.count(std::string("lost rank ") + rank) + ended.count("exited on signal 9"), 1)
+        << ended.output;
+  }
+}
+
+TEST_F(MpiRun, EndsWhenARankIsStopped) {
+  for (const char* rank : {"0", "1"}) {
+    SCOPED_TRACE(rank);
+    const Ended ended = run_with_mpi(3, kLostRank + " cpu stop " + rank);
+    EXPECT_NE(ended.status, 0);
+    EXPECT_LE(ended.seconds, 10);
+    EXPECT_EQ(ended.count(std::string("lost rank ") + rank + ": no sign of life for 2"), 1) << ended.output;
+  }
+}
+
+TEST_F(MpiRun, EndsWithTheErrorOfTheRankThatFails) {
+  for (const char* rank : {"0", "2"}) {
+    SCOPED_TRACE(rank);
+    const Ended ended = run_with_mpi(3, kLostRank + " cpu throw " + rank);
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_LE(ended.seconds, 10);
+    EXPECT_EQ(ended.count("lost_rank: a shard is short\n"), 1) << ended.output;
+    EXPECT_EQ(ended.count("lost rank"), 0) << ended.output;
+  }
+}
+
+TEST_F(MpiRun, AnErrorOfAllRanksIsPrintedOnce) {
+  const Ended ended = run_with_mpi(3, kLostRank + " cpu throw -1");
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.count("lost_rank: a shard is short\n"), 1) << ended.output;
+  EXPECT_EQ(ended.count("lost rank"), 0) << ended.output;
+}
+
+// With torchrun's variables: on "GPUs" that are executors, or on real ones where there are three.
+class TorchRun : public ::testing::Test {
+ protected:
+  void SetUp() override {
+#ifndef GPT2_HAVE_NCCL
+    GTEST_SKIP() << "no NCCL in this build";
+#endif
+    setenv("EXECUTOR_DEVICES", "3", 1);
+    if (cuda_device_count() < 3) GTEST_SKIP() << "fewer than three GPUs";
+  }
+  void TearDown() override { unsetenv("EXECUTOR_DEVICES"); }
+};
+
+TEST_F(TorchRun, StartsAndEnds) {
+  const Ended ended = run_with_variables(3, kLostRank + " cuda none 0");
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  EXPECT_EQ(ended.count("3 ranks"), 1) << ended.output;
+}
+
+TEST_F(TorchRun, EndsWithinSecondsWhenARankIsLost) {
+  for (const std::string how : {"kill", "stop"}) {
+    for (const std::string rank : {"0", "1", "2"}) {
+      SCOPED_TRACE(how + " " + rank);
+      const Ended ended = run_with_variables(3, kLostRank + " cuda " + how + " " + rank);
+      EXPECT_NE(ended.status, 0);
+      EXPECT_LE(ended.seconds, 10);
+      EXPECT_EQ(ended.count("lost rank " + rank), 1) << ended.output;
+    }
+  }
+}
+
+TEST_F(TorchRun, EndsWithTheErrorOfTheRankThatFails) {
+  for (const std::string rank : {"0", "2", "-1"}) {
+    SCOPED_TRACE(rank);
+    const Ended ended = run_with_variables(3, kLostRank + " cuda throw " + rank);
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_LE(ended.seconds, 10);
+    EXPECT_EQ(ended.count("lost_rank: a shard is short\n"), 1) << ended.output;
+    EXPECT_EQ(ended.count("lost rank"), 0) << ended.output;
+  }
+}
+
+TEST(TorchVariables, OnTheCpuNameMpirun) {
+  const Ended ended = run_with_variables(2, kLostRank + " cpu none 0");
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.count("start them with mpirun -n 2"), 2) << ended.output;  // two ranks that never met
+}
+
+}  // namespace
+}  // namespace gpt2::testing

@@ -1,0 +1,192 @@
+#include "common/dist/process_group.h"
+
+#include <thread>
+
+#include "common/dist/ddp.h"
+#include "common/dist/environment.h"
+#include "common/dist/peers.h"
+#include "common/nn/layers.h"
+#include "common/optim/adamw.h"
+#include "tests/common/files.h"
+#include "tests/common/testing.h"
+
+namespace gpt2::testing {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The environment without what launchers set, plus `variables`.
+class EnvironmentTest : public ::testing::Test {
+ protected:
+  void SetUp() override { clear(); }
+  void TearDown() override { clear(); }
+
+  dist::Environment with(const std::vector<std::pair<const char*, const char*>>& variables) {
+    clear();
+    for (const auto& [name, value] : variables) setenv(name, value, 1);
+    return dist::read_environment();
+  }
+
+ private:
+  static void clear() {
+    for (const char* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT",
+                             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) {
+      unsetenv(name);
+    }
+  }
+};
+
+TEST_F(EnvironmentTest, TellsTheLauncher) {
+  EXPECT_EQ(with({}).launcher, dist::Launcher::none);
+  EXPECT_EQ(with({{"RANK", "1"}}).launcher, dist::Launcher::none);  // somebody else's
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) {
+    EXPECT_EQ(with({{name, "2"}}).launcher, dist::Launcher::mpi) << name;
+  }
+  const dist::Environment torchrun = with({{"RANK", "5"},
+                                           {"WORLD_SIZE", "8"},
+                                           {"LOCAL_RANK", "1"},
+                                           {"MASTER_ADDR", "node7"},
+                                           {"MASTER_PORT", "29500"},
+                                           {"PMIX_RANK", "0"}});
+  EXPECT_EQ(torchrun.launcher, dist::Launcher::torchrun);
+  EXPECT_EQ(torchrun.rank, 5);
+  EXPECT_EQ(torchrun.world_size, 8);
+  EXPECT_EQ(torchrun.local_rank, 1);
+  EXPECT_EQ(torchrun.master_addr, "node7");
+  EXPECT_EQ(torchrun.master_port, 29500);
+}
+
+TEST_F(EnvironmentTest, NamesTheVariableThatMakesNoSense) {
+  EXPECT_ERROR(with({{"RANK", "x"}, {"WORLD_SIZE", "2"}}), "RANK=x: expected a number from 0 to 1");
+  EXPECT_ERROR(with({{"RANK", "2"}, {"WORLD_SIZE", "2"}}), "RANK=2: expected a number from 0 to 1");
+  EXPECT_ERROR(with({{"RANK", "0"}, {"WORLD_SIZE", "0"}}), "WORLD_SIZE=0");
+  EXPECT_ERROR(with({{"RANK", "0"}, {"WORLD_SIZE", "2"}}), "LOCAL_RANK is not");
+  EXPECT_ERROR(with({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "0"}}), "MASTER_PORT is not");
+}
+
+TEST_F(EnvironmentTest, RanksOnTheCpuWantMpirun) {
+  setenv("RANK", "0", 1);
+  setenv("WORLD_SIZE", "2", 1);
+  setenv("LOCAL_RANK", "0", 1);
+  setenv("MASTER_PORT", "29500", 1);
+  EXPECT_ERROR(dist::ProcessGroup(kCpu), "start them with mpirun -n 2");
+}
+
+TEST_F(EnvironmentTest, AloneCollectivesLeaveTheValues) {
+  const dist::ProcessGroup group(kCpu);
+  EXPECT_EQ(group.rank(), 0);
+  EXPECT_EQ(group.world_size(), 1);
+  EXPECT_TRUE(group.is_master());
+  EXPECT_EQ(group.device(), kCpu);
+  const std::vector<float> values = uniform(10, -1, 1);
+  const Tensor x = from_vector(values, {10});
+  group.all_reduce(x);
+  group.broadcast(x);
+  group.start_average(x);
+  group.wait();
+  group.barrier();
+  EXPECT_EQ(x.to_vector<float>(), values);
+  double loss = 3;
+  group.all_reduce(std::span(&loss, 1));
+  EXPECT_EQ(loss, 3);
+}
+
+// ---- how ranks meet
+
+TEST(Peers, MeetAndShareWhatRank0Has) {
+  const dist::Socket listener = dist::Socket::listen(0, true);
+  std::vector<int> got(3);
+  std::vector<std::thread> others;
+  for (int rank = 1; rank < 3; ++rank) {
+    others.emplace_back([&, rank] {
+      const dist::Peers peers = dist::meet("localhost", listener.port(), rank, 3);
+      dist::broadcast(peers, rank, &got[size_t(rank)], sizeof(int));
+    });
+  }
+  const dist::Peers peers = dist::meet(listener, 3);
+  got[0] = 42;
+  dist::broadcast(peers, 0, got.data(), sizeof(int));
+  for (std::thread& thread : others) thread.join();
+  EXPECT_EQ(got, (std::vector{42, 42, 42}));
+}
+
+TEST(Peers, WhoeverElseComesIsIgnored) {
+  const dist::Socket listener = dist::Socket::listen(0, true);
+  std::thread other([&] {
+    const dist::Socket stranger = dist::Socket::connect("localhost", listener.port());
+    EXPECT_TRUE(stranger.send("GET / HTTP/1.1\r\n\r\n", 18));
+    dist::meet("localhost", listener.port(), 1, 2);
+  });
+  EXPECT_EQ(dist::meet(listener, 2).size(), 1u);
+  other.join();
+}
+
+TEST(Peers, SayWhatIsMissing) {
+  const dist::Socket listener = dist::Socket::listen(0, true);
+  EXPECT_ERROR(dist::meet(listener, 3, milliseconds(10)), "1 of 3 ranks came to port");
+  const int free_port = dist::Socket::listen(0, true).port();
+  EXPECT_ERROR(dist::meet("localhost", free_port, 2, 3, milliseconds(10)),
+               "rank 2: no answer from rank 0 at");
+  EXPECT_FALSE(dist::Socket::listen(listener.port(), true).defined());  // taken
+}
+
+TEST(Peers, OfAnotherRunAreAnError) {
+  const dist::Socket listener = dist::Socket::listen(0, true);
+  std::thread other([&] { dist::meet("localhost", listener.port(), 3, 4); });
+  EXPECT_ERROR(dist::meet(listener, 2), "rank 3 of 4 came to port");
+  other.join();
+}
+
+// ---- buckets
+
+struct Layers : nn::Module {
+  nn::Linear a{this, "a", 8, 16}, b{this, "b", 16, 8}, c{this, "c", 8, 8};
+};
+
+std::vector<Tensor> parameters_of(const nn::Module& model) {
+  std::vector<Tensor> parameters;
+  for (const auto& [name, tensor] : model.named_parameters()) parameters.push_back(*tensor);
+  return parameters;
+}
+
+TEST(Buckets, CoverTheBlockWithoutOverlap) {
+  Layers model;
+  model.to(kCpu);
+  const auto parameters = parameters_of(model);
+  const int64_t elements = int64_t(parameters[0].storage()->bytes() / sizeof(float));
+  for (const int64_t bytes : {1, 800, 1100, 1 << 20}) {
+    SCOPED_TRACE(bytes);
+    int64_t end = 0;
+    size_t leaves = 0;
+    for (const dist::Bucket& bucket : dist::make_buckets(parameters, bytes)) {
+      EXPECT_EQ(bucket.begin, end);
+      EXPECT_GT(bucket.end, bucket.begin);
+      end = bucket.end;
+      leaves += bucket.leaves.size();
+    }
+    EXPECT_EQ(end, elements);
+    EXPECT_EQ(leaves, 6u);
+  }
+}
+
+TEST(Buckets, HoldAsMuchAsTheyMayAndKeepVectorsApart) {
+  Layers model;  // matrices of 128, 128 and 64 floats, vectors of 16, 8 and 8
+  model.to(kCpu);
+  const auto sizes = [&](int64_t bytes) {
+    std::vector<size_t> sizes;
+    for (const auto& bucket : dist::make_buckets(parameters_of(model), bytes))
+      sizes.push_back(bucket.leaves.size());
+    return sizes;
+  };
+  EXPECT_EQ(sizes(1), (std::vector<size_t>{1, 1, 1, 1, 1, 1}));
+  EXPECT_EQ(sizes(256 * 4), (std::vector<size_t>{2, 1, 3}));
+  EXPECT_EQ(sizes(1 << 20), (std::vector<size_t>{3, 3}));
+}
+
+TEST(Buckets, WantOneBlock) {
+  const Layers model;
+  EXPECT_ERROR(dist::make_buckets(parameters_of(model), 1), "call model.to(device) first");
+}
+
+}  // namespace
+}  // namespace gpt2::testing
