@@ -70,7 +70,8 @@ class Arrays {
   std::vector<std::unique_ptr<Storage>> owned_;
 };
 
-// What is run, the floats (two bf16 are one) that it has to read and write at least, and its multiplications and additions.
+// What is run, the floats (two bf16 are one) that it has to read and write at least, and its multiplications
+// and additions.
 struct Work {
   std::function<void()> run;
   int64_t floats_moved = 0;

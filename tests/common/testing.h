@@ -121,8 +121,8 @@ std::vector<float> representable(const std::vector<float>& values) {
   return as<float>(as<T>(values));
 }
 
-// What the one rounding of a result to T adds to its error, relative to the largest value: half of the last of
-// bf16's 8 bits. A float's own rounding is part of every tolerance.
+// What the one rounding of a result to T adds to its error, relative to the largest value: half of the last
+// of bf16's 8 bits. A float's own rounding is part of every tolerance.
 template <class T>
 inline constexpr double kRounding = std::is_same_v<T, bf16> ? 1.0 / 256 : 0;
 

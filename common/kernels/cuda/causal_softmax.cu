@@ -5,8 +5,8 @@
 namespace gpt2::cuda {
 namespace {
 
-// One warp per row, which goes through its visible part twice: at most a few KB, so that the second time it comes
-// from the multiprocessor's cache. Matrices are blocks in x, and their rows in y, the longest first.
+// One warp per row, which goes through its visible part twice: at most a few KB, so that the second time it
+// comes from the multiprocessor's cache. Matrices are blocks in x, and their rows in y, the longest first.
 constexpr int kWarps = 8;
 constexpr int kLoadsAtOnce = 4;
 

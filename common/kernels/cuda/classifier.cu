@@ -9,8 +9,8 @@ namespace {
 constexpr int kMaxThreads = 512;
 constexpr int kLoadsAtOnce = 4;
 
-// One block per row, which reads it once: the logits are the largest tensor of the model, and four loads are in
-// flight before the first is used.
+// One block per row, which reads it once: the logits are the largest tensor of the model, and four loads are
+// in flight before the first is used.
 template <class T>
 __global__ void classifier_forward_kernel(float* losses, float* largest, float* log_sum, const T* logits,
                                           const int32_t* targets, int64_t V, int64_t Vp) {

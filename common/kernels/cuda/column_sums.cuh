@@ -1,9 +1,9 @@
 // Sums over the rows of a matrix, column by column, in an order that depends on the shape alone.
 //
-// A block adds up 128 columns of a chunk of rows: lane l of each of its 8 warps holds columns 4l to 4l + 3, and
-// warp w adds rows w, w + 8, w + 16 ... of the chunk. Then the warps' sums are added in order. Where there are
-// too few columns to fill a GPU, the rows are cut into several chunks, whose sums are again rows of a matrix:
-// few enough to be added by a second, small launch. No atomics: the same input gives the same bits.
+// A block adds up 128 columns of a chunk of rows: lane l of each of its 8 warps holds columns 4l to 4l + 3,
+// and warp w adds rows w, w + 8, w + 16 ... of the chunk. Then the warps' sums are added in order. Where
+// there are too few columns to fill a GPU, the rows are cut into several chunks, whose sums are again rows of
+// a matrix: few enough to be added by a second, small launch. No atomics: the same input gives the same bits.
 //
 // since 04_overfit
 #pragma once

@@ -24,9 +24,9 @@ __device__ void copy_values(Y* y, const X* x) {
   }
 }
 
-// Threads in x go through the two inner dimensions, so one division each finds their place; blocks in y and z go
-// through the outer ones. Neighbouring threads write neighbours of the last dimension: where x runs the other way
-// (a transposed matrix), reads are one value a line.
+// Threads in x go through the two inner dimensions, so one division each finds their place; blocks in y and z
+// go through the outer ones. Neighbouring threads write neighbours of the last dimension: where x runs the
+// other way (a transposed matrix), reads are one value a line.
 template <int N, class Y, class X>
 __global__ void copy_strided_kernel(Y* y, const X* x, Layout layout) {
   const int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;

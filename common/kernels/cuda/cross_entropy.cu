@@ -9,8 +9,8 @@ namespace {
 constexpr int kMaxThreads = 512;
 constexpr int kLoadsAtOnce = 4;
 
-// One block per row, which reads it once: at 50257 columns the logits are the largest tensor of the model, and
-// four loads are in flight before the first is used.
+// One block per row, which reads it once: at 50257 columns the logits are the largest tensor of the model,
+// and four loads are in flight before the first is used.
 __global__ void cross_entropy_forward_kernel(float* losses, float* log_sum_exp, const float* logits,
                                              const int32_t* targets, int64_t V) {
   const int64_t row = blockIdx.x, stride = int64_t{blockDim.x} * kFloats;

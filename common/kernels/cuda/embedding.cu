@@ -13,14 +13,14 @@ __global__ void embedding_forward_kernel(float* y, const float* table, const int
   }
 }
 
-// The backward pass sums rows of dy that have the same id, in the order of the rows, without atomics. Each block
-// owns a slice of the ids (those that leave its number when divided by the number of slices) and one column a
-// thread; their sums lie in shared memory. It goes through all ids, a tile at a time, and adds the rows whose
-// ids are its own. Slices are interleaved, because frequent tokens have neighbouring ids.
+// The backward pass sums rows of dy that have the same id, in the order of the rows, without atomics. Each
+// block owns a slice of the ids (those that leave its number when divided by the number of slices) and one
+// column a thread; their sums lie in shared memory. It goes through all ids, a tile at a time, and adds the
+// rows whose ids are its own. Slices are interleaved, because frequent tokens have neighbouring ids.
 //
-// For 16,384 rows of 768 in a vocabulary of 50257, 6,144 blocks read the 64 KB of ids each, from the L2 cache,
-// beside 50 MB of dy and the table itself. A token's rows are added one after another, eight loads in flight:
-// one that is 5% of the text takes its blocks some 0.1 ms, while the others work on.
+// For 16,384 rows of 768 in a vocabulary of 50257, 6,144 blocks read the 64 KB of ids each, from the L2
+// cache, beside 50 MB of dy and the table itself. A token's rows are added one after another, eight loads in
+// flight: one that is 5% of the text takes its blocks some 0.1 ms, while the others work on.
 constexpr int kSums = 32;    // ids of a block; 32 KB of sums
 constexpr int kTile = 1024;  // ids looked at between two barriers
 constexpr int kRowsAtOnce = 8;

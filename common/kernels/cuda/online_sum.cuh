@@ -1,5 +1,5 @@
-// Largest value and sum of exponentials in one pass over the data (Milakov & Gimelshein 2018, algorithm 3): when
-// a larger value comes, what has been summed so far is scaled down to it.
+// Largest value and sum of exponentials in one pass over the data (Milakov & Gimelshein 2018, algorithm 3):
+// when a larger value comes, what has been summed so far is scaled down to it.
 //
 // since 01_module
 #pragma once
@@ -39,7 +39,8 @@ struct OnlineSum {
   }
 
  private:
-  // exp(value - largest) in two thirds of expf's instructions: at 2 bytes a value, memory does not wait for more.
+  // exp(value - largest) in two thirds of expf's instructions: at 2 bytes a value, memory does not wait for
+  // more.
   __device__ float exp_below(float value) const {
     constexpr float kLog2E = 1.44269504f;
     return exp2f((value - largest) * kLog2E);

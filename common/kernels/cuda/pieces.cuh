@@ -1,12 +1,12 @@
 // Reading and writing in pieces of up to 16 bytes, wherever a row begins and ends, whatever type it has.
 //
-// Memory moves at full speed only 16 bytes a thread at a time, from 16-byte aligned addresses. But tensors may
-// be views that begin anywhere, and a row of 50257 floats is aligned in one row of four. So every kernel reads
-// and writes through these two functions: one instruction where a piece is whole and aligned, value by value
-// where it is not. A kernel has one version, and only ragged rows pay for being ragged.
+// Memory moves at full speed only 16 bytes a thread at a time, from 16-byte aligned addresses. But tensors
+// may be views that begin anywhere, and a row of 50257 floats is aligned in one row of four. So every kernel
+// reads and writes through these two functions: one instruction where a piece is whole and aligned, value by
+// value where it is not. A kernel has one version, and only ragged rows pay for being ragged.
 //
-// What a thread computes is a Piece, floats in registers. What it loads may be bf16, and stays as it came until it
-// is used: a load that has to be taken apart at once is waited for before the next one starts.
+// What a thread computes is a Piece, floats in registers. What it loads may be bf16, and stays as it came
+// until it is used: a load that has to be taken apart at once is waited for before the next one starts.
 //
 // since 01_module; bf16 since 06_bf16
 #pragma once
@@ -27,8 +27,9 @@ struct alignas(16) Piece {
   __device__ const float& operator[](int k) const { return values[k]; }
 };
 
-// Values a thread owns in a kernel that reads and writes these types: 16 bytes of the widest. That is 8 bf16, but
-// 4 beside floats: 16 bytes of float and 8 of bf16, so that every instruction of a warp covers whole lines.
+// Values a thread owns in a kernel that reads and writes these types: 16 bytes of the widest. That is 8 bf16,
+// but 4 beside floats: 16 bytes of float and 8 of bf16, so that every instruction of a warp covers whole
+// lines.
 template <class... T>
 inline constexpr int kPiece = 16 / int(std::max({sizeof(T)...}));
 inline constexpr int kFloats = kPiece<float>;
@@ -118,7 +119,8 @@ __device__ Values<T, kPiece<T>> load_piece(const T* row, int64_t first, int64_t 
 }
 
 // Writes the values that lie inside the row. __stcg is one instruction, whatever the compiler knows about the
-// pointer (nvcc 13 makes four of an assignment here and there), and leaves the first-level cache to what is read.
+// pointer (nvcc 13 makes four of an assignment here and there), and leaves the first-level cache to what is
+// read.
 template <class T, int N>
 __device__ void store_piece(T* row, int64_t first, int64_t n, const Piece<N>& piece) {
   if (is_whole<N>(row, first, n)) {
@@ -135,14 +137,15 @@ __device__ void store_piece(T* row, int64_t first, int64_t n, const Piece<N>& pi
   }
 }
 
-// 0 to -(N - 1): where the aligned piece of N begins that holds row[0]. A thread that counts from here finds whole
-// pieces in every row, except at its two ends.
+// 0 to -(N - 1): where the aligned piece of N begins that holds row[0]. A thread that counts from here finds
+// whole pieces in every row, except at its two ends.
 template <int N, class T>
 __device__ int64_t first_aligned(const T* row) {
   return -int64_t(reinterpret_cast<uintptr_t>(row) % (N * sizeof(T)) / sizeof(T));
 }
 
-// The index of the first value of this thread's piece, in kernels that give each thread one piece of n values.
+// The index of the first value of this thread's piece, in kernels that give each thread one piece of n
+// values.
 template <int N>
 __device__ int64_t first_of_thread() {
   return (blockIdx.x * int64_t{blockDim.x} + threadIdx.x) * N;

@@ -1,7 +1,8 @@
 // Kernels in which a warp owns a row: all reductions are shuffles, without a barrier.
 //
-// The row is read from memory once, into shared memory, four values a lane at a time; a lane reads there only what
-// it has written itself, so that not even the warp has to wait for its lanes. C = 768 is six pieces a lane.
+// The row is read from memory once, into shared memory, four values a lane at a time; a lane reads there only
+// what it has written itself, so that not even the warp has to wait for its lanes. C = 768 is six pieces a
+// lane.
 //
 // since 01_module
 #pragma once
@@ -68,7 +69,8 @@ __device__ void store_normalized(Y* y, const float* kept, const RowMoments& row,
   }
 }
 
-// The gradient that goes back through a row's normalisation, in two steps: means over the row, then its values.
+// The gradient that goes back through a row's normalisation, in two steps: means over the row, then its
+// values.
 struct RowGradient {
   RowMoments row;
   float mean_g, mean_g_x_hat;  // g = dy * weight, x_hat = (x - mean) * rstd

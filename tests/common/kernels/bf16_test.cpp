@@ -28,8 +28,8 @@ double nearest_in_double(float x) {
   return std::abs(nearest) >= std::ldexp(1.0, 128) ? std::copysign(INFINITY, nearest) : nearest;
 }
 
-// Every 4093rd float, NaNs, both infinities and subnormals among them, and all that lie half-way between two bf16,
-// with their neighbours.
+// Every 4093rd float, NaNs, both infinities and subnormals among them, and all that lie half-way between two
+// bf16, with their neighbours.
 std::vector<float> hard_floats() {
   std::vector<float> floats;
   for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 4093) {

@@ -69,7 +69,8 @@ TEST_P(CausalSoftmaxTest, BackwardAgreesWithTheDoubleOracleAndReadsNothingBehind
       const auto dy = representable<E>(uniform(kMatrices * T * T, -1, 1, 2));
       const auto dx = backward<E>(y, behind_the_mask(dy, T, NAN), T);
       const Values expected = oracle::causal_softmax_backward(to_double(y), to_double(dy), kScale, T);
-      // Rows of bf16 probabilities add up to 1 within their rounding only; the oracle's Jacobian has sum(y) = 1.
+      // Rows of bf16 probabilities add up to 1 within their rounding only; the oracle's Jacobian has sum(y) =
+      // 1.
       EXPECT_LE(max_relative_error(dx, expected), 3e-6 + 2 * kRounding<E>) << T;
       EXPECT_EQ(dx, behind_the_mask(dx, T, 0)) << T;
     }

@@ -26,8 +26,8 @@ std::vector<Y> copied(size_t y_size, const std::vector<X>& x, const Dims4& shape
   return y;
 }
 
-// Checks a copy between arrays of y_size and x_size values, from each type to each; what the strides step over
-// must stay as it was.
+// Checks a copy between arrays of y_size and x_size values, from each type to each; what the strides step
+// over must stay as it was.
 void expect_copies(Device device, int64_t y_size, int64_t x_size, const Dims4& shape, const Dims4& y_strides,
                    const Dims4& x_strides) {
   for_float_and_bf16([&](auto x_type) {

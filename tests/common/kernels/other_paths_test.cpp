@@ -1,5 +1,6 @@
-// Sizes and places at which kernels go another way than in their own tests: lists longer than a tile, rows longer
-// than the shared memory, more rows than one chunk or one grid, memory that begins between two 16-byte pieces.
+// Sizes and places at which kernels go another way than in their own tests: lists longer than a tile, rows
+// longer than the shared memory, more rows than one chunk or one grid, memory that begins between two 16-byte
+// pieces.
 #include <algorithm>
 
 #include "common/kernels/add.h"
@@ -47,7 +48,8 @@ Statistics statistics(const float* row, int64_t C) {
   return {mean, 1 / std::sqrt(squares / double(C) + double(kEps))};
 }
 
-// 13,000 floats are more than the 48 KB of shared memory that a block has without asking, two rows of 6,500 too.
+// 13,000 floats are more than the 48 KB of shared memory that a block has without asking, two rows of 6,500
+// too.
 TEST_P(OtherPathsTest, LayerNormOfLongRows) {
   for (const int64_t C : {1600, 3072, 6500, 13000}) {
     const int64_t rows = 9;
@@ -156,7 +158,7 @@ TEST_P(OtherPathsTest, MemoryMayBeginAnywhere) {
     const Values in(x.begin() + from, x.end());
     DeviceArray<float> input(device(), x), y(device(), n + to), weight(device(), ones), bias(device(), ones);
     DeviceArray<float> mean(device(), rows), rstd(device(), rows);
-    const auto error = [&](const Values& expected) {
+    const auto error = [&, to = to](const Values& expected) {
       const std::vector<float> all = y.to_host();
       return max_relative_error(std::vector<float>(all.begin() + to, all.end()), expected);
     };
