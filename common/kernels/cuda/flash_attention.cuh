@@ -60,7 +60,6 @@ template <int hs, int rows>
 __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& head, int64_t t0, int64_t T,
                                            bool is_aligned) {
   constexpr int kPieces = hs / 8;  // of 16 bytes, in a row
-#pragma unroll
   for (int piece = threadIdx.x; piece < rows * kPieces; piece += kAttentionThreads) {
     const int row = piece / kPieces, col = piece % kPieces * 8;
     const bool inside = t0 + row < T;
@@ -74,6 +73,23 @@ __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& h
     }
   }
 }
+
+// Rows of two matrices that a block goes through, keys and values, say: a pair of tiles in use, one on its way.
+template <int hs, int rows>
+struct TilePairs {
+  static constexpr int kSize = kTileSize<hs, 4 * rows>;
+  bf16* shared;
+
+  __device__ __forceinline__ bf16* first(int buffer) const {
+    return shared + buffer * kTileSize<hs, 2 * rows>;
+  }
+  __device__ __forceinline__ bf16* second(int buffer) const { return first(buffer) + kTileSize<hs, rows>; }
+  __device__ __forceinline__ void start(int buffer, const Head<const bf16>& a, const Head<const bf16>& b,
+                                        int64_t t0, int64_t T, bool is_aligned) const {
+    start_tile<hs, rows>(first(buffer), a, t0, T, is_aligned);
+    start_tile<hs, rows>(second(buffer), b, t0, T, is_aligned);
+  }
+};
 
 // ---- fragments and products (mma.cuh)
 

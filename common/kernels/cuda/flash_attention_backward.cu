@@ -64,63 +64,57 @@ __device__ __forceinline__ void softmax_gradient_of_keys(Sums<1, n>& scores, Sum
   }
 }
 
-// Two tiles of queries and of their gradients, with the statistics of their rows: one in use, one on its way.
+// Tiles of queries and of their gradients, with the statistics of their rows.
 template <int hs>
 struct QueryTiles {
   static constexpr int kRows = kStreamed<hs>, kStatistics = kRows * sizeof(RowStatistics) / sizeof(bf16);
-  static constexpr int kSize = kTileSize<hs, 2 * kRows> + kStatistics;
-  bf16* shared;
+  static constexpr int kSize = TilePairs<hs, kRows>::kSize + 2 * kStatistics;
+  TilePairs<hs, kRows> tiles;
 
-  __device__ bf16* q(int buffer) const { return shared + buffer * kSize; }
-  __device__ bf16* dy(int buffer) const { return q(buffer) + kTileSize<hs, kRows>; }
-  __device__ RowStatistics* rows(int buffer) const {
-    return reinterpret_cast<RowStatistics*>(q(buffer) + kTileSize<hs, 2 * kRows>);
+  __device__ __forceinline__ RowStatistics* rows(int buffer) const {
+    bf16* behind_tiles = tiles.shared + tiles.kSize;
+    return reinterpret_cast<RowStatistics*>(behind_tiles + buffer * kStatistics);
+  }
+  __device__ __forceinline__ void start(int buffer, const Backward& p, int64_t head, int64_t i0) const {
+    const int64_t T = p.shape.T;
+    const Head<const bf16> q(p.q, p.shape, head), dy(p.dy, p.shape, head);
+    tiles.start(buffer, q, dy, i0, T, p.is_aligned);
+    if (threadIdx.x < kRows / 2) {  // two rows are 16 bytes
+      const RowStatistics* from = p.rows + head * padded_rows(T) + i0 + 2 * threadIdx.x;
+      start_copy_16_bytes(rows(buffer) + 2 * threadIdx.x, from, true);
+    }
   }
 };
-
-template <int hs>
-__device__ __forceinline__ void start_queries(const QueryTiles<hs>& tiles, int buffer, const Backward& p,
-                                              int64_t head, int64_t i0) {
-  constexpr int kRows = kStreamed<hs>;
-  const int64_t T = p.shape.T;
-  start_tile<hs, kRows>(tiles.q(buffer), Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
-  start_tile<hs, kRows>(tiles.dy(buffer), Head<const bf16>(p.dy, p.shape, head), i0, T, p.is_aligned);
-  if (threadIdx.x < kRows / 2) {  // two rows are 16 bytes
-    const RowStatistics* from = p.rows + head * padded_rows(T) + i0 + 2 * threadIdx.x;
-    start_copy_16_bytes(tiles.rows(buffer) + 2 * threadIdx.x, from, true);
-  }
-}
 
 template <int hs>
 __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_keys_kernel(Backward p) {
   GPU_DYNAMIC_SHARED(bf16, shared);
   bf16 *const k_tile = shared, *const v_tile = k_tile + kTileSize<hs, kOwned>;
-  const QueryTiles<hs> queries{v_tile + kTileSize<hs, kOwned>};
-  const int64_t T = p.shape.T, tiles = ceil_div(T, kOwned);
-  const int64_t head = blockIdx.x / tiles,
-                j0 = blockIdx.x % tiles * kOwned;  // the first keys have most to do
-
+  const QueryTiles<hs> queries{{v_tile + kTileSize<hs, kOwned>}};
+  const int64_t T = p.shape.T, tiles = ceil_div(T, kOwned), head = blockIdx.x / tiles;
+  const int64_t j0 = blockIdx.x % tiles * kOwned;  // the first keys have most to do
   start_tile<hs, kOwned>(k_tile, Head<const bf16>(p.k, p.shape, head), j0, T, p.is_aligned);
   start_tile<hs, kOwned>(v_tile, Head<const bf16>(p.v, p.shape, head), j0, T, p.is_aligned);
-  start_queries(queries, 0, p, head, j0);
+  queries.start(0, p, head, j0);
   wait_for_copies();
   __syncthreads();
+
   const int first_row = threadIdx.x / kWarp * 16;  // of the warp, in the block's tile
   bf16 *const k_rows = k_tile + first_row * kTileStride<hs>, *const v_rows =
                                                                  v_tile + first_row * kTileStride<hs>;
-  const auto k = owned_fragments<hs>(k_rows), v = owned_fragments<hs>(v_rows);
-  Sums<1, hs / 8> dk, dv;
-
+  const auto k = owned_fragments<hs>(k_rows);
+  const SharedFragments<hs> v{v_rows};  // beside k, dk and dv there are no registers left
   const int64_t warp_j0 = j0 + first_row;
+  Sums<1, hs / 8> dk, dv;
   for (int64_t i0 = j0, buffer = 0; i0 < T; i0 += kStreamed<hs>, buffer ^= 1) {
     wait_for_copies();
     __syncthreads();  // this tile is here, and nobody reads the other one any more
-    if (i0 + kStreamed<hs> < T) start_queries(queries, buffer ^ 1, p, head, i0 + kStreamed<hs>);
+    if (i0 + kStreamed<hs> < T) queries.start(buffer ^ 1, p, head, i0 + kStreamed<hs>);
     for (int first = 0; first < kStreamed<hs>; first += kAtOnce) {
       const int offset = int(warp_j0 - i0) - first;  // from the first query to the first key
       if (offset >= kAtOnce) continue;               // all of these queries are before the warp's keys
-      const bf16* q = queries.q(buffer) + first * kTileStride<hs>;
-      const bf16* dy = queries.dy(buffer) + first * kTileStride<hs>;
+      const bf16* q = queries.tiles.first(buffer) + first * kTileStride<hs>;
+      const bf16* dy = queries.tiles.second(buffer) + first * kTileStride<hs>;
       Sums<1, kAtOnce / 8> scores, dp;
       multiply_transposed<hs>(scores, k, q);
       multiply_transposed<hs>(dp, v, dy);
@@ -158,21 +152,16 @@ template <int hs>
 __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_queries_kernel(Backward p) {
   GPU_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_tile = shared, *const dy_tile = q_tile + kTileSize<hs, kOwned>;
-  bf16* const key_tiles = dy_tile + kTileSize<hs, kOwned>;  // twice: keys, then values
+  const TilePairs<hs, kStreamed<hs>> keys{dy_tile + kTileSize<hs, kOwned>};
   const int64_t T = p.shape.T, tiles = ceil_div(T, kOwned), head = blockIdx.x / tiles;
   const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kOwned;  // the last queries have most to do
-  const Head<const bf16> k(p.k, p.shape, head), v(p.v, p.shape, head);
-  const auto start_keys = [&](int buffer, int64_t j0) {
-    bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kStreamed<hs>>;
-    start_tile<hs, kStreamed<hs>>(tile, k, j0, T, p.is_aligned);
-    start_tile<hs, kStreamed<hs>>(tile + kTileSize<hs, kStreamed<hs>>, v, j0, T, p.is_aligned);
-  };
-
+  const Head<const bf16> k_head(p.k, p.shape, head), v_head(p.v, p.shape, head);
   start_tile<hs, kOwned>(q_tile, Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
   start_tile<hs, kOwned>(dy_tile, Head<const bf16>(p.dy, p.shape, head), i0, T, p.is_aligned);
-  start_keys(0, 0);
+  keys.start(0, k_head, v_head, 0, T, p.is_aligned);
   wait_for_copies();
   __syncthreads();
+
   const int first_row = threadIdx.x / kWarp * 16;  // of the warp, in the block's tile
   bf16* const q_rows = q_tile + first_row * kTileStride<hs>;
   const auto q = owned_fragments<hs>(q_rows), dy = owned_fragments<hs>(dy_tile + first_row * kTileStride<hs>);
@@ -180,19 +169,17 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_queri
   const RowStatistics* const statistics = p.rows + head * padded_rows(T) + warp_i0 + lane_row();
   const RowStatistics rows[2] = {statistics[0], statistics[8]};
   Sums<1, hs / 8> dq;
-
   for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kStreamed<hs>, buffer ^= 1) {
     wait_for_copies();
     __syncthreads();  // this tile is here, and nobody reads the other one any more
-    if (j0 + kStreamed<hs> < end) start_keys(buffer ^ 1, j0 + kStreamed<hs>);
+    if (j0 + kStreamed<hs> < end) keys.start(buffer ^ 1, k_head, v_head, j0 + kStreamed<hs>, T, p.is_aligned);
     for (int first = 0; first < kStreamed<hs>; first += kAtOnce) {
       const int offset = int(warp_i0 - j0) - first;  // from the first key to the first query
       if (offset <= -16) break;                      // all of these keys are after the warp's queries
-      const bf16* k = key_tiles + buffer * kTileSize<hs, 2 * kStreamed<hs>> + first * kTileStride<hs>;
-      const bf16* v = k + kTileSize<hs, kStreamed<hs>>;
+      const bf16* k = keys.first(buffer) + first * kTileStride<hs>;
       Sums<1, kAtOnce / 8> scores, dp;
       multiply_transposed<hs>(scores, q, k);
-      multiply_transposed<hs>(dp, dy, v);
+      multiply_transposed<hs>(dp, dy, keys.second(buffer) + first * kTileStride<hs>);
       softmax_gradient_of_queries(scores, dp, p.shape.scale * kLog2E, rows, offset);
       multiply<hs>(dq, rounded_fragments(dp), k);
     }
@@ -228,10 +215,11 @@ __global__ void row_statistics_kernel(RowStatistics* rows, const float* log_sum_
 template <int hs>
 void launch_backward(Stream stream, const Backward& p) {
   const int64_t blocks = p.shape.B * p.shape.heads * ceil_div(p.shape.T, kOwned);
-  const size_t tiles = (kTileSize<hs, 2 * kOwned> + 2 * QueryTiles<hs>::kSize) * sizeof(bf16);
-  launch(backward_keys_kernel<hs>, blocks, kAttentionThreads, tiles, stream, p);
-  const size_t key_tiles = kTileSize<hs, 2 * kOwned + 4 * kStreamed<hs>> * sizeof(bf16);
-  launch(backward_queries_kernel<hs>, blocks, kAttentionThreads, key_tiles, stream, p);
+  constexpr int kOwnedSize = kTileSize<hs, 2 * kOwned>, kKeysSize = TilePairs<hs, kStreamed<hs>>::kSize;
+  launch(backward_keys_kernel<hs>, blocks, kAttentionThreads,
+         (kOwnedSize + QueryTiles<hs>::kSize) * sizeof(bf16), stream, p);
+  launch(backward_queries_kernel<hs>, blocks, kAttentionThreads, (kOwnedSize + kKeysSize) * sizeof(bf16),
+         stream, p);
 }
 
 }  // namespace

@@ -87,6 +87,17 @@ struct OnlineRows {
       }
     }
   }
+
+  // After finish, for the warp's rows from t0 on.
+  __device__ __forceinline__ void store_log_sum_exp(float* to, int64_t t0, int64_t T) const {
+    if (lane_col() != 0) return;
+    for (int i = 0; i < m; ++i) {
+      for (int half = 0; half < 2; ++half) {
+        const int64_t t = t0 + 16 * i + 8 * half + lane_row();
+        if (t < T) to[t] = (largest[i][half] * scale + log2f(sum[i][half])) / kLog2E;
+      }
+    }
+  }
 };
 
 // Hides the keys after each query; offset: the first query minus the first key.
@@ -109,58 +120,41 @@ template <int hs>
 __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(Forward p) {
   constexpr int m = kOwned<hs>;
   GPU_DYNAMIC_SHARED(bf16, shared);
-  bf16* const q_tile = shared;
-  bf16* const key_tiles = q_tile + kTileSize<hs, kQueries<hs>>;  // twice: keys, then values
-  const int64_t T = p.shape.T, tiles = ceil_div(T, kQueries<hs>);
-  const int64_t head = blockIdx.x / tiles;
+  const TilePairs<hs, kKeys> keys{shared + kTileSize<hs, kQueries<hs>>};
+  const int64_t T = p.shape.T, tiles = ceil_div(T, kQueries<hs>), head = blockIdx.x / tiles;
   const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kQueries<hs>;  // the last queries have most to do
-  const Head<const bf16> k(p.k, p.shape, head), v(p.v, p.shape, head);
-  const auto start_keys = [&](int buffer, int64_t j0) {
-    bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
-    start_tile<hs, kKeys>(tile, k, j0, T, p.is_aligned);
-    start_tile<hs, kKeys>(tile + kTileSize<hs, kKeys>, v, j0, T, p.is_aligned);
-  };
-
-  start_tile<hs, kQueries<hs>>(q_tile, Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
-  start_keys(0, 0);
+  const Head<const bf16> q(p.q, p.shape, head), k(p.k, p.shape, head), v(p.v, p.shape, head);
+  start_tile<hs, kQueries<hs>>(shared, q, i0, T, p.is_aligned);
+  keys.start(0, k, v, 0, T, p.is_aligned);
   wait_for_copies();
   __syncthreads();
+
   const int first_row = threadIdx.x / kWarp * 16 * m;  // of the warp, in the block's tile
-  const Fragments<m, hs / 16> q = load_fragments<m, hs>(q_tile + first_row * kTileStride<hs>);
+  const int64_t warp_i0 = i0 + first_row, end = min(i0 + kQueries<hs>, T);
+  bf16* const warp_tile = shared + first_row * kTileStride<hs>;
+  const Fragments<m, hs / 16> queries = load_fragments<m, hs>(warp_tile);
   Sums<m, hs / 8> y;
   OnlineRows<m> rows(p.shape.scale * kLog2E);
-
-  const int64_t end = min(i0 + kQueries<hs>, T), warp_i0 = i0 + first_row;
   for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kKeys, buffer ^= 1) {
     wait_for_copies();
     __syncthreads();  // this tile is here, and nobody reads the other one any more
-    if (j0 + kKeys < end) start_keys(buffer ^ 1, j0 + kKeys);
+    if (j0 + kKeys < end) keys.start(buffer ^ 1, k, v, j0 + kKeys, T, p.is_aligned);
     if (j0 >= warp_i0 + 16 * m) continue;  // all of it after the warp's queries
-    const bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
     Sums<m, kKeys / 8> scores;
-    multiply_transposed<hs>(scores, q, tile);
+    multiply_transposed<hs>(scores, queries, keys.first(buffer));
     if (j0 + kKeys - 1 > warp_i0) mask_future(scores, int(warp_i0 - j0));
     rows.update(scores, y);
-    multiply<hs>(y, rounded_fragments(scores), tile + kTileSize<hs, kKeys>);
+    multiply<hs>(y, rounded_fragments(scores), keys.second(buffer));
   }
-
   rows.finish(y);
-  for (int i = 0; i < m; ++i) {
-    for (int half = 0; half < 2; ++half) {
-      const int64_t row = warp_i0 + 16 * i + 8 * half + lane_row();
-      if (lane_col() == 0 && row < T) {
-        p.log_sum_exp[head * T + row] = rows.largest[i][half] * p.shape.scale + logf(rows.sum[i][half]);
-      }
-    }
-  }
-  store_rows<hs, m>(Head<bf16>(p.y, p.shape, head), y, 1, q_tile + first_row * kTileStride<hs>, warp_i0, T,
-                    p.is_aligned);
+  rows.store_log_sum_exp(p.log_sum_exp + head * T, warp_i0, T);
+  store_rows<hs, m>(Head<bf16>(p.y, p.shape, head), y, 1, warp_tile, warp_i0, T, p.is_aligned);
 }
 
 template <int hs>
 void launch_forward(Stream stream, const Forward& p) {
   const int64_t blocks = p.shape.B * p.shape.heads * ceil_div(p.shape.T, kQueries<hs>);
-  const size_t shared_bytes = kTileSize<hs, kQueries<hs> + 4 * kKeys> * sizeof(bf16);
+  const size_t shared_bytes = (kTileSize<hs, kQueries<hs>> + TilePairs<hs, kKeys>::kSize) * sizeof(bf16);
   launch(forward_kernel<hs>, blocks, kAttentionThreads, shared_bytes, stream, p);
 }
 

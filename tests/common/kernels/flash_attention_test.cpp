@@ -6,7 +6,7 @@
 namespace gpt2::testing {
 namespace {
 
-constexpr int64_t kLengths[] = {1, 2, 17, 63, 64, 65, 129, 200};
+constexpr int64_t kLengths[] = {1, 2, 17, 63, 64, 65, 129, 300};
 constexpr int64_t kHeadSizes[] = {32, 64, 80, 96, 128};
 constexpr int64_t kBatch = 2, kHeads = 3;
 
