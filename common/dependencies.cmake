@@ -30,8 +30,11 @@ else()
 endif()
 
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(PNG)             # without it the picture of the position embeddings is not written
-find_package(dnnl CONFIG)     # without it matrix products on the CPU are plain loops
+find_package(PNG)                # without it the picture of the position embeddings is not written
+find_package(ZLIB)               # without it no .gz is read
+find_library(ZSTD_LIBRARY zstd)  # without it no .zst is read
+find_path(ZSTD_INCLUDE_DIR zstd.h)
+find_package(dnnl CONFIG)        # without it matrix products on the CPU are plain loops
 if(NOT dnnl_FOUND)
   message(WARNING "oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
 endif()
@@ -51,13 +54,15 @@ if(GPT2_CUDA)
   endif()
 endif()
 
-# cuDNN and its C++ front end, for attention on a GPU: the library beside the toolkit, the headers from the system,
-# from Python's nvidia-cudnn-frontend or from GitHub. From 1.19 on the headers want libcuda, which is missing where
-# there is no driver. Without all that a GPU has our own kernels alone.
+# cuDNN and its C++ front end, for attention on a GPU: the library beside the toolkit, the headers from the
+# system, from Python's nvidia-cudnn-frontend or from GitHub. From 1.19 on the headers want libcuda, which is
+# missing where there is no driver. Without all that a GPU has our own kernels alone.
 set(CUDNN_FRONTEND_VERSION 1.18.0)
 
 function(find_cudnn_frontend)
-  set(ask "import site; print(';'.join(p + '/include' for p in site.getsitepackages() + [site.getusersitepackages()]))")
+  string(CONCAT ask "import site\n"
+                    "folders = site.getsitepackages() + [site.getusersitepackages()]\n"
+                    "print(';'.join(folder + '/include' for folder in folders))")
   execute_process(COMMAND python3 -c "${ask}" OUTPUT_VARIABLE python_includes OUTPUT_STRIP_TRAILING_WHITESPACE
                   ERROR_QUIET)
   find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${python_includes})
@@ -68,8 +73,8 @@ function(find_cudnn_frontend)
   execute_process(COMMAND git ls-remote --exit-code ${url} v${CUDNN_FRONTEND_VERSION} TIMEOUT 20
                   RESULT_VARIABLE unreachable OUTPUT_QUIET ERROR_QUIET)
   if(FETCHCONTENT_SOURCE_DIR_CUDNN_FRONTEND OR unreachable STREQUAL 0)
-    FetchContent_Declare(cudnn_frontend GIT_REPOSITORY ${url} GIT_TAG v${CUDNN_FRONTEND_VERSION} GIT_SHALLOW ON
-                         SOURCE_SUBDIR include)  # headers alone: nothing is built
+    FetchContent_Declare(cudnn_frontend GIT_REPOSITORY ${url} GIT_TAG v${CUDNN_FRONTEND_VERSION}
+                         GIT_SHALLOW ON SOURCE_SUBDIR include)  # headers alone: nothing is built
     FetchContent_MakeAvailable(cudnn_frontend)
     set(CUDNN_FRONTEND_INCLUDE_DIR ${cudnn_frontend_SOURCE_DIR}/include CACHE PATH "" FORCE)
   endif()

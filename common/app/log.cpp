@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -84,15 +85,24 @@ void Log::print_counts() const {
 }
 
 void Log::step(const StepRecord& record) {
+  require(
+      std::isfinite(record.loss) && std::isfinite(record.norm.value_or(0)),
+      "step {}: loss {}, norm of the gradients {}: not finite; try a lower learning rate or another --seed",
+      record.step, record.loss, record.norm.value_or(0));
   steps_.push_back(record);
   counts_ = std::exchange(context().counts, {});
   const double tokens_per_sec = double(record.tokens) / (record.ms / 1000);
-  fmt::print("step {:4} | loss: {:.6f} | dt: {:.2f}ms | tok/sec: {:.2f}\n", record.step, record.loss,
-             record.ms, tokens_per_sec);
+  nlohmann::ordered_json fields = {{"step", record.step}, {"loss", record.loss}};
+  std::string recipe;  // the video prints it from 10_adamw on
+  if (record.lr && record.norm) {
+    fields.update({{"lr", *record.lr}, {"norm", *record.norm}});
+    recipe = fmt::format(" | lr {:.4e} | norm: {:.4f}", *record.lr, *record.norm);
+  }
+  fields.update({{"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
+  fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}\n", record.step, record.loss,
+             recipe, record.ms, tokens_per_sec);
   std::fflush(stdout);
-  event(
-      "step",
-      {{"step", record.step}, {"loss", record.loss}, {"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
+  event("step", fields);
 }
 
 }  // namespace gpt2::app

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "common/app/options.h"
@@ -20,8 +21,9 @@ namespace gpt2::app {
 struct StepRecord {
   int64_t step = 0;
   double loss = 0;
-  double ms = 0;       // wall time of the step
-  int64_t tokens = 0;  // tokens it trained on
+  std::optional<double> lr = {}, norm = {};  // learning rate, norm of the gradients: since 10_adamw
+  double ms = 0;                             // wall time of the step
+  int64_t tokens = 0;                        // tokens it trained on
 };
 
 // The most memory in use at any time so far, in bytes: all of the process on the CPU, the tensors on a GPU.

@@ -105,6 +105,14 @@ AttentionKernels attention_kernels(const std::string& name, Device device, DType
   return name != "own" && obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own;
 }
 
+int64_t micro_batches(const Options& options, int64_t total_batch, int64_t tokens_of_micro_batch) {
+  const int64_t total = total_batch > 0 ? total_batch : options.model == "tiny" ? 3072 : 524288;
+  require(total % tokens_of_micro_batch == 0,
+          "--total-batch {}: not a multiple of the {} tokens of a micro-batch (--batch times --seq)", total,
+          tokens_of_micro_batch);
+  return total / tokens_of_micro_batch;
+}
+
 MatmulPrecision matmul_precision(const std::string& name) {
   return name == "highest" ? MatmulPrecision::highest
          : name == "high"  ? MatmulPrecision::high

@@ -56,6 +56,9 @@ DType autocast_dtype(const std::string& name, Device device);
 // What --attention says; by default cuDNN's kernels where there are any. Fails if they are asked for and absent.
 AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype);
 
+// How many micro-batches make up the tokens of --total-batch (0: tiny 3072, else 524288). Fails unless a whole number.
+int64_t micro_batches(const Options& options, int64_t total_batch, int64_t tokens_of_micro_batch);
+
 // What --matmul-precision says.
 MatmulPrecision matmul_precision(const std::string& name);
 

@@ -57,6 +57,11 @@ void CommandLine::add(const std::string& flag, double& value, double low, double
   app_.add_option(flag, value, help)->check(CLI::Range(low, high))->check(is_number);
 }
 
+void CommandLine::add_values(const std::string& name, std::vector<std::string>& values,
+                             const std::string& help) {
+  app_.add_option(name, values, help)->required()->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void CommandLine::parse() {
   try {
     app_.parse(argc_, argv_);
@@ -75,8 +80,8 @@ void CommandLine::parse() {
 namespace {
 
 // Starts this program anew with OpenMP told to spin for microseconds, not for milliseconds, before a waiting
-// thread sleeps. On a virtual machine, or on one with other work, a spinning thread takes the processor from the
-// thread it waits for: a step of the tiny model was seen to take twenty times as long. libgomp reads its
+// thread sleeps. On a virtual machine, or on one with other work, a spinning thread takes the processor from
+// the thread it waits for: a step of the tiny model was seen to take twenty times as long. libgomp reads its
 // environment before main(), hence the second start; whoever sets one of the variables is left alone.
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
@@ -84,14 +89,18 @@ void limit_spinning(char** argv) {
   execv("/proc/self/exe", argv);  // returns only if there is no /proc: then it stays as it is
 }
 
-// oneDNN takes its packing buffers from malloc, call by call: keep them, rather than have the kernel clear new
-// pages each time.
+// oneDNN takes its packing buffers from malloc, call by call: keep them, rather than have the kernel clear
+// new pages each time.
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
 }  // namespace
+
+void speak_only_if(bool is_master) {
+  if (!is_master) require(std::freopen("/dev/null", "w", stdout) != nullptr, "cannot open /dev/null");
+}
 
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body) {
   limit_spinning(argv);

@@ -32,7 +32,11 @@ class CommandLine {
   void add(const std::string& flag, int64_t& value, int64_t low, int64_t high, const std::string& help);
   void add(const std::string& flag, double& value, double low, double high, const std::string& help);
 
-  // Reads the arguments. Fails on an unknown flag or a value out of range, naming both; --help ends the program.
+  // Declares what stands without a flag: one value or more, `name` in the help.   since 13_fineweb
+  void add_values(const std::string& name, std::vector<std::string>& values, const std::string& help);
+
+  // Reads the arguments. Fails on an unknown flag or a value out of range, naming both; --help ends the
+  // program.
   void parse();
 
   const std::string& program() const { return program_; }
@@ -43,6 +47,9 @@ class CommandLine {
   char** argv_;
   CLI::App app_;
 };
+
+// Lets this process print on the terminal, or not: of many ranks one speaks. Errors are printed by all.
+void speak_only_if(bool is_master);
 
 // Runs `body`, prints what it throws as one line on stderr, after the program's name, and returns main's exit
 // status: 0, or 1 after an error.

@@ -57,6 +57,44 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+RandomAccessFile::RandomAccessFile(std::string path) : path_(std::move(path)) {
+  Descriptor file{open_to_read(path_)};
+  struct stat info {};
+  require(::fstat(file.value, &info) == 0, "{}: cannot examine: {}", path_, std::strerror(errno));
+  require(S_ISREG(info.st_mode), "{}: not a regular file", path_);
+  size_ = info.st_size;
+  descriptor_ = std::exchange(file.value, -1);
+}
+
+RandomAccessFile::~RandomAccessFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+RandomAccessFile::RandomAccessFile(RandomAccessFile&& other) noexcept
+    : path_(std::move(other.path_)), size_(other.size_), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+RandomAccessFile& RandomAccessFile::operator=(RandomAccessFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(size_, other.size_);
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+void RandomAccessFile::read(int64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pread(descriptor_, bytes.data(), bytes.size(), offset);
+    if (n < 0 && errno == EINTR) continue;
+    require(n >= 0, "{}: cannot read: {}", path_, std::strerror(errno));
+    require(n > 0, "{}: ends at byte {}, while it is read; it had {} bytes before", path_, offset, size_);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+    offset += n;
+  }
+}
+
+void RandomAccessFile::will_need(int64_t offset, int64_t size) const {
+  ::posix_fadvise(descriptor_, offset, size, POSIX_FADV_WILLNEED);  // advice: it may fail
+}
+
 std::string read_text_file(const std::string& path, int64_t max_bytes) {
   const Descriptor file{open_to_read(path)};
   std::string text;

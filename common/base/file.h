@@ -1,4 +1,5 @@
-// Files: a read-only mapping, a small text file read whole, and a write that either happens or does not.
+// Files: a read-only mapping, reads at any place, a small text file read whole, and a write that either
+// happens or does not.
 //
 // Every error names the path and the system's reason. A file is never written in place: the bytes go to
 // a temporary name in the same folder, are synced, and take the final name in one rename, so that a
@@ -31,6 +32,31 @@ class MappedFile {
  private:
   std::string path_;
   std::span<const std::byte> bytes_;
+};
+
+// A regular file that is read at any place, for as long as the object lives. Other than a mapping it may
+// shrink meanwhile: the read that no longer finds its bytes is an Error, not the end of the program.
+// since 13_fineweb
+class RandomAccessFile {
+ public:
+  explicit RandomAccessFile(std::string path);
+  ~RandomAccessFile();
+  RandomAccessFile(RandomAccessFile&& other) noexcept;
+  RandomAccessFile& operator=(RandomAccessFile&& other) noexcept;
+
+  const std::string& path() const { return path_; }
+  int64_t size() const { return size_; }  // when it was opened
+
+  // Fills `bytes` with what stands at `offset`.
+  void read(int64_t offset, std::span<std::byte> bytes) const;
+
+  // Says that `size` bytes at `offset` are read soon: the system fetches them meanwhile.
+  void will_need(int64_t offset, int64_t size) const;
+
+ private:
+  std::string path_;
+  int64_t size_ = 0;
+  int descriptor_ = -1;
 };
 
 // The whole file as text; an error if it is larger than `max_bytes` (a configuration is not).

@@ -39,29 +39,29 @@ class HeaderParser {
  public:
   HeaderParser(std::string_view text, const std::string& where) : rest_(text), where_(where) {}
 
-  NpyArray parse() {
+  NpyHeader parse() {
     bool has_order = false, has_shape = false;
     expect('{');
     while (!accept('}')) {
       const std::string_view key = string();
       expect(':');
-      if (key == "descr" && array_.descr.empty()) {
-        array_.descr = descr();
+      if (key == "descr" && header_.descr.empty()) {
+        header_.descr = descr();
       } else if (key == "fortran_order" && !has_order) {
         has_order = true;
         require(word() == "False", "{}: fortran_order is not False; save it with np.ascontiguousarray",
                 where_);
       } else if (key == "shape" && !has_shape) {
         has_shape = true;
-        array_.shape = shape();
+        header_.shape = shape();
       } else {
         malformed();
       }
       if (!accept(',') && !next_is('}')) malformed();
     }
     skip_space();
-    if (array_.descr.empty() || !has_order || !has_shape || !rest_.empty()) malformed();
-    return array_;
+    if (header_.descr.empty() || !has_order || !has_shape || !rest_.empty()) malformed();
+    return header_;
   }
 
  private:
@@ -130,7 +130,7 @@ class HeaderParser {
 
   std::string_view rest_;
   const std::string& where_;
-  NpyArray array_;
+  NpyHeader header_;
 };
 
 // nullopt if the product overflows.
@@ -143,23 +143,28 @@ std::optional<int64_t> byte_count(const std::vector<int64_t>& shape, size_t byte
 
 }  // namespace
 
-NpyArray parse_npy(std::span<const std::byte> file, const std::string& where) {
-  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+NpyHeader parse_npy_header(std::span<const std::byte> beginning, int64_t file_size,
+                           const std::string& where) {
+  const std::string_view text(reinterpret_cast<const char*>(beginning.data()), beginning.size());
   require(text.starts_with(kMagic), "{}: not a .npy file (its first bytes are not \\x93NUMPY)", where);
-  require(file.size() >= kPreamble, "{}: the file ends within its header; save it again", where);
-  const int major = std::to_integer<int>(file[6]), minor = std::to_integer<int>(file[7]);
+  require(text.size() >= kPreamble, "{}: the file ends within its header; save it again", where);
+  const int major = static_cast<unsigned char>(text[6]), minor = static_cast<unsigned char>(text[7]);
   require(major == 1 && minor == 0, "{}: .npy version {}.{}; only 1.0 is read", where, major, minor);
   uint16_t length;
-  std::memcpy(&length, &file[8], sizeof length);
-  require(file.size() >= kPreamble + length, "{}: the file ends within its header; save it again", where);
+  std::memcpy(&length, &text[8], sizeof length);
+  require(text.size() >= kPreamble + length, "{}: the file ends within its header; save it again", where);
 
-  NpyArray array = HeaderParser(text.substr(kPreamble, length), where).parse();
-  array.bytes = file.subspan(kPreamble + length);
-  const auto size = byte_count(array.shape, bytes_of(array.descr));
-  require(size == static_cast<int64_t>(array.bytes.size()),
+  NpyHeader header = HeaderParser(text.substr(kPreamble, length), where).parse();
+  header.size = static_cast<int64_t>(kPreamble) + length;
+  require(byte_count(header.shape, bytes_of(header.descr)) == file_size - header.size,
           "{}: {} bytes of values do not fill shape ({}) of {}; the file is damaged, save it again", where,
-          array.bytes.size(), fmt::join(array.shape, ", "), array.descr);
-  return array;
+          file_size - header.size, fmt::join(header.shape, ", "), header.descr);
+  return header;
+}
+
+NpyArray parse_npy(std::span<const std::byte> file, const std::string& where) {
+  NpyHeader header = parse_npy_header(file, static_cast<int64_t>(file.size()), where);
+  return {std::move(header.descr), std::move(header.shape), file.subspan(static_cast<size_t>(header.size))};
 }
 
 template <class T>

@@ -23,6 +23,19 @@ struct NpyArray {
   std::span<const std::byte> bytes;  // within the file, not aligned to anything
 };
 
+struct NpyHeader {
+  std::string descr;
+  std::vector<int64_t> shape;
+  int64_t size = 0;  // bytes before the first value
+};
+
+// More than a version 1.0 header can have.
+inline constexpr int64_t kMaxNpyHeader = 10 + 65535;
+
+// The header of a file of `file_size` bytes that begins with these (all of it, or kMaxNpyHeader); errors
+// begin with `where`. The file has as many values as the shape says.
+NpyHeader parse_npy_header(std::span<const std::byte> beginning, int64_t file_size, const std::string& where);
+
 // The array in a whole file's bytes, which must outlive it; errors begin with `where`.
 NpyArray parse_npy(std::span<const std::byte> file, const std::string& where);
 

@@ -13,16 +13,14 @@ namespace cpu {
 // y[m, i, j] = j <= i ? x[m, i, j] : masked; y, x: (matrices, positions, positions); y may be x. `masked` is -inf in the
 // forward pass and 0 in the backward pass, where masked entries have no gradient.
 template <class T>
-void causal_mask(Stream stream, T* y, const T* x, float masked, int64_t matrices,
-                 int64_t positions);
+void causal_mask(Stream stream, T* y, const T* x, float masked, int64_t matrices, int64_t positions);
 
 }  // namespace cpu
 
 namespace cuda {
 
 template <class T>
-void causal_mask(Stream stream, T* y, const T* x, float masked, int64_t matrices,
-                 int64_t positions);
+void causal_mask(Stream stream, T* y, const T* x, float masked, int64_t matrices, int64_t positions);
 
 }  // namespace cuda
 }  // namespace gpt2

@@ -15,7 +15,8 @@ namespace cpu {
 
 // y, x: (matrices, positions, positions); scale is positive; y may be x.
 template <class T>
-void causal_softmax_forward(Stream stream, T* y, const T* x, float scale, int64_t matrices, int64_t positions);
+void causal_softmax_forward(Stream stream, T* y, const T* x, float scale, int64_t matrices,
+                            int64_t positions);
 
 // dx = scale * y * (dy - sum(y * dy)), row by row, 0 right of the diagonal; dx may be dy.
 template <class T>
@@ -27,7 +28,8 @@ void causal_softmax_backward(Stream stream, T* dx, const T* y, const T* dy, floa
 namespace cuda {
 
 template <class T>
-void causal_softmax_forward(Stream stream, T* y, const T* x, float scale, int64_t matrices, int64_t positions);
+void causal_softmax_forward(Stream stream, T* y, const T* x, float scale, int64_t matrices,
+                            int64_t positions);
 template <class T>
 void causal_softmax_backward(Stream stream, T* dx, const T* y, const T* dy, float scale, int64_t matrices,
                              int64_t positions);

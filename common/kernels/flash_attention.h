@@ -1,13 +1,14 @@
 // Causal attention without its T x T matrix (Dao 2023, FlashAttention-2):
 //   y = softmax over j <= i of (scale * q_i . k_j) v
-// A tile of queries meets the keys tile by tile; largest score and sum of exponentials are kept up to date as in
-// online softmax (Milakov & Gimelshein 2018), and what has been added so far is scaled to them. The backward pass
-// computes the scores again from q, k and the log-sum-exp of each row. Memory grows with T, not with T^2.
+// A tile of queries meets the keys tile by tile; largest score and sum of exponentials are kept up to date as
+// in online softmax (Milakov & Gimelshein 2018), and what has been added so far is scaled to them. The
+// backward pass computes the scores again from q, k and the log-sum-exp of each row. Memory grows with T, not
+// with T^2.
 //
 // q, k, v and their gradients are read and written in place in the packed (B, T, 3C) buffer, whose heads are
-// strides; nothing is permuted or copied. T: float or bf16; scores, sums and gradients add up in float, and so do
-// gradients that several tiles contribute to, in an order that depends on the shape alone: the same input gives
-// the same bits. Any number of positions; head sizes: see flash_attention_supports.
+// strides; nothing is permuted or copied. T: float or bf16; scores, sums and gradients add up in float, and
+// so do gradients that several tiles contribute to, in an order that depends on the shape alone: the same
+// input gives the same bits. Any number of positions; head sizes: see flash_attention_supports.
 //
 // since 08_flash_attention
 #pragma once

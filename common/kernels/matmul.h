@@ -77,7 +77,7 @@ struct Matmul {
   const void* bias = nullptr;  // (N) of C's type, added to every row of every C; none if null
   MatmulPrecision precision = MatmulPrecision::highest;  // of float operands
   Epilogue epilogue = Epilogue::none;
-  void* aux = nullptr;  // (M, N) of C's type, contiguous
+  void* aux = nullptr;  // (M, N) of C's type, contiguous; does not overlap C
 };
 
 // The sums are added in an order that depends on shapes and thread count alone: the same call gives

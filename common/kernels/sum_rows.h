@@ -17,8 +17,7 @@ int64_t sum_rows_workspace(int64_t rows, int64_t cols);
 // y[j] = beta * y[j] + sum_i x[i, j]; x: (rows, cols), y: (cols). With beta 0, y is not read. The order of
 // additions depends on the shape alone: the same input gives the same bits.
 template <class X>
-void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols,
-              float beta);
+void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols, float beta);
 
 }  // namespace cpu
 
@@ -26,8 +25,7 @@ namespace cuda {
 
 int64_t sum_rows_workspace(int64_t rows, int64_t cols);
 template <class X>
-void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols,
-              float beta);
+void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols, float beta);
 
 }  // namespace cuda
 }  // namespace gpt2

@@ -5,6 +5,7 @@
 
 #include "common/kernels/add.h"
 #include "common/kernels/fill.h"
+#include "common/ops/autocast.h"
 #include "common/ops/dispatch.h"
 
 namespace gpt2 {
@@ -148,7 +149,7 @@ void Tensor::backward() const {
       on_tape(variable_),
       "backward: the graph of this tensor is gone, since a backward() before has freed it; run the forward "
       "pass again");
-  variable_->grad = ones(device()).as_strided(shape_, strides_, 0);
+  variable_->grad = cast(ones(device()), dtype_).as_strided(shape_, strides_, 0);
   const NoGrad no_grad;  // gradients of gradients are not recorded
   auto& nodes = context().tape->nodes;
   LeafUses leaf_uses(nodes);

@@ -26,8 +26,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& targets) {
   require(targets.numel() == rows, "cross_entropy: logits are {} but targets {}", to_string(input.shape()),
           to_string(targets.shape()));
   const Device device = input.device();
-  const Tensor logits = input.to(DType::f32).contiguous(), ids = targets.contiguous(), losses = empty({rows}, device),
-               log_sum_exp = empty({rows}, device);
+  const Tensor logits = input.to(DType::f32).contiguous(), ids = targets.contiguous(),
+               losses = empty({rows}, device), log_sum_exp = empty({rows}, device);
   Tensor loss = empty({}, device);
   DISPATCH(device, cross_entropy_forward, loss.data<float>(), losses.data<float>(), log_sum_exp.data<float>(),
            logits.data<float>(), ids.data<int32_t>(), rows, V);

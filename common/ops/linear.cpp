@@ -1,8 +1,8 @@
+#include "common/ops/linear.h"
 #include "common/kernels/matmul.h"
 #include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
-#include "common/ops/linear.h"
 #include "common/ops/ops.h"
 #include "common/ops/row_sum.h"
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
-#include "common/ops/autocast.h"
 #include "common/ops/linear.h"
 #include "common/ops/ops.h"
 
@@ -21,6 +21,7 @@ MatrixView matrix_view(const Tensor& x) {
 
 // c = a b. A result with transposed strides is computed as its transpose, b^T a^T.
 void multiply(const Tensor& c, const Tensor& a, const Tensor& b) {
+  require(a.dtype() == b.dtype(), "matmul: a is {} but b is {}", to_string(a.dtype()), to_string(b.dtype()));
   Matmul product{matrix_view(a), matrix_view(b), matrix_view(c)};
   product.precision = context().matmul_precision;
   if (c.dim() == 4) product.batch[0] = c.size(0);

@@ -91,7 +91,8 @@ bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t
 }
 
 // The gradient of what was split, from those of its parts: where nothing depends on a part, zeros.
-Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype, int64_t parts, int64_t dim) {
+Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype, int64_t parts,
+              int64_t dim) {
   const int64_t length = shape[size_t(dim)] / parts;
   const Shape strides = contiguous_strides(shape);
   if (lie_packed(g, strides, parts, dim, length)) {
@@ -166,9 +167,10 @@ std::vector<Tensor> split(const Tensor& x, int64_t parts, int64_t dim) {
           parts);
   std::vector<Tensor> y;
   for (int64_t i = 0; i < parts; ++i) y.push_back(part(x, dim, i * length, length));
-  record({x}, std::span(y), [shape = x.shape(), device = x.device(), dtype = x.dtype(), parts, dim](Gradients& g) {
-    g.add(0, joined(g, shape, device, dtype, parts, dim));
-  });
+  record({x}, std::span(y),
+         [shape = x.shape(), device = x.device(), dtype = x.dtype(), parts, dim](Gradients& g) {
+           g.add(0, joined(g, shape, device, dtype, parts, dim));
+         });
   return y;
 }
 

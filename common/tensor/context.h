@@ -25,7 +25,7 @@ struct CastCache;        // common/ops/autocast.h
 struct Context {
   bool grad_enabled = true;
   std::shared_ptr<Tape> tape;  // made by the first op that records itself
-  BackwardObserver* backward_observer = nullptr;
+  BackwardObserver* backward_observer = nullptr;  // is told when gradients are final: since 12_ddp
   MatmulPrecision matmul_precision = MatmulPrecision::highest;
   bool tune_matmul = false;
   AttentionKernels attention = AttentionKernels::own;
@@ -63,8 +63,8 @@ struct NoGrad : Setting<bool, &Context::grad_enabled> {
 // How float32 matrix products multiply: const Precision precision(MatmulPrecision::high);
 using Precision = Setting<MatmulPrecision, &Context::matmul_precision>;
 
-// Whether a matrix product of a new shape tries the algorithms of a GPU's library and keeps the fastest. Without it
-// takes the library's first suggestion, whose bits are the same every time.
+// Whether a matrix product of a new shape tries the algorithms of a GPU's library and keeps the fastest; otherwise
+// it takes the library's first suggestion, whose bits are the same every time.
 using MatmulTuning = Setting<bool, &Context::tune_matmul>;
 
 // Whose kernels scaled_dot_product_attention uses on a GPU.

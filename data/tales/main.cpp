@@ -1,4 +1,5 @@
 // Writes the embedded corpus to the standard output: tales [--bytes N] [--seed N]
+// Or stories to be ended, in the format of HellaSwag: tales --hellaswag N [--seed N]
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -8,6 +9,7 @@
 
 #include "common/app/program.h"
 #include "common/base/error.h"
+#include "data/tales/endings.h"
 #include "data/tales/tales.h"
 
 using namespace gpt2;
@@ -31,17 +33,28 @@ static void write_stream(uint64_t bytes, uint64_t seed) {
   }
 }
 
+static void write_endings(int64_t items, uint64_t seed) {
+  Endings endings(seed);
+  for (int64_t i = 0; i < items; ++i) {
+    if (!write(to_json(endings.next(), uint64_t(i)) + "\n")) return;
+  }
+}
+
 int main(int argc, char** argv) {
   return app::run("tales", argc, argv, [](app::CommandLine& flags) {
     constexpr int64_t kEndless = -1;
-    int64_t bytes = kEndless;
+    int64_t bytes = kEndless, items = 0;
     uint64_t seed = 1337;
     flags.add("--bytes", bytes, kEndless, std::numeric_limits<int64_t>::max(),
               "bytes to write; -1: without end");
+    flags.add(
+        "--hellaswag", items, 0, std::numeric_limits<int64_t>::max(),
+        "write so many stories to be ended instead, as JSON Lines; none is in the corpus of the same seed");
     flags.add("--seed", seed, "another seed, other stories");
     flags.parse();
     std::signal(SIGPIPE, SIG_IGN);             // a closed pipe comes back from fwrite instead
     std::setvbuf(stdout, nullptr, _IONBF, 0);  // so that nothing is left to flush into it
+    if (items > 0) return write_endings(items, seed);
     write_stream(bytes == kEndless ? std::numeric_limits<uint64_t>::max() : bytes, seed);
   });
 }

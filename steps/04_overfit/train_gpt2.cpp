@@ -25,6 +25,7 @@ void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
+  const Device device = options.on();
   const bool pretrained = app::is_directory(options.model);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
@@ -32,19 +33,19 @@ void run(app::CommandLine& flags) {
   const GPTConfig config =
       pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
-  app::check_memory<GPT>(options.on(), config, B, T);
-  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, options.on());
+  app::check_memory<GPT>(device, config, B, T);
+  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, device);
   fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
 
   nn::manual_seed(options.seed);
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
-  model.to(options.on());
+  model.to(device);
   log.config(options, model);
 
   optim::AdamW optimizer(model, {.lr = 3e-4});
   for (int64_t step = 0; step < options.steps; ++step) {
-    const app::StopWatch watch(options.on());
+    const app::StopWatch watch(device);
     if (options.overfit) loader.reset();
     const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
     optimizer.zero_grad();
@@ -53,7 +54,7 @@ void run(app::CommandLine& flags) {
     optimizer.step();
     log.step({.step = step, .loss = loss.item(), .ms = watch.ms(), .tokens = B * T});
   }
-  log.event("done", {{"steps", options.steps}, {"peak_bytes", app::peak_bytes(options.on())}});
+  log.event("done", {{"steps", options.steps}, {"peak_bytes", app::peak_bytes(device)}});
 }
 
 }  // namespace

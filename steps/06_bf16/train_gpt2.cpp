@@ -32,7 +32,8 @@ void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const DType dtype = app::autocast_dtype(options.dtype, options.on());
+  const Device device = options.on();
+  const DType dtype = app::autocast_dtype(options.dtype, device);
   const bool pretrained = app::is_directory(options.model);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
@@ -40,22 +41,21 @@ void run(app::CommandLine& flags) {
   const GPTConfig config =
       pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
-  app::check_memory<GPT>(options.on(), config, B, T, dtype);
-  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, options.on());
+  app::check_memory<GPT>(device, config, B, T, dtype);
+  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, device);
   fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
 
   nn::manual_seed(options.seed);
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
-  model.to(options.on());
+  model.to(device);
   log.config(options, model);
 
   const Precision precision(app::matmul_precision(options.matmul_precision));
   optim::AdamW optimizer(model, {.lr = 3e-4});
   for (int64_t step = 0; step < options.steps; ++step) {
-    const app::StopWatch watch(options.on());
-    const MatmulTuning tuning(step ==
-                              0);  // a GPU's library tries its algorithms; later steps use the fastest
+    const app::StopWatch watch(device);
+    const MatmulTuning tuning(step == 0);  // a GPU's library tries its algorithms once
     if (options.overfit) loader.reset();
     const Autocast autocast(dtype);           // matrix products in bf16, the rest in float32
     const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
@@ -65,7 +65,7 @@ void run(app::CommandLine& flags) {
     optimizer.step();
     log.step({.step = step, .loss = loss.item(), .ms = watch.ms(), .tokens = B * T});
   }
-  log.done(options.on());
+  log.done(device);
   if (options.count) log.print_counts();
 }
 

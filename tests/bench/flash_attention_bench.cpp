@@ -1,6 +1,6 @@
-// Flash attention at the sizes of GPT-2 124M: one layer's time, and its arithmetic. Operations are those of the
-// scores that the causal mask leaves, T (T + 1) / 2 a head, 4 hs each forward and 10 hs backward; what a kernel does
-// beyond (hidden halves of tiles on the diagonal, exponentials) is its loss.
+// Flash attention at the sizes of GPT-2 124M: one layer's time, and its arithmetic. Operations are those of
+// the scores that the causal mask leaves, T (T + 1) / 2 a head, 4 hs each forward and 10 hs backward; what a
+// kernel does beyond (hidden halves of tiles on the diagonal, exponentials) is its loss.
 //
 //   flash_attention_bench --benchmark_filter=cpu/forward
 #include <benchmark/benchmark.h>

@@ -14,7 +14,10 @@
 
 #include "common/kernels/adamw.h"
 #include "common/kernels/add.h"
+#include "common/kernels/add_layernorm.h"
 #include "common/kernels/causal_mask.h"
+#include "common/kernels/causal_softmax.h"
+#include "common/kernels/classifier.h"
 #include "common/kernels/copy.h"
 #include "common/kernels/cross_entropy.h"
 #include "common/kernels/embedding.h"
@@ -44,6 +47,12 @@ class Arrays {
     for (float& value : values) value = static_cast<float>(generator() / 2147483648.0 - 1);
     return static_cast<float*>(store(values.data(), values.size() * sizeof(float)));
   }
+  bf16* bf16s(int64_t n) {  // uniform in [-1, 1)
+    std::mt19937 generator(1);
+    std::vector<bf16> values(static_cast<size_t>(n));
+    for (bf16& value : values) value = static_cast<float>(generator() / 2147483648.0 - 1);
+    return static_cast<bf16*>(store(values.data(), values.size() * sizeof(bf16)));
+  }
   int32_t* ids(int64_t n) {  // uniform in [0, V)
     std::mt19937 generator(1);
     std::vector<int32_t> values(static_cast<size_t>(n));
@@ -61,7 +70,7 @@ class Arrays {
   std::vector<std::unique_ptr<Storage>> owned_;
 };
 
-// What is run, the floats that it has to read and write at least, and its multiplications and additions.
+// What is run, the floats (two bf16 are one) that it has to read and write at least, and its multiplications and additions.
 struct Work {
   std::function<void()> run;
   int64_t floats_moved = 0;
@@ -234,6 +243,85 @@ void add_vocabulary() {
   });
 }
 
+// What autocast adds, and what the fused steps have in place of the kernels above.
+void add_bf16() {
+  add_benchmark("cast wte to bf16", [](Device device, Arrays& a) {
+    bf16* y = a.bf16s(V * C);
+    float* x = a.floats(V * C);
+    const Dims4 shape{1, 1, V, C}, strides{V * C, V * C, C, 1};
+    return Work{[=] { DISPATCH(device, copy_strided, y, x, shape, strides, strides); }, 3 * V * C / 2};
+  });
+  add_benchmark("add bf16 (B, T, C)", [](Device device, Arrays& a) {
+    float *y = a.floats(rows * C), *x = a.floats(rows * C);
+    bf16* z = a.bf16s(rows * C);
+    return Work{[=] { DISPATCH(device, add, y, x, z, rows * C, rows * C); }, 5 * rows * C / 2};
+  });
+  add_benchmark("gelu_forward bf16 (B, T, 4C)", [](Device device, Arrays& a) {
+    bf16 *y = a.bf16s(4 * rows * C), *x = a.bf16s(4 * rows * C);
+    return Work{[=] { DISPATCH(device, gelu_forward, y, x, 4 * rows * C); }, 4 * rows * C};
+  });
+  add_benchmark("gelu_backward bf16 (B, T, 4C)", [](Device device, Arrays& a) {
+    bf16 *dx = a.bf16s(4 * rows * C), *x = a.bf16s(4 * rows * C), *dy = a.bf16s(4 * rows * C);
+    return Work{[=] { DISPATCH(device, gelu_backward, dx, x, dy, 4 * rows * C); }, 6 * rows * C};
+  });
+  add_benchmark("sum_rows bf16 (B, T, 4C)", [](Device device, Arrays& a) {
+    float *y = a.floats(4 * C), *workspace = a.floats(DISPATCH_SIZE(device, sum_rows_workspace, rows, 4 * C));
+    bf16* x = a.bf16s(4 * rows * C);
+    return Work{[=] { DISPATCH(device, sum_rows, y, x, workspace, rows, 4 * C, 1.0f); }, 2 * rows * C};
+  });
+}
+
+void add_fused() {
+  add_benchmark("causal_softmax_forward bf16 (B, nh, T, T)", [](Device device, Arrays& a) {
+    bf16 *y = a.bf16s(B * nh * T * T), *x = a.bf16s(B * nh * T * T);
+    return Work{[=] { DISPATCH(device, causal_softmax_forward, y, x, 0.125f, B * nh, T); },
+                3 * B * nh * T * T / 4};
+  });
+  add_benchmark("causal_softmax_backward bf16 (B, nh, T, T)", [](Device device, Arrays& a) {
+    bf16 *dx = a.bf16s(B * nh * T * T), *y = a.bf16s(B * nh * T * T), *dy = a.bf16s(B * nh * T * T);
+    return Work{[=] { DISPATCH(device, causal_softmax_backward, dx, y, dy, 0.125f, B * nh, T); },
+                B * nh * T * T};
+  });
+  add_benchmark("add_layernorm_forward bf16 (B, T, C)", [](Device device, Arrays& a) {
+    float *sum = a.floats(rows * C), *x = a.floats(rows * C), *w = a.floats(C), *b = a.floats(C);
+    float *mean = a.floats(rows), *rstd = a.floats(rows);
+    bf16 *y = a.bf16s(rows * C), *branch = a.bf16s(rows * C);
+    return Work{[=] {
+                  DISPATCH(device, add_layernorm_forward, sum, y, mean, rstd, x, branch, w, b, rows, C, rows,
+                           1e-5f);
+                },
+                3 * rows * C};
+  });
+  add_benchmark("add_layernorm_backward_input bf16 (B, T, C)", [](Device device, Arrays& a) {
+    float *dx = a.floats(rows * C), *dsum = a.floats(rows * C), *sum = a.floats(rows * C), *w = a.floats(C);
+    float *mean = a.floats(rows), *rstd = a.floats(rows);
+    bf16 *dbranch = a.bf16s(rows * C), *dy = a.bf16s(rows * C);
+    return Work{[=] {
+                  DISPATCH(device, add_layernorm_backward_input, dx, dbranch, dy, dsum, sum, w, mean, rstd,
+                           rows, C);
+                },
+                4 * rows * C};
+  });
+  add_benchmark("classifier_forward bf16 (B, T, V)", [](Device device, Arrays& a) {
+    float *loss = a.floats(1), *losses = a.floats(rows), *largest = a.floats(rows), *sums = a.floats(rows);
+    bf16* logits = a.bf16s(rows * V);
+    int32_t* targets = a.ids(rows);
+    return Work{[=] {
+                  DISPATCH(device, classifier_forward, loss, losses, largest, sums, logits, targets, rows, V,
+                           V);
+                },
+                rows * V / 2};
+  });
+  add_benchmark("classifier_backward bf16 (B, T, V)", [](Device device, Arrays& a) {
+    float *largest = a.floats(rows), *sums = a.floats(rows), *dloss = a.floats(1);
+    bf16* logits = a.bf16s(rows * V);
+    int32_t* targets = a.ids(rows);
+    return Work{
+        [=] { DISPATCH(device, classifier_backward, logits, largest, sums, targets, dloss, rows, V, V); },
+        rows * V};
+  });
+}
+
 template <int64_t M, int64_t N, int64_t K>
 Work linear(Device device, Arrays& a) {
   float *x = a.floats(M * K), *w = a.floats(N * K), *y = a.floats(M * N);
@@ -266,6 +354,8 @@ int main(int argc, char** argv) {
   gpt2::add_elementwise();
   gpt2::add_rows();
   gpt2::add_vocabulary();
+  gpt2::add_bf16();
+  gpt2::add_fused();
   gpt2::add_matrix_products();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

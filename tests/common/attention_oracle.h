@@ -1,6 +1,6 @@
 // Causal attention in double, with its T x T matrix: for the tests of flash attention. Exponentials are not
-// shifted, which is good for scores between -700 and 700, and the gradient of the scores is written in pairs of
-// probabilities, not with a dot product of y and dy.
+// shifted, which is good for scores between -700 and 700, and the gradient of the scores is written in pairs
+// of probabilities, not with a dot product of y and dy.
 #pragma once
 
 #include "tests/common/oracle.h"
@@ -62,8 +62,9 @@ inline Values attention_log_sum_exp(const AttentionInputs& in) {
   return result;
 }
 
-// dq and dk are differences: where one key has nearly all the weight, they are small beside their terms, and what
-// rounding does to a term remains. *_terms: the sums of the terms' magnitudes, which errors are measured against.
+// dq and dk are differences: where one key has nearly all the weight, they are small beside their terms, and
+// what rounding does to a term remains. *_terms: the sums of the terms' magnitudes, which errors are measured
+// against.
 struct AttentionGradients {
   Values dq, dk, dv, dq_terms, dk_terms;
 };

@@ -67,6 +67,32 @@ TEST(MappedFile, NamesThePathAndTheReason) {
   EXPECT_ERROR(MappedFile("/dev/null"), "/dev/null: not a regular file");
 }
 
+TEST(RandomAccessFile, ReadsAtAnyPlace) {
+  const TempDir dir;
+  put_file(dir / "a", "hello world");
+  RandomAccessFile file(dir / "a");
+  EXPECT_EQ(file.size(), 11);
+  std::string bytes(5, ' ');
+  file.read(6, std::as_writable_bytes(std::span(bytes)));
+  EXPECT_EQ(bytes, "world");
+  const RandomAccessFile moved = std::move(file);
+  moved.read(0, std::as_writable_bytes(std::span(bytes)));
+  EXPECT_EQ(bytes, "hello");
+  EXPECT_EQ(moved.path(), dir / "a");
+}
+
+TEST(RandomAccessFile, AFileThatShrinksIsAnErrorThatNamesIt) {
+  const TempDir dir;
+  put_file(dir / "a", "hello world");
+  const RandomAccessFile file(dir / "a");
+  std::filesystem::resize_file(dir / "a", 8);
+  std::string bytes(5, ' ');
+  EXPECT_ERROR(file.read(6, std::as_writable_bytes(std::span(bytes))),
+               dir / "a" + ": ends at byte 8, while it is read; it had 11 bytes before");
+  EXPECT_ERROR(RandomAccessFile(dir / "b"), dir / "b" + ": cannot open: No such file");
+  EXPECT_ERROR(RandomAccessFile(dir.path()), dir.path() + ": not a regular file");
+}
+
 TEST(ReadTextFile, ReadsTheWholeFile) {
   const TempDir dir;
   const std::string content = std::string(200'000, 'x') + '\0' + "\xff end";

@@ -82,6 +82,22 @@ inline Values softmax_backward(const Values& y, const Values& dy, int64_t cols) 
   return dx;
 }
 
+// Of scale * x, seen up to the diagonal of (T, T) matrices.
+inline Values causal_softmax(Values x, double scale, int64_t T) {
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t row = i / size_t(T) % size_t(T), column = i % size_t(T);
+    x[i] = column > row ? -INFINITY : scale * x[i];
+  }
+  return softmax(x, T);
+}
+
+// y is 0 beyond the diagonal, and so is dx.
+inline Values causal_softmax_backward(const Values& y, const Values& dy, double scale, int64_t T) {
+  Values dx = softmax_backward(y, dy, T);
+  for (double& value : dx) value *= scale;
+  return dx;
+}
+
 struct LayerNorm {
   Values y, mean, rstd;
 };
@@ -162,6 +178,22 @@ inline Values cross_entropy_backward(const Values& logits, const Ids& targets, d
     }
   }
   return dlogits;
+}
+
+// The first V of each row's Vp columns.
+inline Values without_padding(const Values& rows, int64_t V, int64_t Vp) {
+  Values kept;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i % size_t(Vp) < size_t(V)) kept.push_back(rows[i]);
+  }
+  return kept;
+}
+
+// Rows of V columns, followed by zeros up to Vp.
+inline Values with_padding(const Values& rows, int64_t V, int64_t Vp) {
+  Values padded(rows.size() / size_t(V) * size_t(Vp));
+  for (size_t i = 0; i < rows.size(); ++i) padded[i / size_t(V) * size_t(Vp) + i % size_t(V)] = rows[i];
+  return padded;
 }
 
 inline Values embedding(const Values& table, const Ids& ids, int64_t C) {

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "common/ops/dispatch.h"
+#include "common/tensor/bf16.h"
 #include "common/tensor/context.h"
 #include "common/tensor/device.h"
 #include "common/tensor/memory.h"
@@ -84,8 +85,9 @@ class DeviceArray {
   static constexpr size_t kGuard = kAlignment / sizeof(T);  // keeps the alignment that the heap gives
 
   static T poison() {
-    if constexpr (std::is_integral_v<T>) return T(-1);
-    return T(std::numeric_limits<float>::quiet_NaN());
+    if constexpr (std::is_same_v<T, bf16>) return std::bit_cast<bf16>(uint16_t{0xffff});
+    if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::quiet_NaN();
+    return T(-1);
   }
   std::vector<T> read() const {
     const Device device = storage_.device();
@@ -105,6 +107,34 @@ inline std::vector<float> uniform(int64_t n, double low, double high, unsigned s
   std::vector<float> values(static_cast<size_t>(n));
   for (float& value : values) value = float(low + (high - low) * (generator() / 4294967296.0));
   return values;
+}
+
+// The values in another type: rounded to bf16, widened to float.
+template <class To, class From>
+std::vector<To> as(const std::vector<From>& values) {
+  return {values.begin(), values.end()};
+}
+
+// The nearest values that a T can hold, so that a kernel and its oracle are given the same.
+template <class T>
+std::vector<float> representable(const std::vector<float>& values) {
+  return as<float>(as<T>(values));
+}
+
+// What the one rounding of a result to T adds to its error, relative to the largest value: half of the last of
+// bf16's 8 bits. A float's own rounding is part of every tolerance.
+template <class T>
+inline constexpr double kRounding = std::is_same_v<T, bf16> ? 1.0 / 256 : 0;
+
+// body(T()) for the types of activations.
+template <class Body>
+void for_float_and_bf16(const Body& body) {
+  {
+    SCOPED_TRACE("float");
+    body(float(0));
+  }
+  SCOPED_TRACE("bf16");
+  body(bf16(0));
 }
 
 // max |a - b| / max |b|; NaN if any value is NaN, infinity if the sizes differ or there is nothing to

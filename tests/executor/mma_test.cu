@@ -1,5 +1,5 @@
-// The wrappers of mma.cuh move values where the PTX manual says: a test writes each fragment's layout as the manual
-// gives it, index by index, and compares with plain matrices. nvcc compiles the file too.
+// The wrappers of mma.cuh move values where the PTX manual says: a test writes each fragment's layout as the
+// manual gives it, index by index, and compares with plain matrices. nvcc compiles the file too.
 #include "common/kernels/cuda/mma.cuh"
 
 #include <gtest/gtest.h>

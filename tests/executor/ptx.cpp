@@ -18,8 +18,9 @@ struct Exchange {
   const uint16_t* rows[kWarp];
 };
 
-// A warp uses its two in turn. A lane that has its result goes on and fills the other, while slower lanes may still
-// read this one; it comes back to this one only after the operation in between, for which it waits for them.
+// A warp uses its two in turn. A lane that has its result goes on and fills the other, while slower lanes may
+// still read this one; it comes back to this one only after the operation in between, for which it waits for
+// them.
 Exchange exchanges[kMaxThreads / kWarp][2];
 unsigned turns[kMaxThreads];
 

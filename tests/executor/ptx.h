@@ -1,8 +1,8 @@
-// What common/kernels/cuda/mma.cuh writes in PTX, in C++: matrix fragments that the lanes of a warp hold together,
-// and copies that have only begun.
+// What common/kernels/cuda/mma.cuh writes in PTX, in C++: matrix fragments that the lanes of a warp hold
+// together, and copies that have only begun.
 //
-// The functions for warps order the lanes' memory, as __syncwarp does; mma and ldmatrix do not promise that to
-// kernels, so a missing __syncwarp beside them goes unseen here.
+// The functions for warps order the lanes' memory, as __syncwarp does; mma and ldmatrix do not promise that
+// to kernels, so a missing __syncwarp beside them goes unseen here.
 //
 // since 08_flash_attention
 #pragma once

@@ -61,6 +61,31 @@ TEST_P(Vocab, APaddedIdIsNeverSampled) {
   }
 }
 
+TEST_P(Vocab, NothingIsRequestedFromTheSystemAfterTheSecondStep) {
+  for (const DType dtype : {DType::bf16, DType::f32}) {
+    optim::AdamW optimizer(*padded_, {.lr = 3e-4});
+    size_t requests = 0, in_use = 0;
+    for (int i = 0; i < 6; ++i) {
+      {
+        const Autocast autocast(dtype);
+        optimizer.zero_grad();
+        const auto [logits, loss] = (*padded_)(x_, y_);
+        loss.backward();
+        optimizer.step();
+        loss.item();
+      }
+      const size_t now = heap(device()).requests() + heap(kCpu).requests();
+      if (i >= 2) {
+        EXPECT_EQ(now, requests) << "step " << i;
+        EXPECT_EQ(heap(device()).bytes_in_use(), in_use) << "step " << i;
+      }
+      requests = now;
+      in_use = heap(device()).bytes_in_use();
+    }
+    EXPECT_GE(requests, 1u);
+  }
+}
+
 // A whole training step, optimizer and all, recorded once: the same losses as launch by launch, to the bit.
 TEST_P(Vocab, ATrainingStepIsOneCudaGraph) {
   if (!device().is_cuda()) GTEST_SKIP() << "a CPU has no graphs";

@@ -7,6 +7,7 @@
 
 #include "common/nn/module.h"
 #include "common/ops/autocast.h"
+#include "common/ops/autograd.h"
 #include "tests/common/testing.h"
 
 namespace gpt2::testing {
@@ -44,7 +45,7 @@ Pass forward_backward(GPT& model, const Tensor& x, const Tensor& y, DType dtype 
   pass.loss = loss.item();
   for (const auto& [name, tensor] : model.named_parameters()) {
     pass.gradients[name] = tensor->grad().template to_vector<float>();
-    *tensor = tensor->detach().set_requires_grad();  // forget the gradient
+    tensor->variable()->grad = Tensor();  // the next pass begins anew
   }
   return pass;
 }

@@ -1,20 +1,30 @@
 #include "common/kernels/causal_softmax.h"
 
+#include <limits>
+#include <vector>
+
 #include "common/kernels/cpu/parallel.h"
 #include "common/kernels/cpu/vector_math.h"
 
 namespace gpt2::cpu {
 namespace {
 
-// The visible part of a row, which stays in the first-level cache. The exponentials are worked out twice: cheaper
-// than a place to keep them in float, which y need not be.
+int64_t whole_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// The visible part of a row. Its exponentials are kept in float, filled up with exp(-inf) to whole vectors: half of
+// attention's rows are so short that the loops' last few values, done one by one, would take longer than the rest.
 template <class T>
-void softmax_row(T* y, const T* x, float scale, int64_t visible) {
-  const float largest = scale * maximum(visible, x);
-  const auto exponential = [=](int64_t j) { return vector_exp(scale * x[j] - largest); };
-  const float factor = 1.0f / sum(visible, exponential);
+void softmax_row(T* y, const T* x, float* kept, float scale, int64_t visible) {
+  const int64_t padded = whole_lanes(visible);
 #pragma omp simd
-  for (int64_t j = 0; j < visible; ++j) y[j] = exponential(j) * factor;
+  for (int64_t j = 0; j < visible; ++j) kept[j] = scale * x[j];
+  std::fill(kept + visible, kept + padded, -std::numeric_limits<float>::infinity());
+  const float largest = maximum(padded, kept);
+#pragma omp simd
+  for (int64_t j = 0; j < padded; ++j) kept[j] = vector_exp(kept[j] - largest);
+  const float factor = 1.0f / sum(padded, [=](int64_t j) { return kept[j]; });
+#pragma omp simd
+  for (int64_t j = 0; j < visible; ++j) y[j] = kept[j] * factor;
 }
 
 template <class T>
@@ -24,32 +34,34 @@ void softmax_backward_row(T* dx, const T* y, const T* dy, float scale, int64_t v
   for (int64_t j = 0; j < visible; ++j) dx[j] = scale * y[j] * (dy[j] - dot);
 }
 
-// body(offset, visible) for every row, then zeros right of the diagonal of y.
-template <class T, class Body>
-void for_causal_rows(T* y, int64_t matrices, int64_t positions, const Body& body) {
-  parallel_chunks(matrices * positions, rows_per_chunk(positions), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t visible = row % positions + 1, offset = row * positions;
-      body(offset, visible);
-      std::fill(y + offset + visible, y + offset + positions, T(0.0f));
-    }
-  });
+template <class T>
+void fill_behind_the_mask(T* row, int64_t visible, int64_t positions) {
+  std::fill(row + visible, row + positions, T(0.0f));
 }
 
 }  // namespace
 
 template <class T>
 void causal_softmax_forward(Stream, T* y, const T* x, float scale, int64_t matrices, int64_t positions) {
-  for_causal_rows(y, matrices, positions, [=](int64_t offset, int64_t visible) {
-    softmax_row(y + offset, x + offset, scale, visible);
+  parallel_chunks(matrices * positions, rows_per_chunk(positions), [=](int64_t begin, int64_t end) {
+    std::vector<float> kept(size_t(whole_lanes(positions)));
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t visible = row % positions + 1, first = row * positions;
+      softmax_row(y + first, x + first, kept.data(), scale, visible);
+      fill_behind_the_mask(y + first, visible, positions);
+    }
   });
 }
 
 template <class T>
 void causal_softmax_backward(Stream, T* dx, const T* y, const T* dy, float scale, int64_t matrices,
                              int64_t positions) {
-  for_causal_rows(dx, matrices, positions, [=](int64_t offset, int64_t visible) {
-    softmax_backward_row(dx + offset, y + offset, dy + offset, scale, visible);
+  parallel_chunks(matrices * positions, rows_per_chunk(positions), [=](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t visible = row % positions + 1, first = row * positions;
+      softmax_backward_row(dx + first, y + first, dy + first, scale, visible);
+      fill_behind_the_mask(dx + first, visible, positions);
+    }
   });
 }
 

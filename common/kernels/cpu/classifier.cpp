@@ -31,6 +31,15 @@ OnlineSum online_sum(int64_t n, const T* x) {
   return online;
 }
 
+// x = (exp(x - largest - log_sum) - [j = target]) * factor, rounded once.
+template <class T>
+void gradient_row(T* x, float largest, float log_sum, int64_t target, float factor, int64_t n) {
+  const float of_target = (vector_exp(x[target] - largest - log_sum) - 1) * factor;
+#pragma omp simd
+  for (int64_t j = 0; j < n; ++j) x[j] = vector_exp(x[j] - largest - log_sum) * factor;
+  x[target] = of_target;
+}
+
 }  // namespace
 
 template <class T>
@@ -55,12 +64,7 @@ void classifier_backward(Stream, T* logits, const float* largest, const float* l
   parallel_chunks(rows, rows_per_chunk(Vp), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       T* x = logits + row * Vp;
-      const float top = largest[row], rest = log_sum[row];
-      const auto probability = [=](int64_t j) { return vector_exp(x[j] - top - rest); };
-      const float of_target = (probability(targets[row]) - 1) * factor;  // rounded once
-#pragma omp simd
-      for (int64_t j = 0; j < V; ++j) x[j] = probability(j) * factor;
-      x[targets[row]] = of_target;
+      gradient_row(x, largest[row], log_sum[row], targets[row], factor, V);
       std::fill(x + V, x + Vp, T(0.0f));
     }
   });

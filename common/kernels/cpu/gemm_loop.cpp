@@ -60,8 +60,8 @@ void store(const Tile& t, const MatrixView& c, int64_t i0, int64_t j0, float alp
 
 }  // namespace
 
-void gemm_loop(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c,
-               float alpha, float beta) {
+void gemm_loop(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c, float alpha,
+               float beta) {
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t i0 = 0; i0 < c.rows; i0 += kTile) {
     for (int64_t j0 = 0; j0 < c.cols; j0 += kTile) {

@@ -9,7 +9,7 @@
 namespace gpt2::cpu {
 
 // Shapes and strides as in Matmul. Uses OpenMP unless called in a parallel region.
-void gemm_loop(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c,
-               float alpha, float beta);
+void gemm_loop(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c, float alpha,
+               float beta);
 
 }  // namespace gpt2::cpu

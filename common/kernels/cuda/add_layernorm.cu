@@ -34,11 +34,11 @@ __global__ void add_layernorm_forward_kernel(float* sum, Y* y, float* mean, floa
   if (row >= rows) return;  // a whole warp, and no barrier follows
   float* kept = shared + threadIdx.x / kWarp * padded(C);
   add_rows(sum + row * C, kept, x + row * C, branch + row % branch_rows * C, C);
-  const RowStatistics statistics = row_statistics(kept, C, eps);
-  store_normalized(y + row * C, kept, statistics, weight, bias, C);
+  const RowMoments moments = row_moments(kept, C, eps);
+  store_normalized(y + row * C, kept, moments, weight, bias, C);
   if (threadIdx.x % kWarp == 0) {
-    mean[row] = statistics.mean;
-    rstd[row] = statistics.rstd;
+    mean[row] = moments.mean;
+    rstd[row] = moments.rstd;
   }
 }
 

@@ -42,11 +42,12 @@ __global__ void classifier_backward_kernel(T* logits, const float* largest, cons
   logits += row * Vp;
   const int64_t first = first_aligned<N>(logits) + (blockIdx.y * int64_t{blockDim.x} + threadIdx.x) * N;
   if (first >= Vp) return;
-  Piece<N> piece = load_piece(logits, first, V, -INFINITY);  // the padding's probability is exp(-inf) = 0
+  Piece<N> piece = load_piece(logits, first, V);
   const float top = largest[row], rest = log_sum[row], scale = *dloss / gridDim.x;
-  const int target = int(targets[row] - first);
+  const int target = int(targets[row] - first), seen = int(min(V - first, int64_t{N}));
   for (int k = 0; k < N; ++k) {
-    piece[k] = (expf(piece[k] - top - rest) - (k == target ? 1 : 0)) * scale;
+    const float gradient = (expf(piece[k] - top - rest) - (k == target ? 1 : 0)) * scale;
+    piece[k] = k < seen ? gradient : 0;  // beyond is padding
   }
   store_piece(logits, first, Vp, piece);
 }

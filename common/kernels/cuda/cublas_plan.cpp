@@ -56,8 +56,8 @@ cublasLtEpilogue_t epilogue_of(const Problem& p) {
   return bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-// What cuBLASLt says it cannot do: a gradient of a GELU with a bias added before, and an aux whose leading dimension,
-// which is C's number of columns, is no multiple of 8.
+// What cuBLASLt says it cannot do: a gradient of a GELU with a bias added before, and an aux whose leading
+// dimension, which is C's number of columns, is no multiple of 8.
 bool is_ruled_out(const Problem& p) {
   return p.epilogue != Epilogue::none &&
          (p.c.rows % 8 != 0 || (p.epilogue == Epilogue::gelu_grad && p.bias_alignment != 0));
@@ -108,8 +108,8 @@ void check(cublasStatus_t status, const char* call) {
   require(status == CUBLAS_STATUS_SUCCESS, "matmul: {}: {}", call, cublasLtGetStatusString(status));
 }
 
-// Attention's operands are strides in the packed (B, T, 3C) buffer, which no single stride runs through: one call per
-// sequence, for all its heads.
+// Attention's operands are strides in the packed (B, T, 3C) buffer, which no single stride runs through: one
+// call per sequence, for all its heads.
 Calls calls_of(const Matmul& p) {
   const bool one_batch =
       is_one_batch(p.a, p.batch) && is_one_batch(p.b, p.batch) && is_one_batch(p.c, p.batch);

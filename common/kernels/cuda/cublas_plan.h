@@ -1,7 +1,7 @@
 // A matrix product as cuBLASLt sees it, and the algorithms that cuBLASLt suggests for it.
 //
-// cuBLASLt works on column-major matrices, and the transpose of a row-major matrix is the same memory read column by
-// column. So what is asked of it is C^T = B^T A^T: operands swapped, nothing copied.
+// cuBLASLt works on column-major matrices, and the transpose of a row-major matrix is the same memory read
+// column by column. So what is asked of it is C^T = B^T A^T: operands swapped, nothing copied.
 //
 // since 01_module
 #pragma once
@@ -41,15 +41,16 @@ struct Problem {
   auto operator<=>(const Problem&) const = default;
 };
 
-// A product is one call of cuBLASLt, which knows one batch dimension, or one for each step of the outer batch.
+// A product is one call of cuBLASLt, which knows one batch dimension, or one for each step of the outer
+// batch.
 struct Calls {
   int64_t count;
   Problem each;
 };
 Calls calls_of(const Matmul& product);
 
-// A problem in cuBLASLt's own objects. They are never destroyed: a plan lives as long as the process, and at its end
-// the CUDA runtime may be gone.
+// A problem in cuBLASLt's own objects. They are never destroyed: a plan lives as long as the process, and at
+// its end the CUDA runtime may be gone.
 struct Plan {
   cublasLtMatmulDesc_t operation = nullptr;
   cublasLtMatrixLayout_t b = nullptr, a = nullptr, c = nullptr;
@@ -61,8 +62,8 @@ Plan make_plan(const Problem& problem);
 // Puts the product's bias and aux, which cuBLASLt looks up while it runs, into the plan.
 void point_to(const Plan& plan, const Matmul& product);
 
-// Up to `wanted` algorithms, what cuBLASLt thinks best first; none where it cannot do the epilogue. `plan` has been
-// pointed to the product.
+// Up to `wanted` algorithms, what cuBLASLt thinks best first; none where it cannot do the epilogue. `plan`
+// has been pointed to the product.
 std::vector<cublasLtMatmulAlgo_t> suggestions(cublasLtHandle_t handle, const Problem& problem,
                                               const Plan& plan, int wanted);
 

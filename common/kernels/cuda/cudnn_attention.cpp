@@ -126,7 +126,8 @@ auto key_of(const Call& call) {
   return std::tuple(s.B, s.heads, s.T, s.hs, s.scale, call.strides);
 }
 
-// One per GPU, made at the first call and never destroyed: at the end of the process the CUDA runtime may be gone.
+// One per GPU, made at the first call and never destroyed: at the end of the process the CUDA runtime may be
+// gone.
 class Library {
  public:
   Library() { check(cudnnCreate(&handle_), "cudnnCreate"); }

@@ -1,8 +1,9 @@
-// Attention by cuDNN, through cudnn-frontend: the same function as flash_attention.h, with the library's kernels
-// for bf16. Read and written in place, as strides in the packed (B, T, 3C) buffer.
+// Attention by cuDNN, through cudnn-frontend: the same function as flash_attention.h, with the library's
+// kernels for bf16. Read and written in place, as strides in the packed (B, T, 3C) buffer.
 //
-// A product of a shape is described to cuDNN as a graph, which takes it a moment to compile; so each is kept. Sums
-// of the backward pass are added in a fixed order (its deterministic algorithm). Workspace comes from our heap.
+// A product of a shape is described to cuDNN as a graph, which takes it a moment to compile; so each is kept.
+// Sums of the backward pass are added in a fixed order (its deterministic algorithm). Workspace comes from
+// our heap.
 //
 // Only common/kernels/cuda/cudnn_attention.cpp knows cuDNN. A build without it has these functions too, and
 // cudnn_attention_refusal says why they cannot be called.
@@ -18,8 +19,8 @@ namespace gpt2::cuda {
 
 bool cudnn_attention_available();  // whether this build has cuDNN
 
-// Why cuDNN does not do attention of this shape on the stream's GPU, in packed buffers: q, k and v side by side in
-// (B, T, 3C), y in (B, T, C), gradients alike. Empty if it does.
+// Why cuDNN does not do attention of this shape on the stream's GPU, in packed buffers: q, k and v side by
+// side in (B, T, 3C), y in (B, T, C), gradients alike. Empty if it does.
 std::string cudnn_attention_refusal(Stream stream, const AttentionShape& shape);
 
 // Arguments as those of flash_attention_forward and flash_attention_backward.

@@ -1,6 +1,7 @@
-// What the bf16 kernels of flash attention share: tiles of heads in shared memory, and products of them on tensor
-// cores. A block has four warps. Each owns 16 rows of the block's result, or a few times 16, so that the warps meet
-// only where tiles are copied: fragments of a product become fragments of the next within the warp.
+// What the bf16 kernels of flash attention share: tiles of heads in shared memory, and products of them on
+// tensor cores. A block has four warps. Each owns 16 rows of the block's result, or a few times 16, so that
+// the warps meet only where tiles are copied: fragments of a product become fragments of the next within the
+// warp.
 //
 // since 08_flash_attention
 #pragma once
@@ -46,15 +47,15 @@ __host__ __device__ inline int64_t padded_rows(int64_t T) { return ceil_div(T, k
 
 // ---- tiles in shared memory
 
-// Rows of hs bf16, and 16 bytes between them: then the eight rows that an ldmatrix reads together lie in different
-// banks, for every head size, since (hs + 8) / 8 is odd.
+// Rows of hs bf16, and 16 bytes between them: then the eight rows that an ldmatrix reads together lie in
+// different banks, for every head size, since (hs + 8) / 8 is odd.
 template <int hs>
 inline constexpr int kTileStride = hs + 8;
 template <int hs, int rows>
 inline constexpr int kTileSize = rows* kTileStride<hs>;
 
-// Begins to copy rows t0, t0 + 1, ... to a tile; rows from T on become 0. The copy is complete for all threads of
-// the block after wait_for_copies and a barrier.
+// Begins to copy rows t0, t0 + 1, ... to a tile; rows from T on become 0. The copy is complete for all
+// threads of the block after wait_for_copies and a barrier.
 template <int hs, int rows>
 __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& head, int64_t t0, int64_t T,
                                            bool is_aligned) {
@@ -68,6 +69,7 @@ __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& h
     if (is_aligned) {
       start_copy_16_bytes(to, from, inside);
     } else {
+#pragma unroll 1
       for (int i = 0; i < 8; ++i) to[i].bits = inside ? from[i].bits : 0;
     }
   }
@@ -183,8 +185,8 @@ __device__ __forceinline__ void multiply(Sums<m, hs / 8>& sums, const Fragments<
   }
 }
 
-// Writes 16 m rows of the warp, from row t0 on, as far as they are before T. They pass through `staging`, as many
-// rows of a tile that no other warp uses, since a lane holds pairs and memory wants 16 bytes a lane.
+// Writes 16 m rows of the warp, from row t0 on, as far as they are before T. They pass through `staging`, as
+// many rows of a tile that no other warp uses, since a lane holds pairs and memory wants 16 bytes a lane.
 template <int hs, int m>
 __device__ __forceinline__ void store_rows(const Head<bf16>& head, const Sums<m, hs / 8>& sums, float factor,
                                            bf16* staging, int64_t t0, int64_t T, bool is_aligned) {
@@ -210,6 +212,7 @@ __device__ __forceinline__ void store_rows(const Head<bf16>& head, const Sums<m,
     if (is_aligned) {
       store_packed(to, load_packed(from));
     } else {
+#pragma unroll 1
       for (int e = 0; e < 8; ++e) to[e].bits = from[e].bits;
     }
   }

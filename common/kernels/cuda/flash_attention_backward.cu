@@ -1,7 +1,7 @@
-// Flash attention backward, bf16 on tensor cores, without an atomic addition: one kernel owns tiles of keys and sums
-// dk and dv over the queries, another owns tiles of queries and sums dq over the keys. Both compute the
-// probabilities again, seven products where five would do if blocks added to one another's sums; in return the same
-// input gives the same bits.
+// Flash attention backward, bf16 on tensor cores, without an atomic addition: one kernel owns tiles of keys
+// and sums dk and dv over the queries, another owns tiles of queries and sums dq over the keys. Both compute
+// the probabilities again, seven products where five would do if blocks added to one another's sums; in
+// return the same input gives the same bits.
 #include "common/kernels/cuda/flash_attention.cuh"
 
 namespace gpt2::cuda {
@@ -10,9 +10,18 @@ namespace {
 constexpr int kOwned = 16 * kAttentionWarps;  // keys or queries whose gradients a block sums
 static_assert(kOwned == kRowsOfTile);
 
-// Rows of the tiles that a block goes through. Large heads leave no registers for 64.
+// Rows of the tiles that a block goes through, two at a time in shared memory: of large heads not more fit
+// into the 99 KB that the smaller GPUs give.
 template <int hs>
 constexpr int kStreamed = hs <= 80 ? 64 : 32;
+
+// Of these rows, those whose scores are in registers together, beside the gradients' sums.
+constexpr int kAtOnce = 32;
+
+// Blocks that a multiprocessor is to hold at once. With GPT-2's head size three fit, if told so: while one
+// waits, others compute.
+template <int hs>
+constexpr int kBlocks = hs <= 64 ? 3 : 1;
 
 struct Backward {
   HeadsView<bf16> dq, dk, dv;
@@ -22,7 +31,8 @@ struct Backward {
   bool is_aligned;
 };
 
-// The owned rows, as left factors: in registers where they fit, which saves reading them again for every tile.
+// The owned rows, as left factors: in registers where they fit, which saves reading them again for every
+// tile.
 template <int hs>
 __device__ __forceinline__ auto owned_fragments(const bf16* rows) {
   if constexpr (hs <= 64) {
@@ -38,15 +48,15 @@ __device__ __forceinline__ auto owned_fragments(const bf16* rows) {
 // ds = p * (dp - dy_y). offset: the first key minus the first query.
 template <int n>
 __device__ __forceinline__ void softmax_gradient_of_keys(Sums<1, n>& scores, Sums<1, n>& dp, float scale,
-                                                         const RowStatistics* rows, bool is_diagonal,
-                                                         int offset) {
+                                                         const RowStatistics* rows, int offset) {
+  const bool is_diagonal = offset + 15 > 0;
 #pragma unroll
   for (int j = 0; j < n; ++j) {
     const Packed<RowStatistics> pair = load_packed(rows + 8 * j + lane_col());
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
       const RowStatistics& query = pair[e % 2];
-      float p = power_of_two(scores.at[0][j][e] * scale - query.log_sum_exp);
+      float p = power_of_two(fmaf(scores.at[0][j][e], scale, -query.log_sum_exp));
       if (is_diagonal && offset + lane_row() + e / 2 * 8 > 8 * j + lane_col() + e % 2) p = 0;
       scores.at[0][j][e] = p;
       dp.at[0][j][e] = p * (dp.at[0][j][e] - query.dy_y);
@@ -82,7 +92,7 @@ __device__ __forceinline__ void start_queries(const QueryTiles<hs>& tiles, int b
 }
 
 template <int hs>
-__global__ void __launch_bounds__(kAttentionThreads) backward_keys_kernel(Backward p) {
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_keys_kernel(Backward p) {
   GPU_DYNAMIC_SHARED(bf16, shared);
   bf16 *const k_tile = shared, *const v_tile = k_tile + kTileSize<hs, kOwned>;
   const QueryTiles<hs> queries{v_tile + kTileSize<hs, kOwned>};
@@ -106,14 +116,18 @@ __global__ void __launch_bounds__(kAttentionThreads) backward_keys_kernel(Backwa
     wait_for_copies();
     __syncthreads();  // this tile is here, and nobody reads the other one any more
     if (i0 + kStreamed<hs> < T) start_queries(queries, buffer ^ 1, p, head, i0 + kStreamed<hs>);
-    if (i0 + kStreamed<hs> <= warp_j0) continue;  // all of it before the warp's keys
-    Sums<1, kStreamed<hs> / 8> scores, dp;
-    multiply_transposed<hs>(scores, k, queries.q(buffer));
-    multiply_transposed<hs>(dp, v, queries.dy(buffer));
-    softmax_gradient_of_keys(scores, dp, p.shape.scale * kLog2E, queries.rows(buffer), i0 < warp_j0 + 16,
-                             int(warp_j0 - i0));
-    multiply<hs>(dv, rounded_fragments(scores), queries.dy(buffer));
-    multiply<hs>(dk, rounded_fragments(dp), queries.q(buffer));
+    for (int first = 0; first < kStreamed<hs>; first += kAtOnce) {
+      const int offset = int(warp_j0 - i0) - first;  // from the first query to the first key
+      if (offset >= kAtOnce) continue;               // all of these queries are before the warp's keys
+      const bf16* q = queries.q(buffer) + first * kTileStride<hs>;
+      const bf16* dy = queries.dy(buffer) + first * kTileStride<hs>;
+      Sums<1, kAtOnce / 8> scores, dp;
+      multiply_transposed<hs>(scores, k, q);
+      multiply_transposed<hs>(dp, v, dy);
+      softmax_gradient_of_keys(scores, dp, p.shape.scale * kLog2E, queries.rows(buffer) + first, offset);
+      multiply<hs>(dv, rounded_fragments(scores), dy);
+      multiply<hs>(dk, rounded_fragments(dp), q);
+    }
   }
   store_rows<hs, 1>(Head<bf16>(p.dk, p.shape, head), dk, p.shape.scale, k_rows, warp_j0, T, p.is_aligned);
   store_rows<hs, 1>(Head<bf16>(p.dv, p.shape, head), dv, 1, v_rows, warp_j0, T, p.is_aligned);
@@ -121,18 +135,19 @@ __global__ void __launch_bounds__(kAttentionThreads) backward_keys_kernel(Backwa
 
 // ---- dq
 
-// Queries by keys, as above; rows: of the queries lane_row() and lane_row() + 8. offset: the first query minus the
-// first key.
+// Queries by keys, as above; rows: of the queries lane_row() and lane_row() + 8. offset: the first query
+// minus the first key.
 template <int n>
 __device__ __forceinline__ void softmax_gradient_of_queries(const Sums<1, n>& scores, Sums<1, n>& dp,
                                                             float scale, const RowStatistics (&rows)[2],
-                                                            bool is_diagonal, int offset) {
+                                                            int offset) {
+  const bool is_diagonal = 8 * n - 1 > offset;
 #pragma unroll
   for (int j = 0; j < n; ++j) {
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
       const RowStatistics& query = rows[e / 2];
-      float p = power_of_two(scores.at[0][j][e] * scale - query.log_sum_exp);
+      float p = power_of_two(fmaf(scores.at[0][j][e], scale, -query.log_sum_exp));
       if (is_diagonal && 8 * j + lane_col() + e % 2 > offset + lane_row() + e / 2 * 8) p = 0;
       dp.at[0][j][e] = p * (dp.at[0][j][e] - query.dy_y);
     }
@@ -140,8 +155,7 @@ __device__ __forceinline__ void softmax_gradient_of_queries(const Sums<1, n>& sc
 }
 
 template <int hs>
-__global__ void __launch_bounds__(kAttentionThreads) backward_queries_kernel(Backward p) {
-  constexpr int kKeys = kStreamed<hs>;
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_queries_kernel(Backward p) {
   GPU_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_tile = shared, *const dy_tile = q_tile + kTileSize<hs, kOwned>;
   bf16* const key_tiles = dy_tile + kTileSize<hs, kOwned>;  // twice: keys, then values
@@ -149,9 +163,9 @@ __global__ void __launch_bounds__(kAttentionThreads) backward_queries_kernel(Bac
   const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kOwned;  // the last queries have most to do
   const Head<const bf16> k(p.k, p.shape, head), v(p.v, p.shape, head);
   const auto start_keys = [&](int buffer, int64_t j0) {
-    bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
-    start_tile<hs, kKeys>(tile, k, j0, T, p.is_aligned);
-    start_tile<hs, kKeys>(tile + kTileSize<hs, kKeys>, v, j0, T, p.is_aligned);
+    bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kStreamed<hs>>;
+    start_tile<hs, kStreamed<hs>>(tile, k, j0, T, p.is_aligned);
+    start_tile<hs, kStreamed<hs>>(tile + kTileSize<hs, kStreamed<hs>>, v, j0, T, p.is_aligned);
   };
 
   start_tile<hs, kOwned>(q_tile, Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
@@ -167,18 +181,21 @@ __global__ void __launch_bounds__(kAttentionThreads) backward_queries_kernel(Bac
   const RowStatistics rows[2] = {statistics[0], statistics[8]};
   Sums<1, hs / 8> dq;
 
-  for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kKeys, buffer ^= 1) {
+  for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kStreamed<hs>, buffer ^= 1) {
     wait_for_copies();
     __syncthreads();  // this tile is here, and nobody reads the other one any more
-    if (j0 + kKeys < end) start_keys(buffer ^ 1, j0 + kKeys);
-    if (j0 >= warp_i0 + 16) continue;  // all of it after the warp's queries
-    const bf16* tile = key_tiles + buffer * kTileSize<hs, 2 * kKeys>;
-    Sums<1, kKeys / 8> scores, dp;
-    multiply_transposed<hs>(scores, q, tile);
-    multiply_transposed<hs>(dp, dy, tile + kTileSize<hs, kKeys>);
-    softmax_gradient_of_queries(scores, dp, p.shape.scale * kLog2E, rows, j0 + kKeys - 1 > warp_i0,
-                                int(warp_i0 - j0));
-    multiply<hs>(dq, rounded_fragments(dp), tile);
+    if (j0 + kStreamed<hs> < end) start_keys(buffer ^ 1, j0 + kStreamed<hs>);
+    for (int first = 0; first < kStreamed<hs>; first += kAtOnce) {
+      const int offset = int(warp_i0 - j0) - first;  // from the first key to the first query
+      if (offset <= -16) break;                      // all of these keys are after the warp's queries
+      const bf16* k = key_tiles + buffer * kTileSize<hs, 2 * kStreamed<hs>> + first * kTileStride<hs>;
+      const bf16* v = k + kTileSize<hs, kStreamed<hs>>;
+      Sums<1, kAtOnce / 8> scores, dp;
+      multiply_transposed<hs>(scores, q, k);
+      multiply_transposed<hs>(dp, dy, v);
+      softmax_gradient_of_queries(scores, dp, p.shape.scale * kLog2E, rows, offset);
+      multiply<hs>(dq, rounded_fragments(dp), k);
+    }
   }
   store_rows<hs, 1>(Head<bf16>(p.dq, p.shape, head), dq, p.shape.scale, q_rows, warp_i0, T, p.is_aligned);
 }

@@ -1,6 +1,6 @@
-// Flash attention in float: the tiles of the bf16 kernels, with plain multiplications and additions, since tensor
-// cores would round the factors. A block has 16 x 16 threads; a product of tiles is shared out so that each thread
-// sums every 16th row and column of the result, in registers.
+// Flash attention in float: the tiles of the bf16 kernels, with plain multiplications and additions, since
+// tensor cores would round the factors. A block has 16 x 16 threads; a product of tiles is shared out so that
+// each thread sums every 16th row and column of the result, in registers.
 #include "common/kernels/cuda/flash_attention.cuh"
 
 namespace gpt2::cuda {
@@ -125,7 +125,7 @@ __device__ __forceinline__ void online_softmax(Part<tile, tile>& scores, Part<ti
 }
 
 template <int hs>
-__global__ void __launch_bounds__(kThreads) forward_kernel(Forward p) {
+__global__ void __launch_bounds__(kThreads, 2) forward_kernel(Forward p) {
   constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
   float *const q = shared, *const k = q + tile * kStride<hs>, *const v = k + tile * kStride<hs>;
@@ -185,7 +185,8 @@ struct Pairs {
     load_tile<hs>(v, Head<const float>(b.v, b.shape, head), j0, b.shape.T);
   }
 
-  // p = exp(score - log_sum_exp), 0 where the key is after the query; ds = p * (dp - dy_y). rows: of the queries.
+  // p = exp(score - log_sum_exp), 0 where the key is after the query; ds = p * (dp - dy_y). rows: of the
+  // queries.
   __device__ __forceinline__ void compute(const RowStatistics* rows, float scale, bool is_diagonal) const {
     Part<tile, tile> scores, dp;
     scores.add_product(plain<hs>(q), transposed<hs>(k), hs);
@@ -204,7 +205,7 @@ struct Pairs {
 };
 
 template <int hs>
-__global__ void __launch_bounds__(kThreads) backward_keys_kernel(Backward p) {
+__global__ void __launch_bounds__(kThreads, 2) backward_keys_kernel(Backward p) {
   constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
   const Pairs<hs> pairs(shared);
@@ -226,7 +227,7 @@ __global__ void __launch_bounds__(kThreads) backward_keys_kernel(Backward p) {
 }
 
 template <int hs>
-__global__ void __launch_bounds__(kThreads) backward_queries_kernel(Backward p) {
+__global__ void __launch_bounds__(kThreads, 2) backward_queries_kernel(Backward p) {
   constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
   const Pairs<hs> pairs(shared);

@@ -1,5 +1,6 @@
-// Flash attention forward, bf16 on tensor cores. A block owns a tile of queries of one head and goes through the
-// keys up to the diagonal, tile by tile. While it computes with one tile of keys and values, the next is on its way.
+// Flash attention forward, bf16 on tensor cores. A block owns a tile of queries of one head and goes through
+// the keys up to the diagonal, tile by tile. While it computes with one tile of keys and values, the next is
+// on its way.
 #include "common/kernels/cuda/flash_attention.cuh"
 
 namespace gpt2::cuda {
@@ -7,8 +8,9 @@ namespace {
 
 constexpr int kKeys = 64;  // of a tile
 
-// Blocks of 16 queries a warp owns. Each fragment of keys or values that it reads meets all of them, and reading
-// shared memory takes as long as multiplying by one; with two the registers are full for the smaller head sizes.
+// Blocks of 16 queries a warp owns. Each fragment of keys or values that it reads meets all of them, and
+// reading shared memory takes as long as multiplying by one; with two the registers are full for the smaller
+// head sizes.
 template <int hs>
 constexpr int kOwned = hs <= 64 ? 2 : 1;
 template <int hs>
@@ -22,8 +24,8 @@ struct Forward {
   bool is_aligned;
 };
 
-// Online softmax of the rows that a lane sees. Four lanes share a row: they agree on its largest score; of its sum
-// each has its own part until the end.
+// Online softmax of the rows that a lane sees. Four lanes share a row: they agree on its largest score; of
+// its sum each has its own part until the end.
 template <int m>
 struct OnlineRows {
   float scale;  // from scores to exponents of 2
@@ -58,7 +60,7 @@ struct OnlineRows {
         for (int j = 0; j < n; ++j) {
 #pragma unroll
           for (int e = 2 * half; e < 2 * half + 2; ++e) {
-            scores.at[i][j][e] = power_of_two(scores.at[i][j][e] * scale - now * scale);
+            scores.at[i][j][e] = power_of_two(fmaf(scores.at[i][j][e], scale, -now * scale));
             sum[i][half] += scores.at[i][j][e];
           }
         }

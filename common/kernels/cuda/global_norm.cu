@@ -15,7 +15,8 @@ __global__ void squares_kernel(float* sums, const float* x, int64_t n) {
   const int64_t stride = gridDim.x * int64_t{kThreads} * kFloats;
   float sum = 0;
   for (int64_t first = first_of_thread<kFloats>(); first < n; first += stride) {
-    for (const float value : load_piece<kFloats>(x, first, n).values) sum += value * value;
+    const Piece<kFloats> piece = load_piece(x, first, n);
+    for (const float value : piece.values) sum += value * value;
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;

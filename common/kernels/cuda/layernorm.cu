@@ -15,11 +15,11 @@ __global__ void layernorm_forward_kernel(float* y, float* mean, float* rstd, con
   if (row >= rows) return;  // a whole warp, and no barrier follows
   float* kept = shared + threadIdx.x / kWarp * padded(C);
   copy_row(kept, x + row * C, C);
-  const RowStatistics statistics = row_statistics(kept, C, eps);
-  store_normalized(y + row * C, kept, statistics, weight, bias, C);
+  const RowMoments moments = row_moments(kept, C, eps);
+  store_normalized(y + row * C, kept, moments, weight, bias, C);
   if (threadIdx.x % kWarp == 0) {
-    mean[row] = statistics.mean;
-    rstd[row] = statistics.rstd;
+    mean[row] = moments.mean;
+    rstd[row] = moments.rstd;
   }
 }
 

@@ -114,7 +114,8 @@ class TrialOutput {
   std::unique_ptr<Storage> scratch_;
 };
 
-// The fastest of cuBLASLt's suggestions. Two rounds, as a GPU may still be raising its clock during the first.
+// The fastest of cuBLASLt's suggestions. Two rounds, as a GPU may still be raising its clock during the
+// first.
 void choose_by_time(Stream stream, const Matmul& p, const Problem& problem,
                     const std::vector<cublasLtMatmulAlgo_t>& algorithms, Plan& plan) {
   const TrialOutput trial(stream, p, problem);

@@ -36,12 +36,12 @@ __device__ void copy_row(T* to, const T* row, int64_t C) {
   }
 }
 
-struct RowStatistics {
+struct RowMoments {
   float mean, rstd;  // rstd = 1 / sqrt(variance + eps)
 };
 
 // Of a row in shared memory. Around the mean, not E[x^2] - mean^2, which cancels.
-__device__ inline RowStatistics row_statistics(const float* kept, int64_t C, float eps) {
+__device__ inline RowMoments row_moments(const float* kept, int64_t C, float eps) {
   float sum = 0;
   for (int64_t first = first_of_lane(); first < C; first += kLaneStride) {
     const Piece<kFloats> piece = load_whole<kFloats>(kept + first);
@@ -58,7 +58,7 @@ __device__ inline RowStatistics row_statistics(const float* kept, int64_t C, flo
 
 // y = (x - mean) * rstd * weight + bias, x in shared memory.
 template <class Y>
-__device__ void store_normalized(Y* y, const float* kept, const RowStatistics& row, const float* weight,
+__device__ void store_normalized(Y* y, const float* kept, const RowMoments& row, const float* weight,
                                  const float* bias, int64_t C) {
   for (int64_t first = first_of_lane(); first < C; first += kLaneStride) {
     const Piece<kFloats> w = load_piece(weight, first, C), b = load_piece(bias, first, C);
@@ -70,14 +70,14 @@ __device__ void store_normalized(Y* y, const float* kept, const RowStatistics& r
 
 // The gradient that goes back through a row's normalisation, in two steps: means over the row, then its values.
 struct RowGradient {
-  RowStatistics row;
+  RowMoments row;
   float mean_g, mean_g_x_hat;  // g = dy * weight, x_hat = (x - mean) * rstd
 
   // dy and x in shared memory.
   template <class Y>
-  __device__ RowGradient(const Y* kept_dy, const float* kept_x, const RowStatistics& statistics,
+  __device__ RowGradient(const Y* kept_dy, const float* kept_x, const RowMoments& moments,
                          const float* weight, int64_t C)
-      : row(statistics) {
+      : row(moments) {
     float sum_g = 0, sum_g_x_hat = 0;
     for (int64_t first = first_of_lane(); first < C; first += kLaneStride) {
       const Piece<kFloats> w = load_piece(weight, first, C), in = load_whole<kFloats>(kept_x + first);

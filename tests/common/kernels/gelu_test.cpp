@@ -8,17 +8,19 @@ namespace {
 
 class GeluTest : public OnEveryDevice {
  protected:
+  template <class T = float>
   std::vector<float> forward(const std::vector<float>& x) {
     const auto n = static_cast<int64_t>(x.size());
-    DeviceArray<float> in(device(), x), out(device(), n);
+    DeviceArray<T> in(device(), as<T>(x)), out(device(), n);
     DISPATCH(device(), gelu_forward, out.data(), in.data(), n);
-    return out.to_host();
+    return as<float>(out.to_host());
   }
+  template <class T = float>
   std::vector<float> backward(const std::vector<float>& x, const std::vector<float>& dy) {
     const auto n = static_cast<int64_t>(x.size());
-    DeviceArray<float> in(device(), x), gradient(device(), dy), out(device(), n);
+    DeviceArray<T> in(device(), as<T>(x)), gradient(device(), as<T>(dy)), out(device(), n);
     DISPATCH(device(), gelu_backward, out.data(), in.data(), gradient.data(), n);
-    return out.to_host();
+    return as<float>(out.to_host());
   }
 };
 
@@ -29,16 +31,22 @@ TEST(GeluOracle, BackwardAgreesWithFiniteDifferences) {
 }
 
 TEST_P(GeluTest, AgreesWithTheDoubleOracle) {
-  for (const int64_t n : {1, 7, 31, 33, 127, 1000, 50257}) {
-    // Near zero, where it matters and far out: errors are relative to the largest value of each range.
-    for (const double range : {1e-4, 1.0, 6.0, 100.0}) {
-      const std::vector<float> x = uniform(n, -range, range), dy = uniform(n, -1, 1, 2);
-      const Values at = to_double(x);
-      EXPECT_LE(max_relative_error(forward(x), oracle::gelu(at)), 1e-6) << n << " " << range;
-      EXPECT_LE(max_relative_error(backward(x, dy), oracle::gelu_backward(at, to_double(dy))), 2e-6)
-          << n << " " << range;
+  for_float_and_bf16([&](auto type) {
+    using T = decltype(type);
+    for (const int64_t n : {1, 7, 31, 33, 127, 1000, 50257}) {
+      // Near zero, where it matters and far out: errors are relative to the largest value of each range.
+      for (const double range : {1e-4, 1.0, 6.0, 100.0}) {
+        const auto x = representable<T>(uniform(n, -range, range)),
+                   dy = representable<T>(uniform(n, -1, 1, 2));
+        const Values at = to_double(x);
+        EXPECT_LE(max_relative_error(forward<T>(x), oracle::gelu(at)), 1e-6 + kRounding<T>)
+            << n << " " << range;
+        EXPECT_LE(max_relative_error(backward<T>(x, dy), oracle::gelu_backward(at, to_double(dy))),
+                  2e-6 + kRounding<T>)
+            << n << " " << range;
+      }
     }
-  }
+  });
 }
 
 TEST_P(GeluTest, KeepsItsSmallValuesOnTheNegativeSide) {
@@ -54,18 +62,24 @@ TEST_P(GeluTest, IsTheIdentityOrZeroForHugeValues) {
 }
 
 TEST_P(GeluTest, NanStaysNan) {
-  EXPECT_TRUE(std::isnan(forward({NAN})[0]));
-  EXPECT_TRUE(std::isnan(backward({NAN}, {1})[0]));
-  EXPECT_TRUE(std::isnan(backward({1}, {NAN})[0]));
+  for_float_and_bf16([&](auto type) {
+    using T = decltype(type);
+    EXPECT_TRUE(std::isnan(forward<T>({NAN})[0]));
+    EXPECT_TRUE(std::isnan(backward<T>({NAN}, {1})[0]));
+    EXPECT_TRUE(std::isnan(backward<T>({1}, {NAN})[0]));
+  });
 }
 
 TEST_P(GeluTest, WorksInPlace) {
-  const std::vector<float> x = uniform(1003, -6, 6), dy = uniform(1003, -1, 1, 2);
-  DeviceArray<float> in(device(), x), gradient(device(), dy);
-  DISPATCH(device(), gelu_backward, gradient.data(), in.data(), gradient.data(), 1003);
-  EXPECT_EQ(gradient.to_host(), backward(x, dy));
-  DISPATCH(device(), gelu_forward, in.data(), in.data(), 1003);
-  EXPECT_EQ(in.to_host(), forward(x));
+  for_float_and_bf16([&](auto type) {
+    using T = decltype(type);
+    const std::vector<float> x = uniform(1003, -6, 6), dy = uniform(1003, -1, 1, 2);
+    DeviceArray<T> in(device(), as<T>(x)), gradient(device(), as<T>(dy));
+    DISPATCH(device(), gelu_backward, gradient.data(), in.data(), gradient.data(), 1003);
+    EXPECT_EQ(as<float>(gradient.to_host()), backward<T>(x, dy));
+    DISPATCH(device(), gelu_forward, in.data(), in.data(), 1003);
+    EXPECT_EQ(as<float>(in.to_host()), forward<T>(x));
+  });
 }
 
 TEST_P(GeluTest, GivesTheSameBitsEveryTime) {

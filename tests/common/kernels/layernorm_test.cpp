@@ -133,6 +133,26 @@ TEST_P(LayerNormTest, BackwardAddsToTheOldValuesTimesBeta) {
   EXPECT_LE(max_relative_error(actual.dbias, expected.dbias), 2e-6);
 }
 
+// A fused op hands its gradient over in bf16; the weights' gradients are float all the same.
+TEST_P(LayerNormTest, WeightGradientsOfABf16GradientAgreeWithTheDoubleOracle) {
+  for (const auto& shape : kShapes) {
+    const auto x = uniform(shape.rows * shape.C, -3, 5), weight = uniform(shape.C, -1, 1, 3);
+    const auto dy = representable<bf16>(uniform(shape.rows * shape.C, -1, 1, 2));
+    const Result saved = forward(x, weight, weight);
+    DeviceArray<bf16> gradient(device(), as<bf16>(dy));
+    DeviceArray<float> in(device(), x), mean(device(), saved.mean), rstd(device(), saved.rstd);
+    DeviceArray<float> dweight(device(), shape.C), dbias(device(), shape.C);
+    DeviceArray<float> workspace(device(),
+                                 DISPATCH_SIZE(device(), layernorm_backward_workspace, shape.rows, shape.C));
+    DISPATCH(device(), layernorm_backward_weight, dweight.data(), dbias.data(), gradient.data(), in.data(),
+             mean.data(), rstd.data(), workspace.data(), shape.rows, shape.C, 0.0f, 0.0f);
+    const auto expected = oracle::layernorm_backward(to_double(dy), to_double(x), to_double(weight), kEps);
+    EXPECT_LE(max_relative_error(dweight.to_host(), expected.dweight), 2e-6)
+        << shape.rows << " x " << shape.C;
+    EXPECT_LE(max_relative_error(dbias.to_host(), expected.dbias), 2e-6) << shape.rows << " x " << shape.C;
+  }
+}
+
 TEST_P(LayerNormTest, BackwardWorksInPlace) {
   const int64_t rows = 9, C = 127;
   const auto x = uniform(rows * C, -3, 5), dy = uniform(rows * C, -1, 1, 2), weight = uniform(C, -1, 1, 3);

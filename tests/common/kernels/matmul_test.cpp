@@ -11,8 +11,8 @@ namespace {
 
 using Multiply = std::function<void(const Matmul&)>;
 
-// alpha A B + beta C + bias by `multiply`, against the oracle; NaN waits in C where beta is 0. A and B of type X,
-// C and bias of type Y.
+// alpha A B + beta C + bias by `multiply`, against the oracle; NaN waits in C where beta is 0. A and B of
+// type X, C and bias of type Y.
 template <class X, class Y>
 void expect_right(Device device, const Multiply& multiply, Sizes s, Layout a_layout, Layout b_layout,
                   float alpha, float beta, bool with_bias) {

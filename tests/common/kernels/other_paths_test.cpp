@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/kernels/add.h"
+#include "common/kernels/copy.h"
 #include "common/kernels/cross_entropy.h"
 #include "common/kernels/embedding.h"
 #include "common/kernels/gelu.h"
@@ -167,6 +168,29 @@ TEST_P(OtherPathsTest, MemoryMayBeginAnywhere) {
              weight.data(), bias.data(), rows, C, kEps);
     EXPECT_LE(error(oracle::layernorm(in, Values(size_t(C), 1), Values(size_t(C), 1), double(kEps)).y), 2e-6)
         << from << " to " << to;
+  }
+}
+
+// The same of bf16, of which eight make a piece.
+TEST_P(OtherPathsTest, MemoryOfBf16MayBeginAnywhere) {
+  const int64_t n = 1001;
+  for (const auto& [from, to] : {std::pair{1, 1}, {1, 3}, {0, 2}, {7, 0}, {4, 4}}) {
+    const auto x = representable<bf16>(uniform(n + from, -3, 3));
+    const Values in(x.begin() + from, x.end());
+    DeviceArray<bf16> input(device(), as<bf16>(x)), y(device(), n + to);
+    DeviceArray<float> wide(device(), n + to);
+    DISPATCH(device(), gelu_forward, y.data() + to, input.data() + from, n);
+    const std::vector<float> all = as<float>(y.to_host());
+    EXPECT_LE(max_relative_error(std::vector<float>(all.begin() + to, all.end()), oracle::gelu(in)),
+              kRounding<bf16> + 1e-6)
+        << from << " to " << to;
+    const Dims4 shape{1, 1, 1, n}, strides{n, n, n, 1};
+    DISPATCH(device(), copy_strided, wide.data() + to, input.data() + from, shape, strides, strides);
+    const std::vector<float> widened = wide.to_host();
+    EXPECT_EQ(max_relative_error(std::vector<float>(widened.begin() + to, widened.end()), in), 0);
+    DISPATCH(device(), copy_strided, y.data() + to, wide.data() + to, shape, strides, strides);
+    const std::vector<float> narrow = as<float>(y.to_host());
+    EXPECT_EQ(max_relative_error(std::vector<float>(narrow.begin() + to, narrow.end()), in), 0);
   }
 }
 

@@ -8,16 +8,19 @@ namespace {
 class ScaleTest : public OnEveryDevice {};
 
 TEST_P(ScaleTest, MultipliesEveryValueInPlaceOrNot) {
-  for (const int64_t n : {1, 7, 33, 1000, 50257}) {
-    const std::vector<float> x = uniform(n, -100, 100);
-    std::vector<float> expected;
-    for (const float value : x) expected.push_back(value * -0.3f);
-    DeviceArray<float> in(device(), x), out(device(), n);
-    DISPATCH(device(), scale, out.data(), in.data(), -0.3f, n);
-    EXPECT_EQ(out.to_host(), expected) << n;
-    DISPATCH(device(), scale, in.data(), in.data(), -0.3f, n);
-    EXPECT_EQ(in.to_host(), expected) << n;
-  }
+  for_float_and_bf16([&](auto type) {
+    using T = decltype(type);
+    for (const int64_t n : {1, 7, 33, 1000, 50257}) {
+      const std::vector<T> x = as<T>(uniform(n, -100, 100));
+      std::vector<float> expected;
+      for (const float value : x) expected.push_back(T(value * -0.3f));
+      DeviceArray<T> in(device(), x), out(device(), n);
+      DISPATCH(device(), scale, out.data(), in.data(), -0.3f, n);
+      EXPECT_EQ(as<float>(out.to_host()), expected) << n;
+      DISPATCH(device(), scale, in.data(), in.data(), -0.3f, n);
+      EXPECT_EQ(as<float>(in.to_host()), expected) << n;
+    }
+  });
 }
 
 TEST_P(ScaleTest, KeepsNanAndInfinity) {

@@ -8,9 +8,11 @@ namespace {
 
 class SumRowsTest : public OnEveryDevice {
  protected:
+  template <class X = float>
   std::vector<float> sum(const std::vector<float>& x, const std::vector<float>& old, float beta) {
     const auto cols = static_cast<int64_t>(old.size()), rows = static_cast<int64_t>(x.size()) / cols;
-    DeviceArray<float> in(device(), x), y(device(), old);
+    DeviceArray<X> in(device(), as<X>(x));
+    DeviceArray<float> y(device(), old);
     DeviceArray<float> workspace(device(), DISPATCH_SIZE(device(), sum_rows_workspace, rows, cols));
     DISPATCH(device(), sum_rows, y.data(), in.data(), workspace.data(), rows, cols, beta);
     return y.to_host();
@@ -24,23 +26,31 @@ constexpr Shape kShapes[] = {{1, 1},   {1, 33},   {31, 1},   {64, 7},    {65, 31
                              {127, 1}, {200, 33}, {33, 768}, {129, 127}, {4, 5000}};
 
 TEST_P(SumRowsTest, AgreesWithTheDoubleOracleAndOverwritesNan) {
-  for (const auto& shape : kShapes) {
-    const auto x = uniform(shape.rows * shape.cols, -1, 2);
-    const auto actual = sum(x, std::vector<float>(size_t(shape.cols), NAN), 0);
-    EXPECT_LE(max_relative_error(actual, oracle::sum_rows(to_double(x), shape.cols)), 1e-6)
-        << shape.rows << " x " << shape.cols;
-  }
+  for_float_and_bf16([&](auto type) {
+    using X = decltype(type);
+    for (const auto& shape : kShapes) {
+      const auto x = representable<X>(uniform(shape.rows * shape.cols, -1, 2));
+      const auto actual = sum<X>(x, std::vector<float>(size_t(shape.cols), NAN), 0);
+      EXPECT_LE(max_relative_error(actual, oracle::sum_rows(to_double(x), shape.cols)), 1e-6)
+          << shape.rows << " x " << shape.cols;
+    }
+  });
 }
 
 TEST_P(SumRowsTest, AddsToTheOldValuesTimesBeta) {
-  for (const auto& shape : kShapes) {
-    for (const float beta : {1.0f, -0.5f}) {
-      const auto x = uniform(shape.rows * shape.cols, -1, 2), old = uniform(shape.cols, -50, 50, 2);
-      Values expected = oracle::sum_rows(to_double(x), shape.cols);
-      for (size_t j = 0; j < expected.size(); ++j) expected[j] += double(beta) * old[j];
-      EXPECT_LE(max_relative_error(sum(x, old, beta), expected), 1e-6) << shape.rows << " x " << shape.cols;
+  for_float_and_bf16([&](auto type) {
+    using X = decltype(type);
+    for (const auto& shape : kShapes) {
+      for (const float beta : {1.0f, -0.5f}) {
+        const auto x = representable<X>(uniform(shape.rows * shape.cols, -1, 2));
+        const auto old = uniform(shape.cols, -50, 50, 2);
+        Values expected = oracle::sum_rows(to_double(x), shape.cols);
+        for (size_t j = 0; j < expected.size(); ++j) expected[j] += double(beta) * old[j];
+        EXPECT_LE(max_relative_error(sum<X>(x, old, beta), expected), 1e-6)
+            << shape.rows << " x " << shape.cols;
+      }
     }
-  }
+  });
 }
 
 TEST_P(SumRowsTest, OfNoRowsIsZero) {

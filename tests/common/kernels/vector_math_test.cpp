@@ -66,6 +66,27 @@ TEST(VectorExp, IsExactAtTheEnds) {
   EXPECT_LT(vector_exp(88.7f), kInf);
 }
 
+TEST(VectorExp2, IsWithinTwoUlpOfEveryNormalResult) {
+  double worst = 0;
+  for (double x = -126; x < 127; x += 1.0 / 8192) {
+    const double error = error_in_ulp(vector_exp2(float(x)), std::exp2(double(float(x))));
+    if (!(error <= worst)) worst = error;
+  }
+  EXPECT_LE(worst, 1.1);
+}
+
+TEST(VectorExp2, IsExactAtTheEnds) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (int n = -126; n < 128; ++n) EXPECT_EQ(vector_exp2(float(n)), std::ldexp(1.0f, n));
+  EXPECT_EQ(vector_exp2(-kInf), 0);
+  EXPECT_EQ(vector_exp2(std::numeric_limits<float>::lowest()), 0);
+  EXPECT_EQ(vector_exp2(-126.1f), 0);
+  EXPECT_EQ(vector_exp2(128.0f), kInf);
+  EXPECT_EQ(vector_exp2(std::numeric_limits<float>::max()), kInf);
+  EXPECT_EQ(vector_exp2(kInf), kInf);
+  EXPECT_TRUE(std::isnan(vector_exp2(NAN)));
+}
+
 TEST(Logistic, AndItsComplementAreRelativelyAccurateEverywhere) {
   double worst = 0;
   for (double x = -80; x < 80; x += 1.0 / 1024) {

@@ -52,6 +52,25 @@ void expect_close(const std::vector<float>& actual, const std::vector<float>& ex
   }
 }
 
+TEST_P(OptimAdamWTest, VectorsDoNotDecayIfTheyShallNot) {
+  const auto weights = [&](bool decay_vectors, double weight_decay) {
+    VectorAndMatrix model(golden_.floats("vector.start"), golden_.floats("matrix.start"));
+    model.to(device());
+    optim::AdamW optimizer(model, {.lr = 0.1, .weight_decay = weight_decay, .decay_vectors = decay_vectors});
+    EXPECT_EQ(optimizer.decayed().tensors, decay_vectors ? 2 : 1);
+    EXPECT_EQ(optimizer.not_decayed().parameters, decay_vectors ? 0 : 5);
+    optimizer.zero_grad();
+    for (const auto& [name, tensor] : model.named_parameters())
+      give_gradient(*tensor, at_step(name + ".grad", 0));
+    optimizer.step();
+    return std::pair(model.vector.to_vector<float>(), model.matrix.to_vector<float>());
+  };
+  const auto all = weights(true, 0.5), matrices = weights(false, 0.5), none = weights(true, 0);
+  EXPECT_EQ(matrices.first, none.first);
+  EXPECT_EQ(matrices.second, all.second);
+  EXPECT_NE(all.first, none.first);
+}
+
 TEST_P(OptimAdamWTest, WeightsAndMomentsAreTorchsAfterEveryStep) {
   const std::pair<std::string, optim::AdamWOptions> sets[] = {
       {"default", {.lr = 3e-4}},

@@ -1,11 +1,11 @@
-// Stands in for NVIDIA's header of this name: as much of cuBLASLt as common/kernels/cuda/cublas_plan.cpp uses, on
-// the CPU, in plain loops with double accumulation. So the translation into cuBLASLt's terms (column-major, swapped
-// operands, strided batches, promises of alignment) is tested without a GPU; only the library's own arithmetic
-// is not.
+// Stands in for NVIDIA's header of this name: as much of cuBLASLt as common/kernels/cuda/cublas_plan.cpp
+// uses, on the CPU, in plain loops with double accumulation. So the translation into cuBLASLt's terms
+// (column-major, swapped operands, strided batches, promises of alignment) is tested without a GPU; only the
+// library's own arithmetic is not.
 //
 // It suggests three algorithms, the second of which it then says not to support. It knows no algorithm for an
-// epilogue with an aux whose leading dimension is no multiple of 8, as cuBLASLt; and none for one whose result is
-// float and whose operands are bf16, so that a caller's answer to that is tested.
+// epilogue with an aux whose leading dimension is no multiple of 8, as cuBLASLt; and none for one whose
+// result is float and whose operands are bf16, so that a caller's answer to that is tested.
 //
 // since 01_module
 #pragma once

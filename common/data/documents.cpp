@@ -1,0 +1,137 @@
+#include "common/data/documents.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "common/base/error.h"
+#include "common/base/json.h"
+
+namespace gpt2 {
+namespace {
+
+constexpr size_t kNone = std::string::npos;
+
+// Whether .jsonl (or .txt) is the end of a file's name, but for .gz and .zst.
+bool is_json_lines(const std::string& path) {
+  std::string_view name = path;
+  for (const std::string_view packed : {".gz", ".zst"}) {
+    if (name.ends_with(packed)) name.remove_suffix(packed.size());
+  }
+  require(
+      name.ends_with(".txt") || name.ends_with(".jsonl"),
+      "{}: neither .txt nor .jsonl, nor one of these packed as .gz or .zst; a corpus is made of such files",
+      path);
+  return name.ends_with(".jsonl");
+}
+
+bool is_graphic(char c) { return c > ' ' && c <= '~'; }
+
+int32_t separator_of(const Tokenizer& tokenizer) {
+  const auto separator = tokenizer.end_of_text();
+  require(separator.has_value(), "the tokenizer has no {}, which begins a document", kEndOfText);
+  return *separator;
+}
+
+class Encoder {
+ public:
+  explicit Encoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer), separator_(separator_of(tokenizer)) {}
+
+  // A document, or what a block has of it.
+  void add(std::string_view text, bool begins_document) {
+    if (text.empty()) return;
+    if (begins_document) ids_.push_back(separator_);
+    const std::vector<int32_t> encoded = tokenizer_.encode(text);
+    ids_.insert(ids_.end(), encoded.begin(), encoded.end());
+  }
+  std::vector<int32_t> ids() { return std::move(ids_); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  int32_t separator_;
+  std::vector<int32_t> ids_;
+};
+
+void add_text(Encoder& encoder, std::string_view text, bool begins_document) {
+  for (;;) {
+    const size_t end = text.find(kEndOfText);
+    encoder.add(text.substr(0, end), begins_document);
+    if (end == kNone) return;
+    text.remove_prefix(end + kEndOfText.size());
+    begins_document = true;
+  }
+}
+
+void add_json_line(Encoder& encoder, std::string_view line, const std::string& where) {
+  const nlohmann::json object = parse_json(line, where);
+  require(object.is_object() && object.contains("text") && object["text"].is_string(),
+          "{}: not an object with a \"text\"; each line is one document", where);
+  encoder.add(object["text"].get_ref<const std::string&>(), /*begins_document=*/true);
+}
+
+}  // namespace
+
+BlockReader::BlockReader(std::string path, BlockStart start, size_t block_bytes)
+    : path_(std::move(path)),
+      json_lines_(is_json_lines(path_)),
+      input_(open_text(path_)),
+      start_(start),
+      block_bytes_(block_bytes) {
+  std::string skipped(1 << 20, ' ');
+  for (int64_t left = start_.offset; left > 0;) {
+    const size_t n = input_->read(std::span(skipped).first(size_t(std::min(left, int64_t(skipped.size())))));
+    require(n > 0, "{}: ends before byte {}, up to which it was read before; was it changed?", path_,
+            start_.offset);
+    left -= int64_t(n);
+  }
+}
+
+// The end of the first block: the last cut in the buffer that is not before `from`, or kNone.
+size_t BlockReader::find_cut(size_t from) const {
+  if (json_lines_) {
+    const size_t end = buffer_.rfind('\n');
+    return end == kNone || end < from ? kNone : end + 1;
+  }
+  for (size_t at = buffer_.size(); at-- > std::max<size_t>(from, 1);) {
+    const bool single = buffer_[at] == ' ' && at + 1 < buffer_.size();
+    if (single && is_graphic(buffer_[at - 1]) && is_graphic(buffer_[at + 1])) return at;
+  }
+  return kNone;
+}
+
+bool BlockReader::next(Block& block) {
+  size_t cut = kNone, searched = 0;
+  while (!ended_ && cut == kNone) {
+    const size_t before = buffer_.size();
+    buffer_.resize(before + block_bytes_);
+    const size_t n = input_->read(std::span(buffer_).subspan(before));
+    buffer_.resize(before + n);
+    ended_ = n == 0;
+    if (!ended_) cut = find_cut(searched);
+    searched = before + n - std::min<size_t>(before + n, 2);  // the last space may have lacked its neighbour
+  }
+  if (buffer_.empty()) return false;
+  block = {path_, json_lines_, start_, buffer_.substr(0, cut)};
+  buffer_.erase(0, block.text.size());
+  start_.offset += int64_t(block.text.size());
+  start_.line += json_lines_ ? std::count(block.text.begin(), block.text.end(), '\n') : 0;
+  start_.begins_document = json_lines_ || block.text.ends_with(kEndOfText);
+  return true;
+}
+
+std::vector<int32_t> encode_block(const Tokenizer& tokenizer, const Block& block) {
+  Encoder encoder(tokenizer);
+  if (!block.json_lines) {
+    add_text(encoder, block.text, block.start.begins_document);
+    return encoder.ids();
+  }
+  int64_t number = block.start.line;
+  for (std::string_view rest = block.text; !rest.empty(); ++number) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const bool blank = line.find_first_not_of(" \t\r") == kNone;
+    if (!blank) add_json_line(encoder, line, fmt::format("{}, line {}", block.file, number));
+  }
+  return encoder.ids();
+}
+
+}  // namespace gpt2

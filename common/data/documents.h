@@ -1,0 +1,64 @@
+// A corpus as documents: text files in which <|endoftext|> stands between two documents, and JSON Lines, in
+// which the value of "text" is one; both may be packed (text_input.h).
+//
+// A file is cut into blocks of about a megabyte that can be encoded in any order, by any thread: put
+// together, the ids of the blocks are those of the documents, each with the id of <|endoftext|> before it, as
+// the video's fineweb.py has it. A text is cut only where the tokenizer cannot tell: before a single space
+// between two characters that are neither white space nor beyond ASCII, where GPT-2's pretokenizer always
+// begins a piece.
+//
+// since 13_fineweb
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/data/text_input.h"
+#include "common/text/tokenizer.h"
+
+namespace gpt2 {
+
+// Where a block begins: what a reader must be told to go on from there.
+struct BlockStart {
+  int64_t offset = 0;           // in the unpacked text
+  int64_t line = 1;             // the number of its first line (JSON Lines only)
+  bool begins_document = true;  // or goes on with the one before (texts only)
+  bool operator==(const BlockStart&) const = default;
+};
+
+struct Block {
+  std::string file;
+  bool json_lines;
+  BlockStart start;
+  std::string text;  // never empty
+};
+
+class BlockReader {
+ public:
+  static constexpr size_t kBlockBytes = 1 << 20;
+
+  // Fails if the file's name says neither .txt nor .jsonl, nor one of these and .gz or .zst.
+  explicit BlockReader(std::string path, BlockStart start = {}, size_t block_bytes = kBlockBytes);
+
+  bool next(Block& block);  // false at the end
+
+  int64_t file_position() const { return input_->file_position(); }  // bytes of the file, as it lies on disk
+
+ private:
+  size_t find_cut(size_t from) const;
+
+  std::string path_;
+  bool json_lines_;
+  std::unique_ptr<TextInput> input_;
+  BlockStart start_;
+  size_t block_bytes_;
+  std::string buffer_;  // what was read and not yet served
+  bool ended_ = false;
+};
+
+// The ids of a block. Fails on a line that is not JSON or has no "text", naming file and line.
+std::vector<int32_t> encode_block(const Tokenizer& tokenizer, const Block& block);
+
+}  // namespace gpt2

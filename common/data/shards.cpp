@@ -1,0 +1,167 @@
+#include "common/data/shards.h"
+
+#include <glob.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <exception>
+
+#include "common/base/error.h"
+#include "common/data/npy.h"
+
+namespace gpt2 {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "ids are copied as they lie in the file");
+static_assert(kMaxShardHeader == kMaxNpyHeader);
+
+constexpr int32_t kMagic = 20240520, kVersion = 1;
+using BinHeader = std::array<int32_t, 256>;
+
+ShardHeader parse_bin_header(std::span<const std::byte> beginning, int64_t file_size,
+                             const std::string& where) {
+  BinHeader header;
+  require(beginning.size() >= sizeof header, "{}: the file ends within its header; fetch it again", where);
+  std::memcpy(header.data(), beginning.data(), sizeof header);
+  require(header[1] == kVersion, "{}: shard version {}; only {} is read", where, header[1], kVersion);
+  const int64_t bytes = file_size - int64_t(sizeof header);
+  require(bytes % 2 == 0, "{}: {} bytes of ids are an odd number, but an id has two; fetch it again", where,
+          bytes);
+  require(header[2] == bytes / 2, "{}: its header says {} ids, but {} follow; fetch it again", where,
+          header[2], bytes / 2);
+  return {.size = sizeof header, .count = header[2]};
+}
+
+ShardHeader parse_npy_shard(std::span<const std::byte> beginning, int64_t file_size,
+                            const std::string& where) {
+  const NpyHeader header = parse_npy_header(beginning, file_size, where);
+  require(header.descr == "<u2" && header.shape.size() == 1,
+          "{}: an array ({}) of {}; a shard is one row of uint16 (<u2)", where, fmt::join(header.shape, ", "),
+          header.descr);
+  return {.size = header.size, .count = header.shape[0]};
+}
+
+ShardHeader header_of(const RandomAccessFile& file) {
+  std::vector<std::byte> beginning(size_t(std::min(file.size(), kMaxShardHeader)));
+  file.read(0, beginning);
+  return parse_shard_header(beginning, file.size(), file.path());
+}
+
+// A corpus may have more files than a process may open by default (1,024 on most systems).
+void allow_open_files(size_t files) {
+  constexpr size_t kOthers = 256;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= files + kOthers) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, files + kOthers);
+  ::setrlimit(RLIMIT_NOFILE, &limit);  // if it fails, so will open(), and say why
+}
+
+}  // namespace
+
+void TokenText::read(int64_t begin, std::span<int32_t> ids) const {
+  std::copy_n(ids_.begin() + begin, ids.size(), ids.begin());
+}
+
+ShardHeader parse_shard_header(std::span<const std::byte> beginning, int64_t file_size,
+                               const std::string& where) {
+  int32_t magic = 0;
+  std::memcpy(&magic, beginning.data(), std::min(beginning.size(), sizeof magic));
+  if (magic == kMagic) return parse_bin_header(beginning, file_size, where);
+  const std::string_view text(reinterpret_cast<const char*>(beginning.data()), beginning.size());
+  require(text.starts_with("\x93NUMPY"),
+          "{}: neither a .bin shard (its first int32 is {}, not {}) nor a .npy file; build/cpu/bin/tokenize "
+          "makes "
+          "shards",
+          where, magic, kMagic);
+  return parse_npy_shard(beginning, file_size, where);
+}
+
+TokenShard::TokenShard(std::string path, int64_t vocab_size)
+    : file_(std::move(path)), vocab_size_(vocab_size), header_(header_of(file_)) {}
+
+void TokenShard::read_checked(int64_t begin, std::span<uint16_t> ids) const {
+  file_.read(header_.size + 2 * begin, std::as_writable_bytes(ids));
+  uint16_t largest = 0;
+  for (const uint16_t id : ids) largest = std::max(largest, id);
+  if (largest < vocab_size_) return;
+  const auto wrong = std::find_if(ids.begin(), ids.end(), [this](uint16_t id) { return id >= vocab_size_; });
+  fail("{}: token {} at offset {} is outside the vocabulary ({})", path(), *wrong,
+       begin + (wrong - ids.begin()), vocab_size_);
+}
+
+void TokenShard::read(int64_t begin, std::span<int32_t> ids) const {
+  std::array<uint16_t, 2048> chunk;  // a window of T = 1024 comes in one
+  while (!ids.empty()) {
+    const size_t n = std::min(ids.size(), chunk.size());
+    read_checked(begin, std::span(chunk).first(n));
+    std::copy_n(chunk.begin(), n, ids.begin());
+    ids = ids.subspan(n);
+    begin += int64_t(n);
+  }
+}
+
+void TokenShard::will_need(int64_t begin, int64_t n) const {
+  file_.will_need(header_.size + 2 * begin, 2 * n);
+}
+
+void TokenShard::check() const {
+  std::vector<uint16_t> chunk(1 << 19);
+  for (int64_t begin = 0; begin < size(); begin += int64_t(chunk.size())) {
+    const size_t n = size_t(std::min(size() - begin, int64_t(chunk.size())));
+    read_checked(begin, std::span(chunk).first(n));
+  }
+}
+
+bool names_shards(const std::string& data) { return data.ends_with(".bin") || data.ends_with(".npy"); }
+
+std::vector<std::string> expand_pattern(const std::string& pattern) {
+  if (pattern.find_first_of("*?[") == pattern.npos) return {pattern};
+  glob_t found{};
+  const int status = ::glob(pattern.c_str(), GLOB_ERR, nullptr, &found);
+  const std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  ::globfree(&found);
+  require(status == 0 || status == GLOB_NOMATCH, "{}: a folder on the way cannot be read", pattern);
+  require(!paths.empty(), "{}: no file matches", pattern);
+  return paths;
+}
+
+TokenSources text_source(std::vector<int32_t> ids) {
+  TokenSources sources;
+  sources.push_back(std::make_unique<TokenText>(std::move(ids)));
+  return sources;
+}
+
+TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int rank, int world) {
+  const std::vector<std::string> paths = expand_pattern(pattern);
+  allow_open_files(paths.size());
+  std::vector<std::unique_ptr<TokenShard>> shards;
+  for (const std::string& path : paths) shards.push_back(std::make_unique<TokenShard>(path, vocab_size));
+
+  std::vector<std::exception_ptr> errors(shards.size());  // none may leave a thread of OpenMP
+#pragma omp parallel for schedule(dynamic)
+  for (size_t i = size_t(rank); i < shards.size(); i += size_t(world)) {
+    try {
+      shards[i]->check();
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  }
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  return {std::make_move_iterator(shards.begin()), std::make_move_iterator(shards.end())};
+}
+
+void write_shard(const std::string& path, std::span<const uint16_t> ids) {
+  require(ids.size() <= INT32_MAX, "{}: {} ids are more than a shard's header can say", path, ids.size());
+  BinHeader header{kMagic, kVersion, int32_t(ids.size())};
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(header)));
+  file.write(std::as_bytes(ids));
+  file.commit();
+}
+
+}  // namespace gpt2

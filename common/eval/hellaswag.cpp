@@ -1,0 +1,170 @@
+#include "common/eval/hellaswag.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/base/json.h"
+#include "common/kernels/classifier.h"
+#include "common/ops/dispatch.h"
+
+namespace gpt2 {
+namespace {
+
+using nlohmann::json;
+
+// The text at `key`, which must not be empty.
+std::string text_of(const json& value, const char* what, const std::string& where) {
+  require(value.is_string() && !value.get_ref<const std::string&>().empty(), "{}: {} is not a text", where,
+          what);
+  return value.get<std::string>();
+}
+
+HellaSwagItem parse_item(std::string_view line, const std::string& where) {
+  const json object = parse_json(line, where);
+  require(
+      object.is_object() && object.contains("ctx") && object.contains("endings") && object.contains("label"),
+      "{}: not an item of HellaSwag, which has ctx, endings and label", where);
+  const json &endings = object["endings"], &label = object["label"];
+  require(endings.is_array() && endings.size() == 4, "{}: {} endings; an item of HellaSwag has 4", where,
+          endings.is_array() ? endings.size() : 0);
+  require(label.is_number_integer() && label >= 0 && label <= 3, "{}: its label is not 0, 1, 2 or 3", where);
+  HellaSwagItem item{.context = text_of(object["ctx"], "ctx", where), .endings = {}, .label = label};
+  for (size_t i = 0; i < 4; ++i) item.endings[i] = text_of(endings[i], "an ending", where);
+  return item;
+}
+
+// The cross entropy at each position of contiguous logits (rows, T, Vp), on the host.
+std::vector<float> position_losses(const Tensor& logits, const Tensor& targets, int64_t vocab_size) {
+  const int64_t Vp = logits.size(-1), n = targets.numel();
+  require(logits.numel() == n * Vp && vocab_size <= Vp && logits.is_contiguous(),
+          "hellaswag: logits are {}, the ids {}, the vocabulary {}", to_string(logits.shape()),
+          to_string(targets.shape()), vocab_size);
+  const Device device = logits.device();
+  const Tensor loss = empty({}, device), losses = empty({n}, device), largest = empty({n}, device),
+               log_sum = empty({n}, device);
+  with_type(logits.dtype(), [&](auto t) {
+    DISPATCH(device, classifier_forward, loss.data<float>(), losses.data<float>(), largest.data<float>(),
+             log_sum.data<float>(), logits.data<decltype(t)>(), targets.data<int32_t>(), n, vocab_size, Vp);
+  });
+  return losses.to_vector<float>();
+}
+
+int index_of_smallest(const std::array<double, 4>& values) {
+  return int(std::min_element(values.begin(), values.end()) - values.begin());
+}
+
+// Shapes of a few sizes only: a matrix product of a new shape is prepared anew.
+int64_t padded(int64_t length, int64_t block_size) { return std::min((length + 15) / 16 * 16, block_size); }
+
+}  // namespace
+
+std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name) {
+  std::vector<HellaSwagItem> items;
+  for (int64_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    items.push_back(parse_item(line, fmt::format("{}, line {}", name, number)));
+  }
+  require(!items.empty(), "{}: the file is empty", name);
+  return items;
+}
+
+HellaSwag::Item HellaSwag::render(const HellaSwagItem& item, int64_t number, const Tokenizer& tokenizer) {
+  Item rendered{.number = number, .label = item.label, .rows = {}};
+  const std::vector<int32_t> context = tokenizer.encode(item.context);
+  for (size_t i = 0; i < 4; ++i) {
+    Row& row = rendered.rows[i];
+    row = {context, int64_t(context.size())};
+    const std::vector<int32_t> ending = tokenizer.encode(" " + item.endings[i]);
+    row.ids.insert(row.ids.end(), ending.begin(), ending.end());
+    rendered.longest = std::max(rendered.longest, int64_t(row.ids.size()));
+  }
+  return rendered;
+}
+
+HellaSwag::HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_t block_size, int rank,
+                     int world)
+    : block_size_(block_size) {
+  const std::vector<HellaSwagItem> all = parse_hellaswag(MappedFile(path).text(), path);
+  for (int64_t number = rank; number < int64_t(all.size()); number += world) {
+    Item item = render(all[size_t(number)], number, tokenizer);
+    const int64_t excess = std::max<int64_t>(item.longest - block_size, 0);
+    if (excess >= item.rows[0].context) {
+      ++skipped_;
+      continue;
+    }
+    if (excess > 0) ++truncated_;
+    for (Row& row : item.rows) {
+      row.ids.erase(row.ids.begin(), row.ids.begin() + excess);
+      row.context -= excess;
+    }
+    item.longest -= excess;
+    items_.push_back(std::move(item));
+  }
+  std::stable_sort(items_.begin(), items_.end(),
+                   [](const Item& a, const Item& b) { return a.longest < b.longest; });
+}
+
+// The end of the batch that begins with this item.
+size_t HellaSwag::batch_end(size_t begin, int64_t max_tokens) const {
+  size_t end = begin + 1;
+  while (end < items_.size() &&
+         4 * int64_t(end + 1 - begin) * padded(items_[end].longest, block_size_) <= max_tokens) {
+    ++end;
+  }
+  return end;
+}
+
+HellaSwag::Score HellaSwag::evaluate(const Model& model, int64_t vocab_size, int64_t max_tokens,
+                                     Device device) {
+  const NoGrad no_grad;
+  predictions_.clear();
+  for (size_t begin = 0; begin < items_.size();) {
+    const size_t end = batch_end(begin, max_tokens);
+    evaluate_batch(std::span(items_).subspan(begin, end - begin), model, vocab_size, device);
+    begin = end;
+  }
+  std::sort(predictions_.begin(), predictions_.end(),
+            [](const Prediction& a, const Prediction& b) { return a.item < b.item; });
+  Score score;
+  for (const Prediction& prediction : predictions_) {
+    ++score.items;
+    score.correct += prediction.by_sum == prediction.label;
+    score.correct_norm += prediction.by_mean == prediction.label;
+  }
+  return score;
+}
+
+void HellaSwag::evaluate_batch(std::span<const Item> items, const Model& model, int64_t vocab_size,
+                               Device device) {
+  const int64_t rows = 4 * int64_t(items.size()), T = padded(items.back().longest, block_size_);
+  std::vector<int32_t> ids(size_t(rows * T)),
+      targets(size_t(rows * T));  // padded with 0; no loss there is read
+  for (int64_t r = 0; r < rows; ++r) {
+    const Row& row = items[size_t(r / 4)].rows[size_t(r % 4)];
+    std::copy(row.ids.begin(), row.ids.end(), ids.begin() + r * T);
+    std::copy(row.ids.begin() + 1, row.ids.end(), targets.begin() + r * T);
+  }
+  const Tensor logits = model(from_vector(ids, {rows, T}, device));  // (rows, T, Vp)
+  const std::vector<float> losses =
+      position_losses(logits, from_vector(targets, {rows, T}, device), vocab_size);
+  for (size_t i = 0; i < items.size(); ++i) {
+    std::array<double, 4> sum{}, mean{};
+    for (size_t e = 0; e < 4; ++e) {
+      const Row& row = items[i].rows[e];
+      const float* of_row = &losses[(4 * i + e) * size_t(T)];
+      const int64_t n = int64_t(row.ids.size());
+      for (int64_t t = row.context; t < n; ++t)
+        sum[e] += double(of_row[t - 1]);  // the loss of predicting ids[t]
+      mean[e] = sum[e] / double(n - row.context);
+      require(std::isfinite(sum[e]), "hellaswag: the loss of item {} is not finite", items[i].number);
+    }
+    predictions_.push_back(
+        {items[i].number, items[i].label, index_of_smallest(sum), index_of_smallest(mean)});
+  }
+}
+
+}  // namespace gpt2

@@ -1,0 +1,177 @@
+#include "common/data/shards.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <numeric>
+
+#include "tests/common/files.h"
+
+namespace gpt2 {
+namespace {
+
+using testing::as_bytes;
+using testing::file_bytes;
+using testing::put_file;
+using testing::TempDir;
+
+using Ids = std::vector<uint16_t>;
+
+Ids some_ids(size_t n) {
+  Ids ids(n);
+  for (size_t i = 0; i < n; ++i) ids[i] = uint16_t(i * 7919 % 50257);
+  return ids;
+}
+
+std::string bytes_of(const Ids& ids) { return {reinterpret_cast<const char*>(ids.data()), 2 * ids.size()}; }
+
+// A .bin shard's bytes from its parts, without the help of the writer.
+std::string bin_of(const Ids& ids, int32_t magic = 20240520, int32_t version = 1) {
+  int32_t header[256] = {magic, version, int32_t(ids.size())};
+  return std::string(reinterpret_cast<const char*>(header), sizeof header) + bytes_of(ids);
+}
+
+std::string npy_of(const Ids& ids, const std::string& descr = "<u2", std::string shape = "") {
+  if (shape.empty()) shape = std::to_string(ids.size()) + ",";
+  const std::string header =
+      "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (" + shape + "), }\n";
+  const auto length = static_cast<uint16_t>(header.size());
+  std::string bytes("\x93NUMPY\x01\x00\x00\x00", 10);
+  std::memcpy(bytes.data() + 8, &length, sizeof length);
+  return bytes + header + bytes_of(ids);
+}
+
+std::vector<int32_t> read(const TokenSource& source, int64_t begin, int64_t n) {
+  std::vector<int32_t> ids(static_cast<size_t>(n));
+  source.read(begin, ids);
+  return ids;
+}
+
+TEST(Shards, BothFormatsGiveTheirIds) {
+  const TempDir dir;
+  for (const size_t n : {0, 1, 2, 2047, 2048, 2049, 10'000}) {
+    const Ids ids = some_ids(n);
+    put_file(dir / "a.bin", bin_of(ids));
+    put_file(dir / "a.npy", npy_of(ids));
+    for (const char* name : {"a.bin", "a.npy"}) {
+      const TokenShard shard(dir / name, 50257);
+      ASSERT_EQ(shard.size(), int64_t(n)) << name;
+      EXPECT_NO_THROW(shard.check());
+      EXPECT_EQ(read(shard, 0, int64_t(n)), std::vector<int32_t>(ids.begin(), ids.end()));
+      if (n <= 5) continue;
+      EXPECT_EQ(read(shard, 3, 2), std::vector<int32_t>(ids.begin() + 3, ids.begin() + 5));
+    }
+  }
+}
+
+TEST(Shards, TheFirstFormatIsTheOneThatLlmCReads) {
+  const TempDir dir;
+  for (const size_t n : {0, 1, 1000}) {
+    write_shard(dir / "a.bin", some_ids(n));
+    EXPECT_EQ(file_bytes(dir / "a.bin"), bin_of(some_ids(n)));
+  }
+  EXPECT_EQ(dir.names(), std::vector<std::string>{"a.bin"});
+}
+
+TEST(Shards, AnIdOutsideTheVocabularyIsNamedWithItsPlace) {
+  const TempDir dir;
+  Ids ids = some_ids(1'000'000);
+  ids[654'321] = 50391;
+  for (const char* name : {"a.bin", "a.npy"}) {
+    put_file(dir / name, name[2] == 'b' ? bin_of(ids) : npy_of(ids));
+    const TokenShard shard(dir / name, 50257);
+    const std::string message =
+        dir / name + ": token 50391 at offset 654321 is outside the vocabulary (50257)";
+    EXPECT_ERROR(shard.check(), message);
+    EXPECT_ERROR(open_shards(dir / name, 50257), message);
+    EXPECT_ERROR(read(shard, 654'000, 1024), message);
+    EXPECT_ERROR(read(shard, 650'000, 10'000), message);
+    EXPECT_NO_THROW(read(shard, 654'322, 1024));
+    EXPECT_NO_THROW(open_shards(dir / name, 50392));
+  }
+}
+
+TEST(Shards, EachRankChecksItsShareOfTheFiles) {
+  const TempDir dir;
+  for (int i = 0; i < 5; ++i) put_file(dir / fmt::format("a{}.bin", i), bin_of(i == 3 ? Ids{9} : Ids{1}));
+  EXPECT_ERROR(open_shards(dir / "a*.bin", 5), "a3.bin: token 9 at offset 0");
+  EXPECT_ERROR(open_shards(dir / "a*.bin", 5, 0, 3), "a3.bin: token 9 at offset 0");
+  EXPECT_EQ(open_shards(dir / "a*.bin", 5, 1, 3).size(), 5u);
+  EXPECT_EQ(open_shards(dir / "a*.bin", 5, 2, 3).size(), 5u);
+}
+
+TEST(Shards, AShardThatShrinksWhileItIsReadIsAnError) {
+  const TempDir dir;
+  put_file(dir / "a.bin", bin_of(some_ids(100'000)));
+  const TokenShard shard(dir / "a.bin", 50257);
+  EXPECT_NO_THROW(read(shard, 99'000, 1000));
+  std::filesystem::resize_file(dir / "a.bin", 1024 + 2 * 50'000 + 1);
+  EXPECT_NO_THROW(read(shard, 49'000, 1000));
+  EXPECT_ERROR(read(shard, 49'500, 1000),
+               dir / "a.bin" + ": ends at byte 101025, while it is read; it had 201024");
+  EXPECT_ERROR(read(shard, 99'000, 1000), "while it is read");
+  EXPECT_ERROR(shard.check(), "while it is read");
+  std::filesystem::resize_file(dir / "a.bin", 0);
+  EXPECT_ERROR(read(shard, 0, 1), "ends at byte 1024, while it is read");
+}
+
+TEST(Shards, EveryTruncationIsRefusedWithOneLine) {
+  for (const std::string& whole : {bin_of(some_ids(20)), npy_of(some_ids(20))}) {
+    EXPECT_EQ(parse_shard_header(as_bytes(whole), int64_t(whole.size()), "file").count, 20);
+    for (size_t size = 0; size < whole.size(); ++size)
+      EXPECT_ERROR(parse_shard_header(as_bytes(whole.substr(0, size)), int64_t(size), "file"), "file: ");
+    EXPECT_ERROR(parse_shard_header(as_bytes(whole + "xx"), int64_t(whole.size() + 2), "file"), "file: ");
+  }
+}
+
+void expect_refused(const std::string& bytes, const std::string& message) {
+  EXPECT_ERROR(parse_shard_header(as_bytes(bytes), int64_t(bytes.size()), "file"), message);
+}
+
+TEST(Shards, AForeignFileIsRefusedWithOneLine) {
+  const Ids ids = some_ids(20);
+  expect_refused("", "file: neither a .bin shard (its first int32 is 0, not 20240520) nor a .npy file");
+  expect_refused("hello world", "file: neither a .bin shard");
+  expect_refused(bin_of(ids, 20240801),
+                 "file: neither a .bin shard (its first int32 is 20240801, not 20240520)");
+  expect_refused(bin_of(ids, 20240520, 7), "file: shard version 7; only 1 is read");
+  expect_refused(bin_of(ids) + "x", "file: 41 bytes of ids are an odd number");
+  expect_refused(bin_of(ids) + "xx", "file: its header says 20 ids, but 21 follow");
+  expect_refused(bin_of(ids).substr(0, 1024 + 38), "file: its header says 20 ids, but 19 follow");
+  expect_refused(bin_of(ids).substr(0, 1000), "file: the file ends within its header");
+  std::string negative = bin_of(ids);
+  negative[11] = '\xff';
+  expect_refused(negative, "ids, but 20 follow");
+  expect_refused(npy_of(ids, "<i4", "10,"), "file: an array (10) of <i4; a shard is one row of uint16 (<u2)");
+  expect_refused(npy_of(ids, "<u2", "4, 5"), "file: an array (4, 5) of <u2; a shard is one row");
+  expect_refused(npy_of(ids, "<u2", "21,"), "file: 40 bytes of values do not fill shape (21)");
+}
+
+TEST(Shards, APatternGivesItsFilesSorted) {
+  const TempDir dir;
+  for (const char* name : {"b_10.bin", "b_02.bin", "b_01.bin", "c.bin", "b_03.bin.tmp.7"})
+    put_file(dir / name, bin_of({1, 2}));
+  EXPECT_EQ(expand_pattern(dir / "b_*.bin"),
+            (std::vector<std::string>{dir / "b_01.bin", dir / "b_02.bin", dir / "b_10.bin"}));
+  EXPECT_EQ(expand_pattern(dir / "b_0[12].bin").size(), 2u);
+  EXPECT_EQ(expand_pattern(dir / "b_??.bin").size(), 3u);
+  EXPECT_EQ(expand_pattern(dir / "c.bin"), std::vector<std::string>{dir / "c.bin"});
+  EXPECT_EQ(open_shards(dir / "*.bin", 5).size(), 4u);
+  EXPECT_ERROR(expand_pattern(dir / "val_*.bin"), dir / "val_*.bin" + ": no file matches");
+  EXPECT_ERROR(open_shards(dir / "no.bin", 5), dir / "no.bin" + ": cannot open");
+  EXPECT_ERROR(open_shards(dir.path(), 5), dir.path() + ": not a regular file");
+  EXPECT_TRUE(names_shards("data/x_*.bin") && names_shards("a.npy"));
+  EXPECT_FALSE(names_shards("tales") || names_shards("input.txt"));
+}
+
+TEST(Shards, ATextIsASourceOfItsIds) {
+  const TokenSources sources = text_source({5, 6, 7, 8});
+  ASSERT_EQ(sources.size(), 1u);
+  EXPECT_EQ(sources[0]->size(), 4);
+  EXPECT_EQ(read(*sources[0], 1, 3), (std::vector<int32_t>{6, 7, 8}));
+}
+
+}  // namespace
+}  // namespace gpt2

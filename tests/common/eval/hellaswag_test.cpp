@@ -1,0 +1,300 @@
+#include "common/eval/hellaswag.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "data/tales/endings.h"
+#include "tests/common/files.h"
+#include "tests/common/testing.h"
+
+namespace gpt2::testing {
+namespace {
+
+const std::string kLine =
+    R"({"ind": 4, "ctx": "A man is", "label": 2, "endings": ["on a roof.", "a fish.", "asleep.", "tall."]})";
+
+TEST(HellaSwagFile, AnItemIsAContextFourEndingsAndALabel) {
+  const auto items = parse_hellaswag(kLine + "\n" + kLine + "\n", "file");
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(items[1].context, "A man is");
+  EXPECT_EQ(items[1].endings, (std::array<std::string, 4>{"on a roof.", "a fish.", "asleep.", "tall."}));
+  EXPECT_EQ(items[1].label, 2);
+  EXPECT_EQ(parse_hellaswag(kLine, "file").size(), 1u);  // no line break at the end
+}
+
+TEST(HellaSwagFile, AWrongLineIsNamedWithItsFile) {
+  const auto refused = [](const std::string& line, const std::string& message) {
+    EXPECT_ERROR(parse_hellaswag(kLine + "\n" + line + "\n" + kLine, "a.jsonl"),
+                 "a.jsonl, line 2: " + message);
+  };
+  refused("hello", "not valid JSON");
+  refused(kLine.substr(0, 40), "not valid JSON");
+  refused("", "not valid JSON");
+  refused("[]", "not an item of HellaSwag");
+  refused("{}", "not an item of HellaSwag");
+  refused(R"({"ctx": "a", "label": 0, "endings": ["a", "b", "c"]})", "3 endings; an item of HellaSwag has 4");
+  refused(R"({"ctx": "a", "label": 0, "endings": ["a", "b", "c", "d", "e"]})", "5 endings; an item");
+  refused(R"({"ctx": "a", "label": 0, "endings": "abcd"})", "0 endings; an item");
+  refused(R"({"ctx": "a", "label": 4, "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
+  refused(R"({"ctx": "a", "label": -1, "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
+  refused(R"({"ctx": "a", "label": "1", "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
+  refused(R"({"ctx": "a", "label": 1.5, "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
+  refused(R"({"ctx": 7, "label": 0, "endings": ["a", "b", "c", "d"]})", "ctx is not a text");
+  refused(R"({"ctx": "", "label": 0, "endings": ["a", "b", "c", "d"]})", "ctx is not a text");
+  refused(R"({"ctx": "a", "label": 0, "endings": ["a", "b", "", "d"]})", "an ending is not a text");
+  EXPECT_ERROR(parse_hellaswag("", "a.jsonl"), "a.jsonl: the file is empty");
+}
+
+// A model whose prediction depends on the last `memory` ids alone, made of a hash: any logits, but the same
+// ones wherever the text stands. Vp columns, of which those beyond V are large: they must not count.
+constexpr int64_t kV = 257, kVp = 384;
+
+float logit(std::span<const int32_t> before, int64_t column, size_t memory) {
+  if (column >= kV) return 50;
+  uint64_t hash = 1469598103934665603u + uint64_t(column);
+  for (size_t i = before.size() - std::min(memory, before.size()); i < before.size(); ++i)
+    hash = (hash ^ uint64_t(before[i])) * 1099511628211u;
+  return float((hash >> 20) % 10'000) / 1000 - 5;
+}
+
+Tensor hash_model(const Tensor& ids, size_t memory, DType dtype = DType::f32) {
+  const auto [rows, T] = ids.sizes<2>();
+  const std::vector<int32_t> all = ids.to_vector<int32_t>();
+  std::vector<float> logits(size_t(rows * T * kVp));
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t t = 0; t < T; ++t) {
+      const auto before = std::span(all).subspan(size_t(r * T), size_t(t + 1));
+      for (int64_t j = 0; j < kVp; ++j) logits[size_t((r * T + t) * kVp + j)] = logit(before, j, memory);
+    }
+  }
+  return from_vector(logits, {rows, T, kVp}, ids.device()).to(dtype);
+}
+
+// The video's render_example and get_most_likely_row, one row at a time, in double.
+HellaSwag::Prediction reference(const HellaSwagItem& item, int64_t number, const Tokenizer& tokenizer,
+                                size_t memory) {
+  std::array<double, 4> sums{}, means{};
+  for (size_t e = 0; e < 4; ++e) {
+    std::vector<int32_t> ids = tokenizer.encode(item.context);
+    for (const int32_t id : tokenizer.encode(" " + item.endings[e])) {
+      double total = 0;
+      for (int64_t j = 0; j < kV; ++j) total += std::exp(double(logit(ids, j, memory)));
+      sums[e] += std::log(total) - double(logit(ids, id, memory));
+      ids.push_back(id);
+    }
+    means[e] = sums[e] / double(tokenizer.encode(" " + item.endings[e]).size());
+  }
+  const auto smallest = [](const auto& values) {
+    return int(std::min_element(values.begin(), values.end()) - values.begin());
+  };
+  return {number, item.label, smallest(sums), smallest(means)};
+}
+
+bool operator==(const HellaSwag::Prediction& a, const HellaSwag::Prediction& b) {
+  return std::tie(a.item, a.label, a.by_sum, a.by_mean) == std::tie(b.item, b.label, b.by_sum, b.by_mean);
+}
+
+class HellaSwagTest : public OnEveryDevice {
+ protected:
+  // A file of endings of the tales.
+  std::string put_items(int n) {
+    std::string lines;
+    Endings endings(7);
+    for (int i = 0; i < n; ++i) lines += to_json(endings.next(), uint64_t(i)) + "\n";
+    put_file(dir_ / "items.jsonl", lines);
+    return dir_ / "items.jsonl";
+  }
+  TempDir dir_;
+  std::unique_ptr<Tokenizer> tokenizer_ = make_tokenizer("byte", "");
+};
+
+TEST_P(HellaSwagTest, PicksTheEndingThatSurprisesLeast) {
+  const std::string path = put_items(12);
+  const auto items = parse_hellaswag(file_bytes(path), path);
+  for (const int64_t max_tokens : {1, 10'000, 1'000'000}) {
+    HellaSwag evaluation(path, *tokenizer_, 2048);
+    const auto score =
+        evaluation.evaluate([](const Tensor& ids) { return hash_model(ids, 3); }, kV, max_tokens, device());
+    ASSERT_EQ(evaluation.predictions().size(), items.size());
+    int64_t by_sum = 0, by_mean = 0;
+    for (size_t i = 0; i < items.size(); ++i) {
+      const auto expected = reference(items[i], int64_t(i), *tokenizer_, 3);
+      EXPECT_TRUE(evaluation.predictions()[i] == expected) << "item " << i << ", " << max_tokens << " tokens";
+      by_sum += expected.by_sum == expected.label;
+      by_mean += expected.by_mean == expected.label;
+    }
+    EXPECT_EQ(score.items, 12);
+    EXPECT_EQ(score.correct, by_sum);
+    EXPECT_EQ(score.correct_norm, by_mean);
+    EXPECT_EQ(evaluation.truncated(), 0);
+  }
+}
+
+TEST_P(HellaSwagTest, ReadsLogitsInBf16) {
+  HellaSwag evaluation(put_items(2), *tokenizer_, 2048);
+  const auto model = [](DType dtype) {
+    return [dtype](const Tensor& ids) { return hash_model(ids, 3, DType::bf16).to(dtype); };
+  };
+  evaluation.evaluate(model(DType::bf16), kV, 4096, device());
+  const auto found = evaluation.predictions();
+  evaluation.evaluate(model(DType::f32), kV, 4096, device());
+  ASSERT_EQ(found.size(), 2u);
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_TRUE(found[i] == evaluation.predictions()[i]);
+}
+
+INSTANTIATE_ON_EVERY_DEVICE(HellaSwagTest);
+
+class HellaSwagOnHost : public HellaSwagTest {};
+INSTANTIATE_TEST_SUITE_P(On, HellaSwagOnHost, ::testing::Values(kCpu), device_name);
+
+TEST_P(HellaSwagOnHost, TheRanksShareTheItems) {
+  const std::string path = put_items(11);
+  const auto model = [](const Tensor& ids) { return hash_model(ids, 3); };
+  HellaSwag whole(path, *tokenizer_, 2048);
+  const auto score = whole.evaluate(model, kV, 4096, kCpu);
+  for (const int world : {2, 3, 13}) {
+    HellaSwag::Score sum;
+    std::vector<HellaSwag::Prediction> predictions(11);
+    for (int rank = 0; rank < world; ++rank) {
+      HellaSwag part(path, *tokenizer_, 2048, rank, world);
+      const auto share = part.evaluate(model, kV, 4096, kCpu);
+      sum.items += share.items;
+      sum.correct += share.correct;
+      sum.correct_norm += share.correct_norm;
+      for (const auto& prediction : part.predictions()) {
+        EXPECT_EQ(prediction.item % world, rank);
+        predictions[size_t(prediction.item)] = prediction;
+      }
+    }
+    EXPECT_EQ(sum.items, 11);
+    EXPECT_EQ(sum.correct, score.correct);
+    EXPECT_EQ(sum.correct_norm, score.correct_norm);
+    for (size_t i = 0; i < 11; ++i) EXPECT_TRUE(predictions[i] == whole.predictions()[i]);
+  }
+}
+
+// The model forgets all but the last three ids: what is cut from the context's beginning changes nothing.
+TEST_P(HellaSwagOnHost, ALongContextLosesItsBeginningInAllFourRows) {
+  const std::string path = put_items(8);
+  const auto items = parse_hellaswag(file_bytes(path), path);
+  int64_t longest = 0;
+  for (const HellaSwagItem& item : items) {
+    size_t ending = 0;
+    for (const std::string& text : item.endings) ending = std::max(ending, 1 + text.size());
+    longest = std::max(longest, int64_t(ending));
+  }
+  const int64_t block_size = longest + 3;
+  HellaSwag evaluation(path, *tokenizer_, block_size);
+  EXPECT_GT(evaluation.truncated(), 0);
+  EXPECT_EQ(evaluation.skipped(), 0);
+  const auto model = [&](const Tensor& ids) {
+    EXPECT_LE(ids.size(1), block_size);
+    return hash_model(ids, 3);
+  };
+  evaluation.evaluate(model, kV, 1 << 20, kCpu);
+  ASSERT_EQ(evaluation.predictions().size(), items.size());
+  for (size_t i = 0; i < items.size(); ++i)
+    EXPECT_TRUE(evaluation.predictions()[i] == reference(items[i], int64_t(i), *tokenizer_, 3));
+}
+
+TEST_P(HellaSwagOnHost, AnEndingThatLeavesNoContextIsSkipped) {
+  put_file(
+      dir_ / "a.jsonl",
+      kLine + "\n" +
+          R"({"ctx": "Hi", "label": 0, "endings": ["a", "b", "as long as the block of the model", "c"]})" +
+          "\n");
+  const auto model = [](const Tensor& ids) { return hash_model(ids, 3); };
+  HellaSwag evaluation(dir_ / "a.jsonl", *tokenizer_, 34);  // " as long ...": 34 bytes
+  EXPECT_EQ(evaluation.skipped(), 1);
+  EXPECT_EQ(evaluation.evaluate(model, kV, 4096, kCpu).items, 1);
+  HellaSwag longer(dir_ / "a.jsonl", *tokenizer_, 35);
+  EXPECT_EQ(longer.skipped(), 0);
+  EXPECT_EQ(longer.truncated(), 1);
+  EXPECT_EQ(longer.evaluate(model, kV, 4096, kCpu).items, 2);
+}
+
+TEST_P(HellaSwagOnHost, ALossThatIsNotFiniteIsAnError) {
+  HellaSwag evaluation(put_items(2), *tokenizer_, 2048);
+  const auto model = [](const Tensor& ids) {
+    Tensor logits = hash_model(ids, 3);
+    for (int64_t i = 0; i < logits.numel(); ++i) logits.data<float>()[i] = NAN;
+    return logits;
+  };
+  EXPECT_ERROR(evaluation.evaluate(model, kV, 4096, kCpu), "is not finite");
+}
+
+TEST_P(HellaSwagOnHost, TheModelRunsWithoutATape) {
+  HellaSwag evaluation(put_items(1), *tokenizer_, 2048);
+  const auto model = [](const Tensor& ids) {
+    EXPECT_FALSE(context().grad_enabled);
+    return hash_model(ids, 3);
+  };
+  evaluation.evaluate(model, kV, 4096, kCpu);
+  EXPECT_TRUE(context().grad_enabled);
+}
+
+TEST(Endings, AreFourOfEqualRightToBeRight) {
+  Endings endings;
+  std::array<int, 4> labels{};
+  std::set<std::string> contexts;
+  double right = 0, wrong = 0, shortest = 0, longest = 0;
+  constexpr int kItems = 2000;
+  for (int i = 0; i < kItems; ++i) {
+    const Ending ending = endings.next();
+    ++labels[size_t(ending.label)];
+    contexts.insert(ending.context);
+    EXPECT_EQ(std::set<std::string>(ending.endings.begin(), ending.endings.end()).size(), 4u)
+        << ending.context;
+    const std::string& answer = ending.endings[size_t(ending.label)];
+    int longer = 0, shorter = 0;
+    for (const std::string& text : ending.endings) {
+      longer += text.size() > answer.size();
+      shorter += text.size() < answer.size();
+    }
+    shortest += longer == 3;
+    longest += shorter == 3;
+    for (const std::string& text : ending.endings) {
+      EXPECT_FALSE(text.empty());
+      for (const char* gap : {"  ", " .", " ,"}) EXPECT_EQ(text.find(gap), text.npos) << text;
+      (&text == &answer ? right : wrong) += double(text.size());
+    }
+  }
+  EXPECT_EQ(contexts.size(), size_t(kItems));
+  for (const int count : labels) EXPECT_NEAR(count, kItems / 4, 80);  // four standard deviations
+  EXPECT_NEAR(right / (wrong / 3), 1, 0.03);
+  EXPECT_NEAR(shortest, kItems / 4, 80);  // length does not give the answer away
+  EXPECT_NEAR(longest, kItems / 4, 80);
+}
+
+TEST(Endings, AreNoneOfTheStoriesThatAModelIsTrainedOn) {
+  std::set<std::string> stories;
+  Tales corpus;
+  for (size_t bytes = 0; bytes < 4'000'000;) bytes += stories.insert(corpus.next_story()).first->size();
+  Endings endings;
+  for (int i = 0; i < 1000; ++i) {
+    const Ending ending = endings.next();
+    const std::string beginning = ending.context + " " + ending.endings[size_t(ending.label)];
+    const auto next = stories.lower_bound(beginning);
+    EXPECT_FALSE(next != stories.end() && next->starts_with(beginning)) << beginning;
+  }
+}
+
+TEST(Endings, AreReadAsItemsOfHellaSwag) {
+  std::string lines;
+  Endings endings, same;
+  for (int i = 0; i < 200; ++i) lines += to_json(endings.next(), uint64_t(i)) + "\n";
+  const auto items = parse_hellaswag(lines, "tales");
+  ASSERT_EQ(items.size(), 200u);
+  for (const HellaSwagItem& item : items) {
+    const Ending ending = same.next();
+    EXPECT_EQ(item.context, ending.context);
+    EXPECT_EQ(item.endings, ending.endings);
+    EXPECT_EQ(item.label, ending.label);
+  }
+  EXPECT_NE(Endings(1).next().context, Endings(2).next().context);
+}
+
+}  // namespace
+}  // namespace gpt2::testing
