@@ -10,10 +10,10 @@
 //   }
 //   optimizer.step();
 //
-// The gradients lie in one block (common/optim/adamw.h), which is cut into buckets of about 25 MB. backward() goes
-// through the model from its end; as soon as all gradients of a bucket are final, the bucket is averaged, while
-// backward() goes on with the layers before. The average is the sum over ranks divided by their number, which is
-// done where the sum is made, and nowhere else.
+// The gradients lie in one block (common/optim/adamw.h), which is cut into buckets of about 25 MB. backward()
+// goes through the model from its end; as soon as all gradients of a bucket are final, the bucket is
+// averaged, while backward() goes on with the layers before. The average is the sum over ranks divided by
+// their number, which is done where the sum is made, and nowhere else.
 //
 // since 12_ddp
 #pragma once
@@ -35,8 +35,8 @@ struct Bucket {
 
 inline constexpr int64_t kBucketBytes = int64_t{25} << 20;  // torch's bucket_cap_mb
 
-// Cuts the block in which `parameters` lie. Matrices and vectors, which lie apart (nn::Module::to), do not share a
-// bucket: the vectors of the first layer come last, and a matrix need not wait for them.
+// Cuts the block in which `parameters` lie. Matrices and vectors, which lie apart (nn::Module::to), do not
+// share a bucket: the vectors of the first layer come last, and a matrix need not wait for them.
 std::vector<Bucket> make_buckets(std::vector<Tensor> parameters, int64_t bucket_bytes);
 
 class DistributedDataParallel : BackwardObserver {
@@ -45,8 +45,8 @@ class DistributedDataParallel : BackwardObserver {
   DistributedDataParallel(const nn::Module& model, const ProcessGroup& group,
                           int64_t bucket_bytes = kBucketBytes);
 
-  // Whether backward() averages the gradients: false for all micro-batches of a step but the last. To be set before
-  // the forward pass, as torch demands.
+  // Whether backward() averages the gradients: false for all micro-batches of a step but the last. To be set
+  // before the forward pass, as torch demands.
   bool require_backward_grad_sync = true;
 
   // How often the gradients have been averaged: every bucket once. One an optimizer step.

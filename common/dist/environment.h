@@ -3,6 +3,7 @@
 // since 12_ddp
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace gpt2::dist {
@@ -17,8 +18,9 @@ struct Environment {
   int master_port = 0;      // held by torchrun itself
 };
 
-// torchrun: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. They count for more than mpirun's, since
-// torchrun may itself have been started by mpirun or srun. Fails on values that make no sense, naming the variable.
+// torchrun: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. They count for more than mpirun's,
+// since torchrun may itself have been started by mpirun or srun. Fails on values that make no sense, naming
+// the variable.
 Environment read_environment();
 
 }  // namespace gpt2::dist

@@ -31,9 +31,10 @@ class MpiSession {
   int rank_ = 0, world_size_ = 1, local_rank_ = 0, local_size_ = 1, threads_ = 1;
 };
 
-// Each rank adds up one slice of the values, in the order of the ranks, and gives the sums to the others: whatever
-// the library's own MPI_Allreduce would choose to do, the same number of ranks gives the same bits. A thread does
-// it while the one that computes goes on; while it waits for the others it sleeps, and leaves them the processor.
+// Each rank adds up one slice of the values, in the order of the ranks, and gives the sums to the others:
+// whatever the library's own MPI_Allreduce would choose to do, the same number of ranks gives the same bits.
+// A thread does it while the one that computes goes on; while it waits for the others it sleeps, and leaves
+// them the processor.
 std::unique_ptr<Transport> make_mpi_transport(const MpiSession& session);
 
 }  // namespace gpt2::dist

@@ -15,8 +15,8 @@ namespace gpt2::dist {
 std::vector<char> make_nccl_id();
 size_t nccl_id_bytes();
 
-// Every rank makes one, each for a GPU of its own. All-reduces run on a stream of their own, ordered by events
-// after what was queued before them and before what comes after wait(): nothing waits on the host.
+// Every rank makes one, each for a GPU of its own. All-reduces run on a stream of their own, ordered by
+// events after what was queued before them and before what comes after wait(): nothing waits on the host.
 std::unique_ptr<Transport> make_nccl_transport(Device device, int rank, int world_size,
                                                const std::vector<char>& id);
 

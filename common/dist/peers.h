@@ -1,5 +1,5 @@
-// How ranks find one another: a TCP connection between rank 0 and each of the others. Over it rank 0 hands out
-// what a library needs to connect all ranks (NCCL's id); afterwards the watchdog listens to it.
+// How ranks find one another: a TCP connection between rank 0 and each of the others. Over it rank 0 hands
+// out what a library needs to connect all ranks (NCCL's id); afterwards the watchdog listens to it.
 //
 // since 12_ddp
 #pragma once

@@ -47,9 +47,10 @@ Peers meet_with_mpi(const MpiSession& mpi) {
 
 Peers meet_with_torchrun(const Environment& environment, int rendezvous_port) {
   const int port = rendezvous_port > 0 ? rendezvous_port : environment.master_port + 1;
-  return environment.rank == 0
-             ? meet(listen_on(port, false), environment.world_size)
-             : meet(environment.master_addr, port, environment.rank, environment.world_size);
+  const std::string& host = environment.master_addr;
+  const bool one_machine = host == "localhost" || host.starts_with("127.");
+  return environment.rank == 0 ? meet(listen_on(port, one_machine), environment.world_size)
+                               : meet(host, port, environment.rank, environment.world_size);
 }
 
 }  // namespace
@@ -74,8 +75,8 @@ ProcessGroup::~ProcessGroup() {
   }
 }
 
-// Nothing may wait for the other ranks now. They end when they see this one end, after it has printed its error;
-// mpirun ends them too, since MPI_Finalize was not called.
+// Nothing may wait for the other ranks now. They end when they see this one end, after it has printed its
+// error; mpirun ends them too, since MPI_Finalize was not called.
 void ProcessGroup::abandon() {
   if (watchdog_) watchdog_->fail();
   static_cast<void>(transport_.release());

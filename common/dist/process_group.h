@@ -5,10 +5,10 @@
 //   ...
 //   group.all_reduce(std::span(&loss, 1));             // the sum over all ranks
 //
-// Started by mpirun, or with the variables that torchrun sets, this process is one rank of world_size(); otherwise
-// it is alone, and every collective leaves the values as they are. All ranks make the same calls in the same order.
-// While the group lives, a rank that is lost ends all others (common/dist/watchdog.h). One that leaves by an
-// exception takes them along, after its own line on stderr.
+// Started by mpirun, or with the variables that torchrun sets, this process is one rank of world_size();
+// otherwise it is alone, and every collective leaves the values as they are. All ranks make the same calls in
+// the same order. While the group lives, a rank that is lost ends all others (common/dist/watchdog.h). One
+// that leaves by an exception takes them along, after its own line on stderr.
 //
 // since 12_ddp
 #pragma once
@@ -35,8 +35,8 @@ struct GroupOptions {
 
 class ProcessGroup {
  public:
-  // Of ranks that compute on `device`. GPUs: each rank takes the one with its local rank. CPUs: each rank takes its
-  // share of the processors as its number of threads, unless OMP_NUM_THREADS says otherwise.
+  // Of ranks that compute on `device`. GPUs: each rank takes the one with its local rank. CPUs: each rank
+  // takes its share of the processors as its number of threads, unless OMP_NUM_THREADS says otherwise.
   explicit ProcessGroup(Device device, const GroupOptions& options = {});
   ~ProcessGroup();  // waits for the other ranks to get here
   ProcessGroup(const ProcessGroup&) = delete;
@@ -56,7 +56,8 @@ class ProcessGroup {
   void all_reduce(std::span<double> values) const;
   void barrier() const;  // until all ranks are here
 
-  // The mean over all ranks, while this rank computes on; x is left alone until wait(), or what was queued after it.
+  // The mean over all ranks, while this rank computes on; x is left alone until wait(), or what was queued
+  // after it.
   void start_average(const Tensor& x) const;
   void wait() const;
 
@@ -70,7 +71,7 @@ class ProcessGroup {
 
   int rank_ = 0, world_size_ = 1, local_rank_ = 0;
   Device device_;
-  int exceptions_;  // in flight when this was made: one more in the destructor is an error that ends this rank
+  int exceptions_;  // in flight when this was made; one more in the destructor is an error of this rank
 
   // Destroyed from the last to the first.
   std::unique_ptr<MpiSession> mpi_;

@@ -20,8 +20,8 @@ class Socket {
   }
   ~Socket();
 
-  // Waits for connections on `port` (0: one that is free), from this machine alone or from anywhere. Undefined,
-  // with errno set, if that port is taken.
+  // Waits for connections on `port` (0: one that is free), from this machine alone or from anywhere.
+  // Undefined, with errno set, if that port is taken.
   static Socket listen(int port, bool this_machine_alone);
   int port() const;
   Socket accept(std::chrono::milliseconds timeout) const;  // undefined if nobody came

@@ -1,5 +1,5 @@
-// What moves values between ranks: MPI where they lie in host memory, NCCL where they lie on GPUs. Every call is
-// made by all ranks, in the same order and with the same number of values.
+// What moves values between ranks: MPI where they lie in host memory, NCCL where they lie on GPUs. Every call
+// is made by all ranks, in the same order and with the same number of values.
 //
 // since 12_ddp
 #pragma once
@@ -16,8 +16,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  // x[i] = the sum or mean of all ranks' x[i], with the same bits on all of them; n values. Runs beside what the
-  // caller does next, which must leave x alone until wait().
+  // x[i] = the sum or mean of all ranks' x[i], with the same bits on all of them; n values. Runs beside what
+  // the caller does next, which must leave x alone until wait().
   virtual void start_all_reduce(float* x, int64_t n, Reduce reduce) = 0;
   // What the caller does next comes after all that was started.
   virtual void wait() = 0;

@@ -1,9 +1,9 @@
 // Ends a run that has lost a rank. Without that rank the others would wait in their next collective for ever.
 //
-// A thread on each rank listens to the connection with rank 0, on rank 0 to all of them, and sends a byte on it
-// once in a while. A connection that closes is a process that has ended, and is noticed at once; ten seconds
-// without a byte are a process that is stopped or a machine that is gone. A rank that is merely slow, say with a
-// checkpoint to write, sends its bytes all the same, and is waited for.
+// A thread on each rank listens to the connection with rank 0, on rank 0 to all of them, and sends a byte on
+// it once in a while. A connection that closes is a process that has ended, and is noticed at once; ten
+// seconds without a byte are a process that is stopped or a machine that is gone. A rank that is merely slow,
+// say with a checkpoint to write, sends its bytes all the same, and is waited for.
 //
 // since 12_ddp
 #pragma once
@@ -19,15 +19,16 @@ namespace gpt2::dist {
 
 class Watchdog {
  public:
-  // Ends this process, with status 1, `patience` after the last sign of life of a peer, or when `error`, called
-  // often, returns text. One line on stderr says so: rank 0 prints it, or rank 1 if rank 0 is the one lost.
+  // Ends this process, with status 1, `patience` after the last sign of life of a peer, or when `error`,
+  // called often, returns text. One line on stderr says so: rank 0 prints it, or rank 1 if rank 0 is the one
+  // lost.
   Watchdog(int rank, Peers peers, std::chrono::milliseconds patience, std::function<std::string()> error);
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();  // the run has ended well: the others need not worry about this rank
 
-  // This rank is about to end with an error and a line of its own: the others shall print none. If rank 0 fails
-  // too, presumably for the same reason, its line is enough, and this rank ends here.
+  // This rank is about to end with an error and a line of its own: the others shall print none. If rank 0
+  // fails too, presumably for the same reason, its line is enough, and this rank ends here.
   void fail();
 
  private:

@@ -67,8 +67,8 @@ struct Tape {
   std::vector<Node> nodes;
 };
 
-// Told by backward(), while it runs, of each leaf whose gradient is final: no node is left that could add to it.
-// Context::backward_observer points to one, or to none. since 12_ddp
+// Told by backward(), while it runs, of each leaf whose gradient is final: no node is left that could add to
+// it. Context::backward_observer points to one, or to none. since 12_ddp
 class BackwardObserver {
  public:
   virtual ~BackwardObserver() = default;

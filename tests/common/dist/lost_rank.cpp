@@ -1,4 +1,5 @@
-// A program for launch_test.cpp: ranks that meet in one collective after the other, until one of them is lost.
+// A program for launch_test.cpp: ranks that meet in one collective after the other, until one of them is
+// lost.
 //
 //   lost_rank cpu|cuda kill|stop|throw|none RANK     RANK -1: each of them
 #include <omp.h>

@@ -88,7 +88,7 @@ TEST(ProcessGroupOfManyRanks, WantsFloatsOnItsDevice) {
 // ---- training
 
 constexpr int64_t kB = 12, kT = 8;  // a batch for 1, 2, 3 or 4 ranks
-const GPTConfig kConfig = {.block_size = 16, .vocab_size = 40, .n_layer = 3, .n_head = 2, .n_embd = 64};
+const GPTConfig kConfig = {.block_size = 16, .vocab_size = 40, .n_layer = 2, .n_head = 2, .n_embd = 64};
 
 struct Training {
   Training() : model((nn::manual_seed(1337), kConfig)) {
