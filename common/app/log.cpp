@@ -31,6 +31,7 @@ void Log::event(const std::string& name, const nlohmann::ordered_json& fields) {
 }
 
 void Log::config(const Options& options, const nn::Module& model) {
+  context().counts.reset();  // what is counted from here on belongs to the first step
   event("config", {{"device", to_string(options.on())},
                    {"model", options.model},
                    {"data", options.data},
