@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "tests/common/files.h"
+#include "tests/common/xml.h"
 
 using namespace gpt2::testing;
 namespace fs = std::filesystem;
@@ -63,23 +63,6 @@ class Programs {
   TempDir folder_;
 };
 
-// "", or what is wrong with an XML document of elements, attributes and text.
-std::string xml_fault(std::string xml) {
-  static const std::regex kTag(R"(^<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*="[^"<&]*")*)\s*(/?)>)");
-  static const std::regex kText(R"(^(?:[^<>&]|&(?:lt|gt|amp|quot|#39);)+)");
-  std::vector<std::string> open;
-  for (std::smatch match; !xml.empty(); xml = match.suffix().str()) {
-    if (std::regex_search(xml, match, kText)) continue;
-    if (!std::regex_search(xml, match, kTag)) return "neither tag nor text: " + xml.substr(0, 60);
-    const std::string name = match[2];
-    if (match[1].length() == 0 && match[4].length() == 0) open.push_back(name);
-    if (match[1].length() == 0) continue;
-    if (open.empty() || open.back() != name) return "</" + name + "> closes nothing";
-    open.pop_back();
-  }
-  return open.empty() ? "" : "<" + open.back() + "> is not closed";
-}
-
 class TimingTable : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -91,13 +74,6 @@ class TimingTable : public ::testing::Test {
 constexpr auto kBrief = "--model tiny --rounds 1 --steps 4";
 
 }  // namespace
-
-TEST(XmlFault, IsFound) {
-  EXPECT_EQ(xml_fault("<a x1=\"2\"><b/>text &amp; &lt;<c>d</c></a>\n"), "");
-  for (const char* xml :
-       {"<a>", "<a></b>", "</a>", "<a>&</a>", "<a x=1></a>", "<a><b></a></b>", "<a>1 < 2</a>"})
-    EXPECT_NE(xml_fault(xml), "") << xml;
-}
 
 TEST_F(TimingTable, HasARowForEveryStepFrom04) {
   ASSERT_EQ(programs.run(kBrief), 0) << programs.printed;
