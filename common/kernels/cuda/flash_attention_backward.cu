@@ -21,7 +21,7 @@ constexpr int kAtOnce = 32;
 // Blocks that a multiprocessor is to hold at once. With GPT-2's head size three fit, if told so: while one
 // waits, others compute.
 template <int hs>
-constexpr int kBlocks = hs <= 64 ? 3 : 1;
+[[maybe_unused]] constexpr int kBlocks = hs <= 64 ? 3 : 1;
 
 struct Backward {
   HeadsView<bf16> dq, dk, dv;
