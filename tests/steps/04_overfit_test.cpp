@@ -134,7 +134,8 @@ TEST(OverfitProgram, ResidentMemoryIsFlatOver200Steps) {
 
 TEST(OverfitProgram, BadInputIsOneLine) {
   expect_error("04_overfit", "--steps 0", "--steps");
-  expect_error("04_overfit", "--batch 100000 --seq 64", "more than the text's 4000000 tokens");
+  expect_error("04_overfit", "--data LICENSE --batch 100 --seq 64", "more than the text's 1096 tokens");
+  expect_error("04_overfit", "--batch 1000000 --seq 64", "the largest --batch that fits is ");
   expect_error("04_overfit", "--data /dev/null", "/dev/null");
   expect_error("04_overfit", "--log /dev/full", "--log /dev/full: No space left on device");
   expect_error("04_overfit", "--log /nowhere/log.jsonl", "/nowhere/log.jsonl");
