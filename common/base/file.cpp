@@ -110,6 +110,13 @@ std::string read_text_file(const std::string& path, int64_t max_bytes) {
   }
 }
 
+void sync_folder(const std::string& path) {
+  const Descriptor entries{open_to_read(path)};
+  // EINVAL: some network file systems cannot sync a folder, and need not.
+  const bool synced = ::fsync(entries.value) == 0 || errno == EINVAL;
+  require(synced, "{}: the folder cannot be synced: {}", path, std::strerror(errno));
+}
+
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   struct stat info {};
   const bool exists = ::lstat(path_.c_str(), &info) == 0;
@@ -143,10 +150,7 @@ void AtomicFile::commit() {
   temporary_.clear();
   // The new name is an entry of the folder: it survives a power cut once the folder is synced as well.
   const auto folder = std::filesystem::path(path_).parent_path();
-  const Descriptor entries{open_to_read(folder.empty() ? "." : folder.string())};
-  // EINVAL: some network file systems cannot sync a folder, and need not.
-  const bool synced = ::fsync(entries.value) == 0 || errno == EINVAL;
-  require(synced, "{}: written, but its folder cannot be synced: {}", path_, std::strerror(errno));
+  sync_folder(folder.empty() ? "." : folder.string());
 }
 
 void AtomicFile::fail_to(const char* action) const {

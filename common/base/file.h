@@ -62,6 +62,9 @@ class RandomAccessFile {
 // The whole file as text; an error if it is larger than `max_bytes` (a configuration is not).
 std::string read_text_file(const std::string& path, int64_t max_bytes = 100'000'000);
 
+// Returns when the names in a folder will survive a power cut.   since 13_fineweb
+void sync_folder(const std::string& path);
+
 // Writes a file that appears at `path` complete or not at all:
 //   AtomicFile file(path);  file.write(header);  file.write(data);  file.commit();
 // Without commit() (an exception on the way, say) the destructor removes the temporary file. A path

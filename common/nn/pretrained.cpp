@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 
 #include "common/data/safetensors.h"
-#include "common/nn/hf_config.h"
 
 namespace gpt2::nn {
 namespace {
@@ -81,6 +81,28 @@ void load(Module& model, const std::string& directory) {
   }
   if (tied) used.insert(std::string(kHead));  // some files store it twice
   refuse_unknown(file, used);
+}
+
+void save(const Module& model, const HfConfig& config, const std::string& directory) {
+  const NoGrad no_grad;
+  std::vector<SafetensorsEntry> entries;
+  std::vector<std::vector<float>> values;  // on the host
+  for (const NamedParameter& parameter : model.named_parameters()) {
+    // Tied, the model lists the matrix where it declares it first, as transformers does.
+    const Tensor part = part_in_file(parameter, config.vocab_size).detach();
+    const bool transposed = is_conv1d(parameter.name);
+    values.push_back((transposed ? part.transpose(0, 1).contiguous() : part).to_vector<float>());
+    entries.push_back({.name = parameter.name,
+                       .dtype = "F32",
+                       .shape = shape_in_file(parameter.name, part),
+                       .bytes = std::as_bytes(std::span(values.back())),
+                       .file = ""});
+  }
+  const std::filesystem::path folder(directory);
+  AtomicFile json(folder / "config.json");
+  json.write(to_json(config));
+  json.commit();
+  write_safetensors(folder / "model.safetensors", entries);
 }
 
 }  // namespace gpt2::nn

@@ -1,4 +1,4 @@
-// Weights from a Hugging Face directory into a model whose parameter names are the checkpoint's keys.
+// Weights from a Hugging Face directory into a model whose parameter names are the checkpoint's keys, and back.
 //
 // Three things differ between the file and the model. The file's linear layers are transposed: GPT-2 was
 // written with TensorFlow's Conv1D, whose weight is (in, out). Old files carry the causal mask as tensors,
@@ -10,6 +10,7 @@
 
 #include <string>
 
+#include "common/nn/hf_config.h"
 #include "common/nn/module.h"
 
 namespace gpt2::nn {
@@ -19,5 +20,9 @@ namespace gpt2::nn {
 // A model with a lm_head.weight of its own gets transformer.wte.weight where the file ties the two.
 // Fails on a missing tensor, one that the model does not know, or one whose shape is another, and names it.
 void load(Module& model, const std::string& directory);
+
+// Writes config.json and model.safetensors, which transformers' GPT2LMHeadModel and load() open, into a folder that
+// exists: float32, of the vocabulary's matrices the rows below config.vocab_size.   since 13_fineweb
+void save(const Module& model, const HfConfig& config, const std::string& directory);
 
 }  // namespace gpt2::nn

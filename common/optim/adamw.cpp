@@ -71,6 +71,20 @@ void AdamW::set_lr(double lr) {
   backend(device).copy(&state()->lr, &lr, sizeof lr, context().stream(device));
 }
 
+int64_t AdamW::steps() const {
+  const Device device = weights_.device();
+  int64_t steps = 0;
+  backend(device).copy(&steps, &state()->steps, sizeof steps, context().stream(device));
+  synchronize(device);
+  return steps;
+}
+
+void AdamW::set_steps(int64_t steps) {
+  const Device device = weights_.device();
+  backend(device).copy(&state()->steps, &steps, sizeof steps, context().stream(device));
+  synchronize(device);
+}
+
 void AdamW::step() {
   finish_gradients();
   const Device device = weights_.device();

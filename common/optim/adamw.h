@@ -42,6 +42,11 @@ class AdamW {
   const Tensor& first_moment() const { return first_moment_; }
   const Tensor& second_moment() const { return second_moment_; }
 
+  // How many steps were taken; to go on with a run that was stopped, it is restored as the moments are.
+  // Both wait for the device.
+  int64_t steps() const;
+  void set_steps(int64_t steps);
+
  private:
   void finish_gradients();  // zeros where backward() has not been
   AdamWState* state() const { return static_cast<AdamWState*>(state_->data()); }

@@ -1,7 +1,12 @@
 #include "common/nn/pretrained.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
+#include <string>
+#include <tuple>
+#include <utility>
 
 #include "common/data/npy.h"
 #include "common/nn/hf_config.h"
@@ -15,6 +20,10 @@ namespace step02 {
 }
 namespace step04 {
 #include "steps/04_overfit/gpt2.h"
+}
+
+namespace step12 {
+#include "steps/12_ddp/gpt2.h"
 }
 
 namespace gpt2::testing {
@@ -63,6 +72,47 @@ TEST_P(PretrainedTest, LoadsIntoAModelThatIsOnItsDevice) {
   for (size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].tensor->to_vector<float>(), b[i].tensor->to_vector<float>()) << a[i].name;
     EXPECT_EQ(a[i].tensor->storage(), a[0].tensor->storage()) << a[i].name;
+  }
+}
+
+// The same names and the same bits.
+void expect_same_parameters(const nn::Module& a, const nn::Module& b) {
+  const auto expected = a.named_parameters(), actual = b.named_parameters();
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(actual[i].name, expected[i].name);
+    EXPECT_EQ(actual[i].tensor->to_vector<float>(), expected[i].tensor->to_vector<float>())
+        << expected[i].name;
+  }
+}
+
+TEST_P(PretrainedTest, WhatIsSavedLoadsWithTheSameBits) {
+  for (const std::string& source : {kFixture, golden_path("hf_untied")}) {
+    SCOPED_TRACE(source);
+    const HfConfig config = read_hf_config(source);
+    step12::GPT model(step12::config_from(source)), again(step12::config_from(source));
+    nn::load(model, source);
+    model.to(device());
+    const TempDir folder;
+    nn::save(model, config, folder.path());
+    EXPECT_EQ(folder.names(), (std::vector<std::string>{"config.json", "model.safetensors"}));
+    EXPECT_EQ(read_hf_config(folder.path()), config);
+    nn::load(again, folder.path());
+    expect_same_parameters(model, again);
+  }
+}
+
+TEST_P(PretrainedTest, TheSavedFileHasTransformersNamesAndShapesAndNoPadding) {
+  step12::GPT model(step12::config_from(kFixture));  // 384 rows for a vocabulary of 257
+  nn::load(model, kFixture);
+  const TempDir folder;
+  nn::save(model, read_hf_config(kFixture), folder.path());
+  const SafetensorsCheckpoint saved(folder.path()), original(kFixture);
+  ASSERT_EQ(saved.entries().size(), original.entries().size());
+  for (const auto& [name, entry] : original.entries()) {
+    ASSERT_NE(saved.find(name), nullptr) << name;
+    EXPECT_EQ(saved.find(name)->shape, entry.shape) << name;
+    EXPECT_TRUE(std::ranges::equal(saved.find(name)->bytes, entry.bytes)) << name;
   }
 }
 

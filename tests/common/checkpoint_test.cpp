@@ -1,0 +1,146 @@
+#include "common/app/checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "common/nn/layers.h"
+#include "common/nn/pretrained.h"
+#include "common/text/tokenizer.h"
+#include "tests/common/files.h"
+#include "tests/common/testing.h"
+
+namespace step12 {
+#include "steps/12_ddp/gpt2.h"
+}
+
+namespace gpt2::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// A tiny model in training: 257 tokens in 384 rows, two heads of 32 channels.
+struct Training {
+  step12::GPT model{{16, 257, 2, 2, 64}};
+  std::unique_ptr<optim::AdamW> optimizer;
+  TokenLoader loader{text_source(ids()), {.B = 2, .T = 8}};
+  app::CheckpointSetup setup{config(), "byte", {{"--seed", "1337"}, {"ranks", 1}}};
+
+  Training() {
+    model.to(kCpu);
+    optimizer = std::make_unique<optim::AdamW>(model, optim::AdamWOptions{});
+  }
+  static HfConfig config() {
+    HfConfig config;
+    config.vocab_size = 257;
+    config.n_positions = 16;
+    config.n_embd = 64;
+    config.n_layer = config.n_head = 2;
+    return config;
+  }
+  static std::vector<int32_t> ids() {
+    std::vector<int32_t> ids;
+    for (int i = 0; i < 200; ++i) ids.push_back(i * i % 257);
+    return ids;
+  }
+  app::TrainingState state() { return {model, *optimizer, loader}; }
+  double step() {
+    const auto [x, y] = loader.next_batch();
+    optimizer->zero_grad();
+    const auto [logits, loss] = model(x, y);
+    loss.backward();
+    optimizer->step();
+    return loss.item();
+  }
+};
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+TEST(Checkpoint, ARunGoesOnAsIfNeverStoppedToTheBit) {
+  const TempDir out;
+  Training never_stopped, resumed;
+  for (int i = 0; i < 15; ++i) never_stopped.step();  // into the second epoch
+  const std::string path =
+      app::save_checkpoint(out.path(), 15, 2, never_stopped.state(), never_stopped.setup);
+  EXPECT_EQ(app::load_checkpoint(path, resumed.state(), resumed.setup.settings), 15);
+  for (int i = 0; i < 15; ++i) EXPECT_EQ(resumed.step(), never_stopped.step()) << i;
+}
+
+TEST(Checkpoint, HoldsWhatTransformersAndTheTokenizerOpen) {
+  const TempDir out;
+  Training training;
+  const std::string path = app::save_checkpoint(out.path(), 7, 1, training.state(), training.setup);
+  EXPECT_EQ(path, out / "step_000007");
+  EXPECT_EQ(names_in(path), (std::vector<std::string>{"config.json", "merges.txt", "model.safetensors",
+                                                      "optimizer.safetensors", "state.json", "vocab.json"}));
+  const std::string text = "Once upon a time\n\xff";
+  EXPECT_EQ(make_tokenizer(path, "")->encode(text), make_tokenizer("byte", "")->encode(text));
+  EXPECT_EQ(make_tokenizer(path, "")->vocab_size(), 257);
+}
+
+TEST(Checkpoint, TheNewestAreKept) {
+  const TempDir out;
+  Training training;
+  for (const int64_t step : {9, 10, 999999, 1000000}) {
+    app::save_checkpoint(out.path(), step, 2, training.state(), training.setup);
+  }
+  EXPECT_EQ(app::checkpoints_in(out.path()),
+            (std::vector<std::string>{out / "step_999999", out / "step_1000000"}));
+  EXPECT_EQ(out.names().size(), 2u);
+}
+
+TEST(Checkpoint, AnErrorLeavesTheCheckpointsThatThereWere) {
+  const TempDir out;
+  Training training;
+  app::save_checkpoint(out.path(), 1, 1, training.state(), training.setup);
+  app::CheckpointSetup bad = training.setup;
+  put_file(out / "vocab.json", "");
+  fs::create_directory(out / "tokenizer");
+  fs::create_directory(out / "tokenizer/vocab.json");  // a folder cannot be copied as a file
+  bad.tokenizer = out / "tokenizer";
+  EXPECT_ERROR(app::save_checkpoint(out.path(), 2, 1, training.state(), bad), "tokenizer/vocab.json");
+  EXPECT_EQ(app::checkpoints_in(out.path()), (std::vector<std::string>{out / "step_000001"}));
+  EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001", "tokenizer", "vocab.json"}));
+}
+
+TEST(Checkpoint, AnotherSettingIsNamed) {
+  const TempDir out;
+  Training training;
+  const std::string path = app::save_checkpoint(out.path(), 1, 1, training.state(), training.setup);
+  json other = training.setup.settings;
+  other["--seed"] = "7";
+  EXPECT_ERROR(app::load_checkpoint(path, training.state(), other),
+               "--resume: --seed is \"7\", but \"1337\"");
+}
+
+TEST(Checkpoint, OutIsEmptyOrResumed) {
+  const TempDir folder;
+  const std::string out = folder / "a/b";
+  app::prepare_out(out, false);
+  EXPECT_TRUE(fs::is_directory(out));
+  EXPECT_TRUE(app::checkpoints_in(out).empty());
+  fs::create_directory(out + "/.step_000003.tmp");  // of a run that was killed
+  EXPECT_ERROR(app::prepare_out(out, false), "not empty; --resume goes on");
+  app::prepare_out(out, true);
+  EXPECT_TRUE(fs::is_empty(out));
+  EXPECT_ERROR(app::prepare_out("/dev/full", false), "--out /dev/full: cannot be made a folder");
+}
+
+TEST(Checkpoint, RoomIsAskedForBeforehand) {
+  const TempDir out;
+  EXPECT_NO_THROW(app::require_room(out.path(), 3, 1000));
+  EXPECT_ERROR(app::require_room(out.path(), 3, int64_t{1} << 50), "make room or lower --keep");
+}
+
+}  // namespace gpt2::testing
