@@ -89,7 +89,7 @@ void require_same_settings(const json& before, const json& now, const std::strin
 
 // Gone at once: nobody sees a checkpoint that is partly removed.
 void remove_checkpoint(const fs::path& path) {
-  const fs::path hidden = path.parent_path() / ("." + path.filename().string() + ".old");
+  const fs::path hidden = path.parent_path() / fmt::format(".{}.old", path.filename().string());
   fs::rename(path, hidden);
   fs::remove_all(hidden);
 }
@@ -113,7 +113,7 @@ std::string save_checkpoint(const std::string& out, int64_t step, int64_t keep, 
                             const CheckpointSetup& setup) {
   const std::string name = fmt::format("step_{:06}", step);
   const fs::path path = fs::path(out) / name;
-  RemoveOnError temporary{fs::path(out) / ("." + name + ".tmp")};
+  RemoveOnError temporary{fs::path(out) / fmt::format(".{}.tmp", name)};
   fs::remove_all(temporary.path);
   fs::create_directory(temporary.path);
   nn::save(state.model, setup.config, temporary.path);
