@@ -64,10 +64,11 @@ inline Ended run_with_variables(int ranks, const std::string& command) {
                        "export EXECUTOR_DEVICES=" + std::to_string(ranks) + "\n";
   for (int rank = 0; rank < ranks; ++rank) {
     const std::string number = std::to_string(rank);
-    script += "RANK=" + number + " LOCAL_RANK=" + number + " " + command + " &\npids+=($!)\n";
+    script += "RANK=" + number + " LOCAL_RANK=" + number + " " + command + " &\n";
   }
-  return run_in_shell(script + "for pid in ${pids[@]}; do\n  wait -n && continue\n  status=$?\n  sleep 1\n" +
-                      "  kill -9 ${pids[@]} 2> /dev/null\n  wait 2> /dev/null\n  exit $status\ndone\n");
+  return run_in_shell(
+      script + "for rank in $(seq $WORLD_SIZE); do\n  wait -n && continue\n  status=$?\n  sleep 1\n" +
+      "  kill -9 $(jobs -pr) $(jobs -ps) 2> /dev/null\n  wait 2> /dev/null\n  exit $status\ndone\n");
 }
 
 }  // namespace gpt2::testing
