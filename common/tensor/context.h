@@ -24,7 +24,7 @@ struct CastCache;        // common/ops/autocast.h
 
 struct Context {
   bool grad_enabled = true;
-  std::shared_ptr<Tape> tape;  // made by the first op that records itself
+  std::shared_ptr<Tape> tape;                     // made by the first op that records itself
   BackwardObserver* backward_observer = nullptr;  // is told when gradients are final: since 12_ddp
   MatmulPrecision matmul_precision = MatmulPrecision::highest;
   bool tune_matmul = false;
