@@ -138,6 +138,7 @@ TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int ran
   const std::vector<std::string> paths = expand_pattern(pattern);
   allow_open_files(paths.size());
   std::vector<std::unique_ptr<TokenShard>> shards;
+  shards.reserve(paths.size());
   for (const std::string& path : paths) shards.push_back(std::make_unique<TokenShard>(path, vocab_size));
 
   std::vector<std::exception_ptr> errors(shards.size());  // none may leave a thread of OpenMP

@@ -34,13 +34,12 @@ CudaGraph::CudaGraph(Device device, const std::function<void()>& body) : device_
   const cudaError_t error = cudaGraphInstantiate(&executable, graph);
   CUDA_CHECK(cudaGraphDestroy(graph));
   CUDA_CHECK(error);
-  executable_ = executable;
+  executable_ = std::shared_ptr<void>(
+      executable, [](void* graph) { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); });
 }
 
-CudaGraph::~CudaGraph() { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(executable_)); }
-
 void CudaGraph::replay() const {
-  CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(executable_), stream_of(device_)));
+  CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(executable_.get()), stream_of(device_)));
 }
 
 }  // namespace gpt2

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "common/tensor/device.h"
 
@@ -18,7 +19,6 @@ class CudaGraph {
  public:
   // Records what `body` queues on the device's stream. Fails on a CPU.
   CudaGraph(Device device, const std::function<void()>& body);
-  ~CudaGraph();
   CudaGraph(const CudaGraph&) = delete;
   CudaGraph& operator=(const CudaGraph&) = delete;
 
@@ -26,7 +26,7 @@ class CudaGraph {
 
  private:
   Device device_;
-  void* executable_ = nullptr;  // its cudaGraphExec_t
+  std::shared_ptr<void> executable_;  // its cudaGraphExec_t
 };
 
 }  // namespace gpt2
