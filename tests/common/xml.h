@@ -1,20 +1,56 @@
 // Whether a picture that a script wrote is XML at all: what the tests of SVGs share.
 #pragma once
 
+#include <algorithm>
 #include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gpt2::testing {
 
+// Whether this can stand between tags or as an attribute's value: < and & only as parts of entities.
+inline bool is_character_data(std::string_view text) {
+  for (size_t at = 0; (at = text.find_first_of("<&", at)) != std::string_view::npos; ++at) {
+    const auto begins = [&](std::string_view entity) { return text.substr(at).starts_with(entity); };
+    if (!begins("&lt;") && !begins("&gt;") && !begins("&amp;") && !begins("&quot;") && !begins("&#39;"))
+      return false;
+  }
+  return true;
+}
+
+// Takes the tag that `xml` begins with off it, and returns it with its attributes' values left out: they are longer
+// than std::regex has stack for. Empty if a value is none.
+inline std::string take_tag(std::string_view& xml) {
+  std::string tag;
+  bool quoted = false;
+  while (!xml.empty()) {
+    const size_t end = std::min(xml.find_first_of(quoted ? "\"" : "\">"), xml.size() - 1);
+    const std::string_view part = xml.substr(0, end);
+    const char last = xml[end];
+    xml.remove_prefix(end + 1);
+    if (quoted && !is_character_data(part)) return "";
+    if (!quoted) tag += part;
+    tag += last;
+    if (!quoted && last == '>') break;
+    quoted = !quoted;
+  }
+  return tag;
+}
+
 // "", or what is wrong with an XML document of elements, attributes and text.
-inline std::string xml_fault(std::string xml) {
-  static const std::regex kTag(R"(^<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*="[^"<&]*")*)\s*(/?)>)");
-  static const std::regex kText(R"(^(?:[^<>&]|&(?:lt|gt|amp|quot|#39);)+)");
+inline std::string xml_fault(std::string_view xml) {
+  static const std::regex kTag(R"(<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*="")*)\s*(/?)>)");
   std::vector<std::string> open;
-  for (std::smatch match; !xml.empty(); xml = match.suffix().str()) {
-    if (std::regex_search(xml, match, kText)) continue;
-    if (!std::regex_search(xml, match, kTag)) return "neither tag nor text: " + xml.substr(0, 60);
+  while (!xml.empty()) {
+    const std::string_view rest = xml;
+    const size_t text = std::min(xml.find('<'), xml.size());
+    if (!is_character_data(xml.substr(0, text))) return "no text: " + std::string(rest.substr(0, 60));
+    xml.remove_prefix(text);
+    if (xml.empty()) break;
+    const std::string tag = take_tag(xml);
+    std::smatch match;
+    if (!std::regex_match(tag, match, kTag)) return "no tag: " + std::string(rest.substr(text, 60));
     const std::string name = match[2];
     if (match[1].length() == 0 && match[4].length() == 0) open.push_back(name);
     if (match[1].length() == 0) continue;

@@ -1,7 +1,7 @@
 // What holds for any number of ranks: each of them runs this program, and makes the same calls.
 //
 //   mpirun -n 3 ranks_test             on the CPU
-//   mpirun -n 3 ranks_test --cuda      on GPUs, or executors
+//   mpirun -n 3 ranks_test --cuda 3    on so many GPUs, or executors
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -229,7 +229,11 @@ struct Failures : ::testing::EmptyTestEventListener {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  const bool cuda = argc == 2 && std::string(argv[1]) == "--cuda";
+  const bool cuda = argc == 3 && std::string(argv[1]) == "--cuda";
+  if (cuda && cuda_device_count() < std::stoi(argv[2])) {
+    std::cout << "skipped: fewer than " << argv[2] << " GPUs on this machine" << std::endl;
+    return 0;
+  }
   const dist::ProcessGroup group(cuda ? gpt2::testing::kCuda : kCpu);
   gpt2::testing::the_group = &group;
   if (!group.is_master()) {
