@@ -10,7 +10,6 @@
 #include "common/base/json.h"
 #include "common/data/safetensors.h"
 #include "common/nn/pretrained.h"
-#include "common/text/vocabulary.h"
 
 namespace gpt2::app {
 namespace {
@@ -32,18 +31,6 @@ struct RemoveOnError {
     if (!path.empty()) fs::remove_all(path, ignored);
   }
 };
-
-void write_tokenizer(const std::string& tokenizer, const fs::path& folder) {
-  if (tokenizer == "byte") {
-    put_file(folder / "vocab.json", json(byte_vocabulary().ids).dump() + "\n");
-    put_file(folder / "merges.txt", "#version: 0.2\n");
-    return;
-  }
-  for (const char* name : {"vocab.json", "merges.txt", "encoder.json", "vocab.bpe"}) {
-    const fs::path source = fs::path(tokenizer) / name;
-    if (fs::exists(source)) put_file(folder / name, read_text_file(source));
-  }
-}
 
 void write_moments(const optim::AdamW& optimizer, const std::string& path) {
   const std::vector<float> first = optimizer.first_moment().to_vector<float>(),
@@ -117,7 +104,7 @@ std::string save_checkpoint(const std::string& out, int64_t step, int64_t keep, 
   fs::remove_all(temporary.path);
   fs::create_directory(temporary.path);
   nn::save(state.model, setup.config, temporary.path);
-  write_tokenizer(setup.tokenizer, temporary.path);
+  for (const Tokenizer::File& file : setup.tokenizer.files()) put_file(temporary.path / file.name, file.text);
   write_moments(state.optimizer, temporary.path / "optimizer.safetensors");
   const TokenLoader::State& place = state.loader.state();
   const json text = {{"step", step},

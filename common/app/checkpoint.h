@@ -18,6 +18,7 @@
 #include "common/nn/hf_config.h"
 #include "common/nn/module.h"
 #include "common/optim/adamw.h"
+#include "common/text/tokenizer.h"
 
 namespace gpt2::app {
 
@@ -31,7 +32,7 @@ struct TrainingState {
 // What goes into a checkpoint and does not change from step to step.
 struct CheckpointSetup {
   HfConfig config;
-  std::string tokenizer;    // as make_tokenizer takes it; char has no files
+  const Tokenizer& tokenizer;
   nlohmann::json settings;  // name -> value of all that must be the same when the run goes on
 };
 

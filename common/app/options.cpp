@@ -16,10 +16,6 @@ namespace {
 constexpr size_t kTalesBytes = 4'000'000;  // as much of the endless stream as a run without --data reads
 constexpr int64_t kMany = int64_t{1} << 40;
 
-bool has_tokenizer(const std::filesystem::path& folder) {
-  return std::filesystem::exists(folder / "vocab.bpe") || std::filesystem::exists(folder / "merges.txt");
-}
-
 }  // namespace
 
 void Options::add_to(CommandLine& flags) {

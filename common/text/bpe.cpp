@@ -144,4 +144,13 @@ std::optional<int32_t> BpeTokenizer::end_of_text() const {
   return found->second;
 }
 
+std::vector<Tokenizer::File> BpeTokenizer::files() const {
+  std::vector<std::string_view> spelling(vocabulary_.ids.size());  // of each id
+  for (const auto& [token, id] : vocabulary_.ids) spelling[id] = token;
+  std::string merges = "#version: 0.2\n";  // transformers skips the first line, whatever it is
+  for (const Merge& merge : merges_)
+    merges += fmt::format("{} {}\n", spelling[merge.left], spelling[merge.right]);
+  return {{"vocab.json", nlohmann::json(vocabulary_.ids).dump() + "\n"}, {"merges.txt", merges}};
+}
+
 }  // namespace gpt2

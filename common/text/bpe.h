@@ -37,6 +37,7 @@ class BpeTokenizer final : public Tokenizer {
   std::string decode(std::span<const int32_t> ids) const override;
   int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.bytes.size()); }
   std::optional<int32_t> end_of_text() const override;
+  std::vector<File> files() const override;  // vocab.json and merges.txt
 
  private:
   void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const;

@@ -1,10 +1,13 @@
 #include "common/text/char_tokenizer.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/json.h"
 #include "common/text/utf8.h"
+#include "common/text/vocabulary.h"
 
 namespace gpt2 {
 namespace {
@@ -14,20 +17,45 @@ std::string_view first_character(std::string_view text) {
   return text.substr(0, unit.kind == Utf8Unit::Kind::valid ? unit.length : 1);
 }
 
+std::string spelling_of(const std::string& character) {
+  if (valid_utf8_prefix(character) == character.size()) return character;
+  return fmt::format("<0x{:02X}>", static_cast<unsigned char>(character[0]));
+}
+
+// The other way; a spelling is valid UTF-8 (parse_json saw to it).
+std::string character_of(const std::string& spelling, const std::string& name) {
+  if (!spelling.empty() && first_character(spelling).size() == spelling.size()) return spelling;
+  for (int byte = 0x80; byte < 0x100; ++byte) {
+    const std::string character(1, static_cast<char>(byte));
+    if (spelling == spelling_of(character)) return character;
+  }
+  fail("{}: token {} is not one character; only the file of --tokenizer char goes without merges.txt", name,
+       escaped(spelling));
+}
+
 }  // namespace
 
-CharTokenizer::CharTokenizer(std::string_view corpus) {
+std::vector<std::string> characters_of(std::string_view corpus) {
   require(!corpus.empty(), "tokenizer char: the text that it takes its characters from is empty");
+  std::set<std::string, std::less<>> characters;
   while (!corpus.empty()) {
     const std::string_view character = first_character(corpus);
-    if (!ids_.contains(character)) ids_.emplace(character, 0);
+    if (!characters.contains(character)) characters.emplace(character);
     corpus.remove_prefix(character.size());
   }
-  // The map's order, by bytes, is the code points' order: UTF-8 keeps it.
-  for (auto& entry : ids_) {
-    entry.second = static_cast<int32_t>(characters_.size());
-    characters_.push_back(entry.first);
-  }
+  // The set's order, by bytes, is the code points' order: UTF-8 keeps it.
+  return {characters.begin(), characters.end()};
+}
+
+std::vector<std::string> parse_characters(std::string_view json, const std::string& name) {
+  std::vector<std::string> characters = parse_spellings(json, name);
+  require(!characters.empty(), "{}: holds no characters", name);
+  for (std::string& character : characters) character = character_of(character, name);
+  return characters;
+}
+
+CharTokenizer::CharTokenizer(std::vector<std::string> characters) : characters_(std::move(characters)) {
+  for (const std::string& character : characters_) ids_.emplace(character, static_cast<int32_t>(ids_.size()));
 }
 
 std::vector<int32_t> CharTokenizer::encode(std::string_view text) const {
@@ -45,5 +73,11 @@ std::vector<int32_t> CharTokenizer::encode(std::string_view text) const {
 }
 
 std::string CharTokenizer::decode(std::span<const int32_t> ids) const { return join(ids, characters_); }
+
+std::vector<Tokenizer::File> CharTokenizer::files() const {
+  nlohmann::json vocabulary;
+  for (const auto& [character, id] : ids_) vocabulary[spelling_of(character)] = id;
+  return {{"vocab.json", vocabulary.dump() + "\n"}};
+}
 
 }  // namespace gpt2

@@ -13,23 +13,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unique_ptr<Tokenizer> open_folder(const std::string& folder) {
-  struct Names {
-    const char *vocabulary, *merges;
-  };
-  for (const Names names : {Names{"encoder.json", "vocab.bpe"}, Names{"vocab.json", "merges.txt"}}) {
-    const fs::path vocabulary_path = fs::path(folder) / names.vocabulary;
-    const fs::path merges_path = fs::path(folder) / names.merges;
-    // One without the other is for the reader's message, which names the missing file.
-    if (!fs::exists(vocabulary_path) && !fs::exists(merges_path)) continue;
-    Vocabulary vocabulary = parse_vocabulary(read_text_file(vocabulary_path), vocabulary_path);
-    std::vector<Merge> merges = parse_merges(read_text_file(merges_path), merges_path, vocabulary);
-    return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(merges));
+struct Paths {
+  fs::path vocabulary, merges;
+};
+
+// The files of the tokenizer in a folder; one of the two may be missing.
+std::optional<Paths> tokenizer_in(const fs::path& folder) {
+  for (const Paths& names : {Paths{"encoder.json", "vocab.bpe"}, Paths{"vocab.json", "merges.txt"}}) {
+    Paths paths{folder / names.vocabulary, folder / names.merges};
+    if (fs::exists(paths.vocabulary) || fs::exists(paths.merges)) return paths;
   }
-  fail(
-      "{}: holds neither vocab.bpe and encoder.json nor merges.txt and vocab.json; ./course data gpt2 "
-      "fetches GPT-2's",
-      folder);
+  return std::nullopt;
+}
+
+std::unique_ptr<Tokenizer> open_folder(const std::string& folder) {
+  const std::optional<Paths> found = tokenizer_in(folder);
+  if (!found)
+    fail(
+        "{}: holds neither vocab.bpe and encoder.json nor merges.txt and vocab.json, nor vocab.json of "
+        "--tokenizer char; ./course data gpt2 fetches GPT-2's",
+        folder);
+  const auto& [vocabulary_path, merges_path] = *found;
+  const std::string json = read_text_file(vocabulary_path);  // whose message names it if it is missing
+  if (vocabulary_path.filename() == "vocab.json" && !fs::exists(merges_path))
+    return std::make_unique<CharTokenizer>(parse_characters(json, vocabulary_path));
+  Vocabulary vocabulary = parse_vocabulary(json, vocabulary_path);
+  std::vector<Merge> merges = parse_merges(read_text_file(merges_path), merges_path, vocabulary);
+  return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(merges));
 }
 
 }  // namespace
@@ -60,10 +70,12 @@ std::string Tokenizer::join(std::span<const int32_t> ids, const std::vector<std:
 
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_view corpus) {
   if (spec == "byte") return std::make_unique<BpeTokenizer>(byte_vocabulary(), std::vector<Merge>{});
-  if (spec == "char") return std::make_unique<CharTokenizer>(corpus);
+  if (spec == "char") return std::make_unique<CharTokenizer>(characters_of(corpus));
   require(fs::is_directory(spec),
           "tokenizer {}: no such folder; give byte, char or a folder with vocab.bpe and encoder.json", spec);
   return open_folder(spec);
 }
+
+bool has_tokenizer(const std::string& folder) { return tokenizer_in(folder).has_value(); }
 
 }  // namespace gpt2

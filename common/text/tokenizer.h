@@ -32,6 +32,12 @@ class Tokenizer {
   virtual int64_t vocab_size() const = 0;
   virtual std::optional<int32_t> end_of_text() const = 0;
 
+  // What a folder must hold for make_tokenizer to make the same tokenizer of it, under Hugging Face's names.
+  struct File {
+    std::string name, text;
+  };
+  virtual std::vector<File> files() const = 0;  // since 13_fineweb
+
   // The ids of a text in which "<|endoftext|>" is that token and ends a document. A tokenizer without that
   // token encodes the characters.
   std::vector<int32_t> encode_documents(std::string_view text) const;
@@ -42,7 +48,11 @@ class Tokenizer {
 };
 
 // `spec` is "byte", "char" (the characters of `corpus`, which "byte" and a folder do not look at), or a
-// folder with vocab.bpe and encoder.json (OpenAI's names) or merges.txt and vocab.json (Hugging Face's).
+// folder with vocab.bpe and encoder.json (OpenAI's names) or merges.txt and vocab.json (Hugging Face's);
+// vocab.json alone is that of a CharTokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_view corpus);
+
+// Whether the folder holds a tokenizer's files, complete or not: make_tokenizer says what is missing.
+bool has_tokenizer(const std::string& folder);
 
 }  // namespace gpt2

@@ -67,10 +67,9 @@ int32_t parse_id(const nlohmann::json& value, const std::string& spelling, size_
 
 }  // namespace
 
-Vocabulary parse_vocabulary(std::string_view json, const std::string& name) {
+std::vector<std::string> parse_spellings(std::string_view json, const std::string& name) {
   const nlohmann::json tokens = parse_json(json, name);
   require(tokens.is_object(), "{}: not a vocabulary, which is a JSON object of tokens and their ids", name);
-  Vocabulary vocabulary{.name = name, .bytes = std::vector<std::string>(tokens.size()), .ids = {}};
   std::vector<const std::string*> owner(tokens.size(), nullptr);
   for (auto token = tokens.begin(); token != tokens.end(); ++token) {
     const std::string& spelling = token.key();
@@ -78,8 +77,19 @@ Vocabulary parse_vocabulary(std::string_view json, const std::string& name) {
     if (owner[id] != nullptr)
       fail("{}: tokens {} and {} have the same id {}", name, escaped(*owner[id]), escaped(spelling), id);
     owner[id] = &spelling;
-    vocabulary.bytes[id] = bytes_of(spelling, name);
-    vocabulary.ids.emplace(spelling, id);
+  }
+  // As many ids as tokens, none twice: none is free.
+  std::vector<std::string> spellings;
+  spellings.reserve(owner.size());
+  for (const std::string* spelling : owner) spellings.push_back(*spelling);
+  return spellings;
+}
+
+Vocabulary parse_vocabulary(std::string_view json, const std::string& name) {
+  Vocabulary vocabulary{.name = name, .bytes = {}, .ids = {}};
+  for (const std::string& spelling : parse_spellings(json, name)) {
+    vocabulary.ids.emplace(spelling, static_cast<int32_t>(vocabulary.bytes.size()));
+    vocabulary.bytes.push_back(bytes_of(spelling, name));
   }
   for (const Symbol& symbol : byte_alphabet()) {
     const auto found = vocabulary.ids.find(symbol.second);

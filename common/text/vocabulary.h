@@ -23,8 +23,11 @@ struct Vocabulary {
   std::array<int32_t, 256> byte_ids{};           // of the token that is this one byte
 };
 
-// From a JSON object {"spelling": id, ...} (encoder.json, vocab.json). Fails unless the ids are 0..n-1
-// and every byte has a token; `name` is the file that messages name.
+// The spelling of each id, from a JSON object {"spelling": id, ...} (encoder.json, vocab.json). Fails unless
+// the ids are 0..n-1; `name` is the file that messages name.
+std::vector<std::string> parse_spellings(std::string_view json, const std::string& name);
+
+// From such an object whose spellings are in the byte alphabet. Fails unless every byte has a token.
 Vocabulary parse_vocabulary(std::string_view json, const std::string& name);
 
 // 257 tokens, GPT-2's first 256 and its last: the bytes in the alphabet's order, then <|endoftext|>.

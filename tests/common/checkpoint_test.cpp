@@ -28,7 +28,8 @@ struct Training {
   step12::GPT model{{16, 257, 2, 2, 64}};
   std::unique_ptr<optim::AdamW> optimizer;
   TokenLoader loader{text_source(ids()), {.B = 2, .T = 8}};
-  app::CheckpointSetup setup{config(), "byte", {{"--seed", "1337"}, {"ranks", 1}}};
+  std::unique_ptr<Tokenizer> tokenizer = make_tokenizer("byte", "");
+  app::CheckpointSetup setup{config(), *tokenizer, {{"--seed", "1337"}, {"ranks", 1}}};
 
   Training() {
     model.to(kCpu);
@@ -56,6 +57,15 @@ struct Training {
     optimizer->step();
     return loss.item();
   }
+};
+
+// A tokenizer that cannot be stored.
+struct Unstorable final : Tokenizer {
+  std::vector<int32_t> encode(std::string_view) const override { return {}; }
+  std::string decode(std::span<const int32_t>) const override { return ""; }
+  int64_t vocab_size() const override { return 257; }
+  std::optional<int32_t> end_of_text() const override { return std::nullopt; }
+  std::vector<File> files() const override { return {{"vocab.json", "{}"}, {"none/merges.txt", ""}}; }
 };
 
 std::vector<std::string> names_in(const std::string& folder) {
@@ -89,6 +99,16 @@ TEST(Checkpoint, HoldsWhatTransformersAndTheTokenizerOpen) {
   EXPECT_EQ(make_tokenizer(path, "")->vocab_size(), 257);
 }
 
+TEST(Checkpoint, HoldsTheCharactersOfTheTrainingText) {
+  const TempDir out;
+  Training training;
+  const auto characters = make_tokenizer("char", "To be\n");
+  const app::CheckpointSetup setup{training.setup.config, *characters, training.setup.settings};
+  const std::string path = app::save_checkpoint(out.path(), 1, 1, training.state(), setup);
+  EXPECT_FALSE(fs::exists(path + "/merges.txt"));
+  EXPECT_EQ(make_tokenizer(path, "")->encode("bee\n"), characters->encode("bee\n"));
+}
+
 TEST(Checkpoint, TheNewestAreKept) {
   const TempDir out;
   Training training;
@@ -104,14 +124,11 @@ TEST(Checkpoint, AnErrorLeavesTheCheckpointsThatThereWere) {
   const TempDir out;
   Training training;
   app::save_checkpoint(out.path(), 1, 1, training.state(), training.setup);
-  app::CheckpointSetup bad = training.setup;
-  put_file(out / "vocab.json", "");
-  fs::create_directory(out / "tokenizer");
-  fs::create_directory(out / "tokenizer/vocab.json");  // a folder cannot be copied as a file
-  bad.tokenizer = out / "tokenizer";
-  EXPECT_ERROR(app::save_checkpoint(out.path(), 2, 1, training.state(), bad), "tokenizer/vocab.json");
+  const Unstorable tokenizer;
+  const app::CheckpointSetup bad{training.setup.config, tokenizer, training.setup.settings};
+  EXPECT_ERROR(app::save_checkpoint(out.path(), 2, 1, training.state(), bad), "none/merges.txt");
   EXPECT_EQ(app::checkpoints_in(out.path()), (std::vector<std::string>{out / "step_000001"}));
-  EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001", "tokenizer", "vocab.json"}));
+  EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001"}));
 }
 
 TEST(Checkpoint, AnotherSettingIsNamed) {

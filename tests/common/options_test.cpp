@@ -151,6 +151,10 @@ TEST(MakeTokenizer, IsTheOneBesideTheModelUnlessAnotherIsAskedFor) {
   EXPECT_EQ(app::make_tokenizer(options({"--model", fixture}), "ab")->vocab_size(), 257);
   EXPECT_EQ(app::make_tokenizer(options({"--model", fixture, "--tokenizer", "char"}), "ab")->vocab_size(), 2);
   EXPECT_ERROR(app::make_tokenizer(options({"--tokenizer", "/nowhere"}), "ab"), "/nowhere");
+  const TempDir folder;
+  EXPECT_EQ(app::make_tokenizer(options({"--model", folder.path()}), "ab")->vocab_size(), 257);
+  put_file(folder / "vocab.json", R"({"a": 0, "b": 1, "c": 2})");  // of --tokenizer char
+  EXPECT_EQ(app::make_tokenizer(options({"--model", folder.path()}), "ab")->vocab_size(), 3);
 }
 
 TEST(ParseIds, ReadsIdsBelowTheVocabulary) {

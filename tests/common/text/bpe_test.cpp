@@ -15,6 +15,8 @@ namespace gpt2 {
 namespace {
 
 using testing::file_bytes;
+using testing::put_file;
+using testing::TempDir;
 using Ids = std::vector<int32_t>;
 
 const std::string kRoot = GPT2_SOURCE_DIR;
@@ -156,6 +158,17 @@ TEST_F(Gpt2Bpe, GivesTiktokensIds) {
     for (size_t i = 0; i < hex.size(); i += 2) text += char(std::stoi(hex.substr(i, 2), nullptr, 16));
     EXPECT_EQ(tokenizer_->encode(text), entry.at("ids").get<Ids>()) << text;
   }
+}
+
+TEST_F(Gpt2Bpe, ItsFilesReopenToTheSameIds) {
+  const TempDir folder;
+  for (const Tokenizer::File& file : tokenizer_->files()) put_file(folder / file.name, file.text);
+  const auto reopened = make_tokenizer(folder.path(), "");
+  ASSERT_EQ(reopened->vocab_size(), 50257);
+  for (int32_t id = 0; id < 50257; ++id)
+    ASSERT_EQ(reopened->decode({{id}}), tokenizer_->decode({{id}})) << id;
+  // GPT-2's file has its merges in this very form.
+  EXPECT_EQ(file_bytes(folder / "merges.txt"), file_bytes(kRoot + "/data/gpt2/vocab.bpe"));
 }
 
 TEST_F(Gpt2Bpe, AMegabyteInOnePieceEndsSoon) {

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "common/text/char_tokenizer.h"
 #include "tests/common/files.h"
 
 namespace gpt2 {
@@ -25,6 +26,28 @@ std::string vocabulary_json() {
     json += fmt::format(", \"\\u{:04x}\": {}", itself ? b : 0x100 + id - 188, id);
   }
   return json + "}";
+}
+
+// The tokenizer that make_tokenizer makes of another's files.
+std::unique_ptr<Tokenizer> reopened(const Tokenizer& tokenizer) {
+  const TempDir folder;
+  for (const Tokenizer::File& file : tokenizer.files()) put_file(folder / file.name, file.text);
+  return make_tokenizer(folder.path(), "");
+}
+
+// Both have the same tokens under the same ids, and encode `text` alike.
+void expect_same(const Tokenizer& a, const Tokenizer& b, const std::string& text) {
+  ASSERT_EQ(a.vocab_size(), b.vocab_size());
+  EXPECT_EQ(a.end_of_text(), b.end_of_text());
+  for (int32_t id = 0; id < a.vocab_size(); ++id) ASSERT_EQ(a.decode({{id}}), b.decode({{id}})) << id;
+  EXPECT_EQ(a.encode(text), b.encode(text));
+}
+
+std::string random_bytes(int n) {
+  std::mt19937 random(6);
+  std::string bytes;
+  for (int i = 0; i < n; ++i) bytes += char(random() % 256);
+  return bytes;
 }
 
 TEST(ByteTokenizer, IsGpt2sFirst256IdsAndEndOfText) {
@@ -64,11 +87,58 @@ TEST(CharTokenizer, ACharacterThatTheCorpusHasNotIsNamed) {
 }
 
 TEST(CharTokenizer, DecodeOfEncodeIsTheCorpusForAnyBytes) {
-  std::mt19937 random(6);
-  std::string corpus;
-  for (int i = 0; i < 10000; ++i) corpus += char(random() % 256);
+  const std::string corpus = random_bytes(10000);
   const auto tokenizer = make_tokenizer("char", corpus);
   EXPECT_EQ(tokenizer->decode(tokenizer->encode(corpus)), corpus);
+}
+
+TEST(TokenizerFiles, ReopenToTheSameBytes) {
+  const auto tokenizer = make_tokenizer("byte", "");
+  const std::vector<Tokenizer::File> files = tokenizer->files();
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].name, "vocab.json");
+  EXPECT_EQ(files[1].name, "merges.txt");
+  EXPECT_EQ(files[1].text, "#version: 0.2\n");
+  expect_same(*reopened(*tokenizer), *tokenizer, random_bytes(10000));
+}
+
+TEST(TokenizerFiles, ReopenToTheSameMerges) {
+  const TempDir folder;
+  put_file(folder / "encoder.json", vocabulary_json());
+  put_file(folder / "vocab.bpe", "h e\n");
+  const auto tokenizer = make_tokenizer(folder.path(), "");
+  EXPECT_EQ(tokenizer->files()[1].text, "#version: 0.2\nh e\n");
+  expect_same(*reopened(*tokenizer), *tokenizer, "the he");
+}
+
+TEST(TokenizerFiles, ReopenToTheSameCharacters) {
+  const std::string quoted("a\"\\<0xFF>\n\0\x7F", 12);  // what JSON escapes, and what looks like our escape
+  for (const std::string& corpus :
+       {std::string("hello\n"), quoted, std::string("h\xC3\xA9\xE2\x82\xAC\xF0\x9F\x99\x82"),
+        "\xC3(\xFF<" + quoted, random_bytes(10000)}) {
+    const auto tokenizer = make_tokenizer("char", corpus);
+    ASSERT_EQ(tokenizer->files().size(), 1u);
+    EXPECT_EQ(tokenizer->files()[0].name, "vocab.json");
+    expect_same(*reopened(*tokenizer), *tokenizer, corpus);
+  }
+  EXPECT_EQ(make_tokenizer("char", "b\xFF\na")->files()[0].text,
+            "{\"\\n\":0,\"<0xFF>\":3,\"a\":1,\"b\":2}\n");
+}
+
+TEST(CharVocabulary, IsNotTrusted) {
+  const auto parse = [](const char* json) { parse_characters(json, "vocab.json"); };
+  EXPECT_ERROR(parse("{\"a\": 0,"), "vocab.json: not valid JSON (line 1");
+  EXPECT_ERROR(parse("{\"\xFF\": 0}"), "vocab.json: not valid JSON");
+  EXPECT_ERROR(parse("[\"a\"]"), "vocab.json: not a vocabulary");
+  EXPECT_ERROR(parse("{}"), "vocab.json: holds no characters");
+  EXPECT_ERROR(parse(R"({"a": 0, "b": 0})"), R"(vocab.json: tokens "a" and "b" have the same id 0)");
+  EXPECT_ERROR(parse(R"({"a": 0, "b": 2})"),
+               R"(vocab.json: token "b" has the id 2; 2 tokens have the ids 0 to 1)");
+  EXPECT_ERROR(parse(R"({"a": 0, "b": "1"})"),
+               R"(vocab.json: token "b" has the id "1", which is not an integer)");
+  EXPECT_ERROR(parse(R"({"a": 0, "\u0061": 1})"), R"(vocab.json: JSON has the key "a" twice)");
+  for (const char* key : {"", "ab", "\xC3\xA9!", "<0x41>", "<0xff>", "<0xFF>a"})
+    EXPECT_ERROR(parse(fmt::format("{{\"{}\": 0}}", key).c_str()), "is not one character");
 }
 
 TEST(MakeTokenizer, OpensBothPairsOfNames) {
@@ -88,7 +158,9 @@ TEST(MakeTokenizer, SaysWhatItLookedFor) {
   const TempDir folder;
   EXPECT_ERROR(make_tokenizer(folder.path(), ""),
                folder.path() + ": holds neither vocab.bpe and encoder.json nor merges.txt and vocab.json");
+  EXPECT_FALSE(has_tokenizer(folder.path()));
   put_file(folder / "vocab.bpe", "#version: 0.2\n");
+  EXPECT_TRUE(has_tokenizer(folder.path()));
   EXPECT_ERROR(make_tokenizer(folder.path(), ""), folder / "encoder.json" + ": cannot open: No such file");
   put_file(folder / "encoder.json", vocabulary_json());
   put_file(folder / "vocab.bpe", "#version: 0.2\nh e\nhe\n");
