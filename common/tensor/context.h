@@ -21,6 +21,7 @@ enum class AttentionKernels : uint8_t { own, cudnn };
 struct Tape;             // common/ops/autograd.h
 class BackwardObserver;  // common/ops/autograd.h
 struct CastCache;        // common/ops/autocast.h
+struct Dropout;          // common/ops/dropout.h
 
 struct Context {
   bool grad_enabled = true;
@@ -31,6 +32,7 @@ struct Context {
   AttentionKernels attention = AttentionKernels::own;
   Device parameter_device = kCpu;    // meta: parameters without values, which nobody draws
   std::shared_ptr<CastCache> casts;  // null unless an Autocast lives
+  Dropout* dropout = nullptr;        // null unless one lives: since 13_fineweb
   KernelCounts counts;
 
   // The stream on which work for `device` is queued; made at the first call.
