@@ -58,10 +58,11 @@ TEST_P(Fusion, EqualsStep06WithinBf16Noise) {
 }
 
 TEST_P(Fusion, CallsFewerKernelsThatTouchFewerBytes) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  // Of this small model's bytes the weights are a large part, and nobody saves those: more so in float32.
+  for (const auto& [dtype, share] : {std::pair(DType::f32, 0.9), std::pair(DType::bf16, 0.8)}) {
     const auto before = count(*before_, dtype), fused = count(*fused_, dtype);
     EXPECT_LE(double(fused.calls), 0.8 * double(before.calls));
-    EXPECT_LE(double(fused.bytes), 0.9 * double(before.bytes));
+    EXPECT_LE(double(fused.bytes), share * double(before.bytes));
   }
 }
 
