@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/kernels/cuda/check.h"
 #include "common/tensor/context.h"
+#include "common/tensor/memory.h"
 
 namespace gpt2 {
 namespace {
@@ -29,6 +30,7 @@ cudaGraph_t record(cudaStream_t stream, const std::function<void()>& body) {
 
 CudaGraph::CudaGraph(Device device, const std::function<void()>& body) : device_(device) {
   require(device.is_cuda(), "CUDA graphs need a GPU, not {}", to_string(device));
+  heap(device).keep_segments();
   cudaGraph_t graph = record(stream_of(device), body);
   cudaGraphExec_t executable = nullptr;
   const cudaError_t error = cudaGraphInstantiate(&executable, graph);

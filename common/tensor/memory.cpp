@@ -72,6 +72,7 @@ bool Heap::grow(size_t bytes) {
 }
 
 void Heap::release_free_segments() {
+  if (keeps_segments_) return;
   for (auto block = blocks_.begin(); block != blocks_.end();) {
     const auto next = std::next(block);
     if (is_whole_segment(block)) {

@@ -32,6 +32,9 @@ class Heap {
   void* allocate(size_t bytes);  // fails with what is needed and what there is
   void free(void* pointer);
   void release_free_segments();  // gives back what no block uses
+  // From now on no segment is given back: a recorded graph writes to blocks that are free for everyone else.
+  // since 10_adamw
+  void keep_segments() { keeps_segments_ = true; }
 
   size_t requests() const { return requests_; }              // segments taken so far
   size_t bytes_in_use() const { return bytes_in_use_; }      // handed out now
@@ -55,6 +58,7 @@ class Heap {
   Backend& backend_;
   Blocks blocks_;                            // by address
   std::set<std::pair<size_t, char*>> free_;  // by size, then address: best fit is lower_bound
+  bool keeps_segments_ = false;
   size_t requests_ = 0, bytes_in_use_ = 0, peak_bytes_ = 0, bytes_reserved_ = 0;
 };
 

@@ -50,7 +50,7 @@ void run(app::CommandLine& flags) {
   optim::AdamW optimizer(model, {.lr = 3e-4});
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(device);
-    const MatmulTuning tuning(step == 0);  // a GPU's library tries its algorithms once
+    const MatmulTuning tuning(true);  // a GPU's library tries its algorithms, once for each shape
     if (options.overfit) loader.reset();
     const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
     optimizer.zero_grad();

@@ -80,7 +80,7 @@ void run(app::CommandLine& flags) {
   const Tensor loss_of_step = empty({}, device), norm_of_step = empty({}, device);
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(device);
-    const MatmulTuning tuning(step == 0);  // a GPU's library tries its algorithms once
+    const MatmulTuning tuning(true);  // a GPU's library tries its algorithms, once for each shape
     if (options.overfit) loader.reset();
     const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
     const double lr = get_lr(step);

@@ -96,7 +96,7 @@ void run(app::CommandLine& flags) {
   const Tensor loss_accum = empty({}, device), norm_of_step = empty({}, device);
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(device);
-    const MatmulTuning tuning(step == 0);  // a GPU's library tries its algorithms once
+    const MatmulTuning tuning(true);  // a GPU's library tries its algorithms, once for each shape
     if (options.overfit) loader.reset();
     for (int64_t micro = 0; micro < grad_accum_steps; ++micro) {
       const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow

@@ -23,7 +23,8 @@ namespace {
 struct Library {
   cublasLtHandle_t handle = nullptr;
   Storage workspace;
-  std::map<Problem, Plan> plans;  // asking for an algorithm takes longer than most products
+  std::map<Problem, Plan> first_plans,
+      tuned_plans;  // asking for an algorithm takes longer than most products
 
   explicit Library(Device device) : workspace(device, kCublasWorkspace) {
     check(cublasLtCreate(&handle), "cublasLtCreate");
@@ -151,7 +152,8 @@ Plan planned(Stream stream, const Matmul& p, const Problem& problem) {
 
 void matmul(Stream stream, const Matmul& p) {
   const auto [calls, problem] = calls_of(p);
-  auto& plans = library(stream.device).plans;
+  Library& all = library(stream.device);
+  auto& plans = context().tune_matmul ? all.tuned_plans : all.first_plans;
   auto entry = plans.find(problem);
   if (entry == plans.end()) entry = plans.emplace(problem, planned(stream, p, problem)).first;
   const Plan& plan = entry->second;

@@ -130,6 +130,18 @@ TEST(Heap, ReleasesOnlySegmentsThatNoBlockUses) {
   EXPECT_EQ(space.segments(), 0u);
 }
 
+// A recorded graph writes to blocks that are free for everyone else.
+TEST(Heap, KeepsItsSegmentsWhenToldTo) {
+  AddressSpace space;
+  Heap heap(space);
+  heap.free(heap.allocate(40 * kMB));
+  heap.free(heap.allocate(90 * kMB));
+  heap.keep_segments();
+  heap.free(heap.allocate(100 * kMB));  // enough is free, in pieces
+  heap.release_free_segments();
+  EXPECT_EQ(space.segments(), 3u);
+}
+
 TEST(Heap, CountsWhatIsInUseAndItsPeak) {
   AddressSpace space;
   Heap heap(space);
