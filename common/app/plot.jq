@@ -75,9 +75,10 @@ def ticks($low; $high; $n; $smallest):
 
 # ---- what stands where
 
-# Paths -> what the legend calls them: file names, or the paths if two names are the same.
+# Paths -> what the legend calls them: file names, or the paths if two names are the same; of a log in the folder of a
+# run the folder.
 def names:
-  map(gsub("[[:cntrl:]]"; "?") | sub("\\.jsonl$"; "")) | . as $paths | map(sub("^.*/"; "")) |
+  map(gsub("[[:cntrl:]]"; "?") | sub("/log\\.jsonl$"; "") | sub("\\.jsonl$"; "")) | . as $paths | map(sub("^.*/"; "")) |
   (if (unique | length) == length then . else $paths end) |
   map(if length > 40 then .[:18] + "…" + .[-21:] else . end);
 
@@ -122,8 +123,10 @@ def panels:
   (if all(.[]; .data == "tales" or (.data | endswith(".txt"))) then [] else baselines.loss end) as $comparable |
   ($losses | select(length > 0) | (map(.points = (.faint // .points)) | loss_range) |
     with_baselines($comparable; 0.01) + {title: "Loss", curves: $losses, x: ($losses | x_range)}),
+  # Nor does an accuracy on the tales' own items.
+  (if all(.[]; .data == "tales") then [] else baselines.hellaswag end) as $published |
   ($accuracies | select(length > 0) | {y: (ys | extent), cut: null} |
-    with_baselines(baselines.hellaswag; 0.05) +
+    with_baselines($published; 0.05) +
     {title: "HellaSwag accuracy", curves: $accuracies, x: ($accuracies | x_range)});
 
 # ---- SVG

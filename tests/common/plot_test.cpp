@@ -114,15 +114,16 @@ TEST_F(Plot, LeavesOutBaselinesThatAreFarOffOrOfOtherText) {
 TEST_F(Plot, NamesSeveralLogsByTheirFilesOrPaths) {
   for (const char* folder : {"a", "b"}) {
     fs::create_directory(dir_ / folder);
-    put_file(dir_ / (std::string(folder) + "/log.jsonl"), training(3, 5, 4));
+    for (const char* name : {"/log.jsonl", "/night.jsonl"})
+      put_file(dir_ / (folder + std::string(name)), training(3, 5, 4));
   }
   put_file(dir_ / "a/<&>\".jsonl", training(3, 5, 4));
   const std::string distinct = svg_of("a/log.jsonl 'a/<&>\".jsonl'");
-  EXPECT_EQ(count(distinct, ">log, training"), 1u);
+  EXPECT_EQ(count(distinct, ">a, training"), 1u);  // of a run's folder the folder
   EXPECT_EQ(count(distinct, ">&lt;&amp;&gt;&quot;, training"), 1u);
-  const std::string same = svg_of("a/log.jsonl b/log.jsonl");
-  EXPECT_EQ(count(same, ">a/log, training"), 1u);
-  EXPECT_EQ(count(same, ">b/log, training"), 1u);
+  const std::string same = svg_of("a/night.jsonl b/night.jsonl");
+  EXPECT_EQ(count(same, ">a/night, training"), 1u);
+  EXPECT_EQ(count(same, ">b/night, training"), 1u);
 }
 
 TEST_F(Plot, ThinsLongCurves) {
