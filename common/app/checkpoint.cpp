@@ -1,6 +1,7 @@
 #include "common/app/checkpoint.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -83,21 +84,27 @@ void remove_checkpoint(const fs::path& path) {
 
 }  // namespace
 
+std::optional<int64_t> step_of(const std::string& path) {
+  const std::string name = fs::path(path).filename();
+  if (!name.starts_with("step_") || name.size() < 11) return std::nullopt;
+  int64_t step = 0;
+  const char *digits = name.data() + 5, *end = name.data() + name.size();
+  return std::from_chars(digits, end, step).ptr == end ? std::optional(step) : std::nullopt;
+}
+
 std::vector<std::string> checkpoints_in(const std::string& out) {
   std::vector<std::string> paths;
   if (!fs::is_directory(out)) return paths;
   for (const auto& entry : fs::directory_iterator(out)) {
-    if (entry.path().filename().string().starts_with("step_")) paths.push_back(entry.path());
+    if (entry.is_directory() && step_of(entry.path())) paths.push_back(entry.path());
   }
-  // By number: step_1000000 has a digit more than step_000001.
-  std::sort(paths.begin(), paths.end(), [](const std::string& a, const std::string& b) {
-    return std::pair(a.size(), a) < std::pair(b.size(), b);
-  });
+  std::sort(paths.begin(), paths.end(),
+            [](const std::string& a, const std::string& b) { return step_of(a) < step_of(b); });
   return paths;
 }
 
-std::string save_checkpoint(const std::string& out, int64_t step, int64_t keep, const TrainingState& state,
-                            const CheckpointSetup& setup) {
+std::string save_checkpoint(const std::string& out, int64_t step, const Keep& keep,
+                            const TrainingState& state, const CheckpointSetup& setup) {
   const std::string name = fmt::format("step_{:06}", step);
   const fs::path path = fs::path(out) / name;
   RemoveOnError temporary{fs::path(out) / fmt::format(".{}.tmp", name)};
@@ -112,14 +119,16 @@ std::string save_checkpoint(const std::string& out, int64_t step, int64_t keep, 
                      {"epoch", place.epoch},
                      {"position", place.position},
                      {"settings", setup.settings}};
-  put_file(temporary.path / "state.json", text.dump(2) + "\n");
+  const auto replace = json::error_handler_t::replace;  // of a path that is not UTF-8
+  put_file(temporary.path / "state.json", text.dump(2, ' ', false, replace) + "\n");
   sync_folder(temporary.path);
-  if (fs::exists(path)) remove_checkpoint(path);
   fs::rename(temporary.path, path);
   temporary.path.clear();
   sync_folder(out);
   const std::vector<std::string> all = checkpoints_in(out);
-  for (size_t i = 0; i + size_t(keep) < all.size(); ++i) remove_checkpoint(all[i]);
+  for (size_t i = 0; i + size_t(keep.newest) < all.size(); ++i) {
+    if (keep.every == 0 || *step_of(all[i]) % keep.every != 0) remove_checkpoint(all[i]);
+  }
   return path;
 }
 
@@ -135,25 +144,27 @@ int64_t load_checkpoint(const std::string& path, const TrainingState& state, con
   return step;
 }
 
-void prepare_out(const std::string& out, bool resume) {
+void make_out(const std::string& out, bool resume) {
   std::error_code error;
   fs::create_directories(out, error);
-  require(!error && fs::is_directory(out), "--out {}: cannot be made a folder", out);
+  require(!error && fs::is_directory(out), "--out {}: {}; give a folder that can be made", out,
+          error.message());
+  require(resume || fs::is_empty(out), "--out {}: not empty; --resume goes on with what is there", out);
+}
+
+void remove_half_written(const std::string& out) {
   for (const auto& entry : fs::directory_iterator(out)) {
-    require(resume, "--out {}: not empty; --resume goes on with what is there", out);
     if (entry.path().filename().string().starts_with(".step_")) fs::remove_all(entry.path());
   }
 }
 
-void require_room(const std::string& out, int64_t keep, int64_t parameters) {
+void require_room(const std::string& out, int64_t more, int64_t parameters) {
   const int64_t bytes = 3 * parameters * int64_t(sizeof(float)) + (int64_t{4} << 20);  // and the tokenizer
-  const int64_t more = std::max<int64_t>(keep + 1 - int64_t(checkpoints_in(out).size()), 1);
   const auto available = fs::space(out).available;
-  require(
-      available / uint64_t(bytes) >= uint64_t(more),
-      "--out {}: {} checkpoints of {} MB more do not fit into the {} MB that are free; make room or lower "
-      "--keep",
-      out, more, bytes >> 20, available >> 20);
+  require(available / uint64_t(bytes) >= uint64_t(more),
+          "--out {}: {} checkpoints of {} MB more do not fit into the {} MB that are free; make room or "
+          "lower --keep",
+          out, more, bytes >> 20, available >> 20);
 }
 
 }  // namespace gpt2::app

@@ -2,35 +2,103 @@
 
 #include <fmt/core.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
+#include "common/base/file.h"
 
 namespace gpt2::app {
 
-Log::Log(const std::string& path) : path_(path) {
+Log::Lines::Lines(const std::string& path, const char* mode) : path_(path) {
   if (path.empty()) return;
-  file_.reset(std::fopen(path.c_str(), "w"));
+  file_.reset(std::fopen(path.c_str(), mode));
   require(file_ != nullptr, "--log {}: {}; give a file in a folder that exists", path, std::strerror(errno));
 }
 
-void Log::event(const std::string& name, const nlohmann::ordered_json& fields) {
+void Log::Lines::write(const std::string& line) {
   if (!file_) return;
-  nlohmann::ordered_json line = {{"event", name}};
-  line.update(fields);
-  const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   // Flushed line by line: a run that is killed keeps what it has logged.
-  const bool written =
-      std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() && std::fflush(file_.get()) == 0;
+  const bool written = std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() &&
+                       std::fputc('\n', file_.get()) == '\n' && std::fflush(file_.get()) == 0;
   require(written, "--log {}: {}", path_, std::strerror(errno));
 }
 
+namespace {
+
+using nlohmann::ordered_json;
+
+// An event as the video's log.txt has it; empty if it has no such.
+std::string video_line(const ordered_json& event) {
+  const std::string name = event.at("event");
+  const auto line = [&](const char* what, const char* field, const char* format) {
+    return fmt::format("{} {} {}", event.at("step").get<int64_t>(), what,
+                       fmt::format(fmt::runtime(format), event.at(field).get<double>()));
+  };
+  if (name == "step") return line("train", "loss", "{:.6f}");
+  if (name == "val") return line("val", "loss", "{:.4f}");
+  if (name == "hellaswag") return line("hella", "acc_norm", "{:.4f}");
+  return "";
+}
+
+// Whether a run that goes on before `step` had come to this event.
+bool is_before(const ordered_json& event, int64_t step) {
+  if (!event.is_object() || !event.contains("event") || event["event"] == "done") return false;
+  if (!event.contains("step")) return true;
+  const int64_t at = event["step"];
+  return event["event"] == "step" ? at < step : at <= step;  // the others come before the step's training
+}
+
+std::string json_line(const ordered_json& event) {
+  return event.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+void replace_file(const std::string& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace
+
+Log::Log(const std::string& path, const std::string& text_path, const char* mode)
+    : json_(path, mode), text_(text_path, mode) {}
+
+Log::Log(const std::string& path, const std::string& text_path) : Log(path, text_path, "w") {}
+
+Log Log::resume(const std::string& path, const std::string& text_path, int64_t step) {
+  std::string json, text;
+  std::ifstream before(path);
+  for (std::string line; std::getline(before, line);) {
+    const ordered_json event = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!is_before(event, step)) continue;
+    json += json_line(event) + "\n";
+    if (const std::string of_video = video_line(event); !of_video.empty()) text += of_video + "\n";
+  }
+  replace_file(path, json);
+  replace_file(text_path, text);
+  return Log(path, text_path, "a");
+}
+
+void Log::write(const ordered_json& line) {
+  json_.write(json_line(line));
+  if (const std::string text = video_line(line); !text.empty()) text_.write(text);
+}
+
+void Log::event(const std::string& name, const ordered_json& fields) {
+  ordered_json line = {{"event", name}};
+  line.update(fields);
+  write(line);
+}
+
 void Log::config(const Options& options, const nn::Module& model) {
+  num_steps_ = options.steps;
   context().counts.reset();  // what is counted from here on belongs to the first step
   event("config", {{"device", to_string(options.on())},
                    {"model", options.model},
@@ -58,7 +126,33 @@ constexpr size_t kWarmUp = 3;
 
 }  // namespace
 
+void Log::val(int64_t step, double loss) {
+  require(std::isfinite(loss), "step {}: validation loss {}: not finite", step, loss);
+  fmt::print("validation loss: {:.4f}\n", loss);
+  event("val", {{"step", step}, {"loss", loss}});
+}
+
+void Log::hellaswag(int64_t step, const HellaSwag::Score& score) {
+  const double accuracy = double(score.correct_norm) / double(score.items);
+  fmt::print("HellaSwag accuracy: {}/{}={:.4f}\n", score.correct_norm, score.items, accuracy);
+  event("hellaswag", {{"step", step},
+                      {"acc_norm", accuracy},
+                      {"acc", double(score.correct) / double(score.items)},
+                      {"items", score.items}});
+}
+
+void Log::sample(int64_t step, const std::string& text) {
+  fmt::print("> {}\n", text);
+  event("sample", {{"step", step}, {"text", text}});
+}
+
+void Log::checkpoint(int64_t step, const std::string& path) {
+  fmt::print("saved {}\n", path);
+  event("checkpoint", {{"step", step}, {"path", path}});
+}
+
 void Log::done(Device device) {
+  if (steps_.empty()) return;  // of a run that had come to its end before
   const size_t first = steps_.size() > kWarmUp ? kWarmUp : 0;
   std::vector<double> ms;
   for (size_t i = first; i < steps_.size(); ++i) ms.push_back(steps_[i].ms);
@@ -85,6 +179,18 @@ void Log::print_counts() const {
   fmt::print("{:32} {:6} {:12.1f}\n", "all", total.calls, double(total.bytes) / 1e6);
 }
 
+// " | 2h05m left", for who watches a long run.
+std::string Log::time_left() const {
+  if (isatty(STDOUT_FILENO) == 0 || steps_.size() <= kWarmUp) return "";
+  const size_t recent = std::min<size_t>(steps_.size() - kWarmUp, 20);
+  double ms = 0;
+  for (size_t i = steps_.size() - recent; i < steps_.size(); ++i) ms += steps_[i].ms / double(recent);
+  const auto seconds = int64_t(double(num_steps_ - 1 - steps_.back().step) * ms / 1000);
+  return seconds < 60     ? fmt::format(" | {}s left", seconds)
+         : seconds < 3600 ? fmt::format(" | {}m{:02}s left", seconds / 60, seconds % 60)
+                          : fmt::format(" | {}h{:02}m left", seconds / 3600, seconds / 60 % 60);
+}
+
 void Log::step(const StepRecord& record) {
   require(
       std::isfinite(record.loss) && std::isfinite(record.norm.value_or(0)),
@@ -93,15 +199,15 @@ void Log::step(const StepRecord& record) {
   steps_.push_back(record);
   counts_ = std::exchange(context().counts, {});
   const double tokens_per_sec = double(record.tokens) / (record.ms / 1000);
-  nlohmann::ordered_json fields = {{"step", record.step}, {"loss", record.loss}};
+  ordered_json fields = {{"step", record.step}, {"loss", record.loss}};
   std::string recipe;  // the video prints it from 10_adamw on
   if (record.lr && record.norm) {
     fields.update({{"lr", *record.lr}, {"norm", *record.norm}});
     recipe = fmt::format(" | lr {:.4e} | norm: {:.4f}", *record.lr, *record.norm);
   }
   fields.update({{"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
-  fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}\n", record.step, record.loss,
-             recipe, record.ms, tokens_per_sec);
+  fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step, record.loss,
+             recipe, record.ms, tokens_per_sec, time_left());
   std::fflush(stdout);
   event("step", fields);
 }

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "common/app/options.h"
+#include "common/eval/hellaswag.h"
 #include "common/nn/module.h"
 
 namespace gpt2::app {
@@ -31,14 +32,25 @@ size_t peak_bytes(Device device);
 
 class Log {
  public:
-  // Writes to the file `path`, replacing it; to no file if the path is empty.
-  explicit Log(const std::string& path);
+  // Writes to the file `path`, replacing it; to no file if the path is empty. With `text_path`, losses and scores go
+  // to that file as well, as the video's log.txt has them: 250 val 6.1321
+  explicit Log(const std::string& path, const std::string& text_path = "");
+
+  // The log of a run that goes on before step `step`: of both files what it had come to then is kept.
+  // since 13_fineweb
+  static Log resume(const std::string& path, const std::string& text_path, int64_t step);
 
   // One line: {"event": name, ...fields}.
   void event(const std::string& name, const nlohmann::ordered_json& fields);
 
   // The config event: the flags, and how many parameters the model has.
   void config(const Options& options, const nn::Module& model);
+
+  // A val, hellaswag, sample or checkpoint event, and a line on the terminal.   since 13_fineweb
+  void val(int64_t step, double loss);
+  void hellaswag(int64_t step, const HellaSwag::Score& score);
+  void sample(int64_t step, const std::string& text);
+  void checkpoint(int64_t step, const std::string& path);
 
   // The done event: what a step took, the median of those after the warm-up, the shortest and the longest of them;
   // and the most memory ever used. The median stands on the terminal too.      since 05_tf32
@@ -52,13 +64,27 @@ class Log {
   void step(const StepRecord& record);
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
+  // A file to which whole lines are written, or none.
+  class Lines {
+   public:
+    Lines(const std::string& path, const char* mode);
+    void write(const std::string& line);
+
+   private:
+    struct Close {
+      void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+    std::string path_;
+    std::unique_ptr<std::FILE, Close> file_;
   };
-  std::string path_;
+  Log(const std::string& path, const std::string& text_path, const char* mode);
+  void write(const nlohmann::ordered_json& line);
+  std::string time_left() const;
+
+  Lines json_, text_;
+  int64_t num_steps_ = 0;  // of the whole run
   std::vector<StepRecord> steps_;
   KernelCounts counts_;  // of the last step
-  std::unique_ptr<std::FILE, Close> file_;
 };
 
 }  // namespace gpt2::app

@@ -22,7 +22,8 @@ void Options::add_to(CommandLine& flags) {
   flags.add("--device", device, "auto, cpu, cuda or cuda:N");
   flags.add("--model", model,
             "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, or a Hugging Face directory");
-  flags.add("--data", data, "tales (the embedded corpus) or a text file");
+  flags.add("--data", data,
+            "tales (the embedded corpus), a text file, or (13_fineweb) token shards: 'GLOB.bin'");
   flags.add("--tokenizer", tokenizer, "byte, char, or a directory with vocab.bpe and encoder.json");
   flags.add("--seed", seed, "of the random numbers");
   flags.add("--steps", steps, 1, kMany, "optimizer steps (from 04_overfit on)");
@@ -41,10 +42,10 @@ Options::BatchShape Options::batch_shape(int64_t block_size) const {
   return shape;
 }
 
-std::string read_corpus(const std::string& data) {
+std::string read_corpus(const std::string& data, const std::string& flag) {
   if (data == "tales") return tales(kTalesBytes);
   const MappedFile file(data);
-  require(!file.text().empty(), "--data {}: the file is empty", data);
+  require(!file.text().empty(), "{} {}: the file is empty", flag, data);
   return std::string(file.text());
 }
 

@@ -35,8 +35,8 @@ struct Options {
   BatchShape batch_shape(int64_t block_size) const;
 };
 
-// The text that --data names: tales, the embedded corpus, or a file. Fails on an empty one.
-std::string read_corpus(const std::string& data);
+// The text that this flag names: tales, the embedded corpus, or a file. Fails on an empty one.
+std::string read_corpus(const std::string& data, const std::string& flag = "--data");
 
 // The tokenizer that --tokenizer names, or by default the one beside the model's weights, or byte.
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);

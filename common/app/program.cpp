@@ -5,13 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 #include <new>
+#include <sstream>
 
 #include <fmt/ranges.h>
 
+#include "common/app/interrupt.h"
 #include "common/base/error.h"
 
 namespace gpt2::app {
@@ -62,9 +67,46 @@ void CommandLine::add_values(const std::string& name, std::vector<std::string>& 
   app_.add_option(name, values, help)->required()->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+void CommandLine::add_presets(std::map<std::string, std::string> presets) {
+  presets_ = std::move(presets);
+  std::vector<std::string> names;
+  for (const auto& preset : presets_) names.push_back(preset.first);
+  add("--preset", preset_, names, "many flags at once; those that are given count for more");
+}
+
+// What was given; the flags of a preset stand before it.
+std::vector<std::string> CommandLine::arguments() const {
+  std::vector<std::string> given(argv_ + 1, argv_ + argc_), all;
+  for (size_t i = 0; i < given.size() && !presets_.empty(); ++i) {
+    const bool is_last = i + 1 == given.size();
+    const std::string name = given[i].starts_with("--preset=")    ? given[i].substr(9)
+                             : given[i] == "--preset" && !is_last ? given[i + 1]
+                                                                  : "";
+    if (const auto found = presets_.find(name); found != presets_.end()) {
+      std::istringstream flags(found->second);
+      all.assign(std::istream_iterator<std::string>(flags), {});
+    }
+  }
+  all.insert(all.end(), given.begin(), given.end());
+  return all;
+}
+
+nlohmann::json CommandLine::values() const {
+  nlohmann::json values;
+  for (const CLI::Option* option : app_.get_options()) {
+    if (option->get_lnames().empty() || option->get_lnames().front() == "help") continue;
+    const std::string text = option->empty() ? option->get_default_str() : option->results().back();
+    const nlohmann::json number = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    values["--" + option->get_lnames().front()] = number.is_number() ? number : nlohmann::json(text);
+  }
+  return values;
+}
+
 void CommandLine::parse() {
   try {
-    app_.parse(argc_, argv_);
+    std::vector<std::string> all = arguments();
+    std::reverse(all.begin(), all.end());  // CLI11 takes a vector from its end
+    app_.parse(std::move(all));
   } catch (const CLI::CallForHelp&) {
     std::fputs(app_.help().c_str(), stdout);
     std::exit(0);
@@ -86,7 +128,9 @@ namespace {
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
-  execv("/proc/self/exe", argv);  // returns only if there is no /proc: then it stays as it is
+  std::error_code none;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe", none);  // by its name, for ps and pkill
+  execv(self.c_str(), argv);  // returns only if there is no /proc: then it stays as it is
 }
 
 // oneDNN takes its packing buffers from malloc, call by call: keep them, rather than have the kernel clear
@@ -105,11 +149,12 @@ void speak_only_if(bool is_master) {
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body) {
   limit_spinning(argv);
   keep_freed_memory();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write, with the file's name
   try {
     CommandLine flags(program, argc, argv);
     body(flags);
     if (std::fflush(stdout) != 0) fail("standard output: write failed");
-    return 0;
+    return interrupt() == 0 ? 0 : 128 + interrupt();
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "{}: out of memory; try a smaller --batch or --seq\n", program);
   } catch (const std::exception& error) {

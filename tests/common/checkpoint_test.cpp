@@ -82,7 +82,7 @@ TEST(Checkpoint, ARunGoesOnAsIfNeverStoppedToTheBit) {
   Training never_stopped, resumed;
   for (int i = 0; i < 15; ++i) never_stopped.step();  // into the second epoch
   const std::string path =
-      app::save_checkpoint(out.path(), 15, 2, never_stopped.state(), never_stopped.setup);
+      app::save_checkpoint(out.path(), 15, {2}, never_stopped.state(), never_stopped.setup);
   EXPECT_EQ(app::load_checkpoint(path, resumed.state(), resumed.setup.settings), 15);
   for (int i = 0; i < 15; ++i) EXPECT_EQ(resumed.step(), never_stopped.step()) << i;
 }
@@ -90,7 +90,7 @@ TEST(Checkpoint, ARunGoesOnAsIfNeverStoppedToTheBit) {
 TEST(Checkpoint, HoldsWhatTransformersAndTheTokenizerOpen) {
   const TempDir out;
   Training training;
-  const std::string path = app::save_checkpoint(out.path(), 7, 1, training.state(), training.setup);
+  const std::string path = app::save_checkpoint(out.path(), 7, {1}, training.state(), training.setup);
   EXPECT_EQ(path, out / "step_000007");
   EXPECT_EQ(names_in(path), (std::vector<std::string>{"config.json", "merges.txt", "model.safetensors",
                                                       "optimizer.safetensors", "state.json", "vocab.json"}));
@@ -104,7 +104,7 @@ TEST(Checkpoint, HoldsTheCharactersOfTheTrainingText) {
   Training training;
   const auto characters = make_tokenizer("char", "To be\n");
   const app::CheckpointSetup setup{training.setup.config, *characters, training.setup.settings};
-  const std::string path = app::save_checkpoint(out.path(), 1, 1, training.state(), setup);
+  const std::string path = app::save_checkpoint(out.path(), 1, {1}, training.state(), setup);
   EXPECT_FALSE(fs::exists(path + "/merges.txt"));
   EXPECT_EQ(make_tokenizer(path, "")->encode("bee\n"), characters->encode("bee\n"));
 }
@@ -113,7 +113,7 @@ TEST(Checkpoint, TheNewestAreKept) {
   const TempDir out;
   Training training;
   for (const int64_t step : {9, 10, 999999, 1000000}) {
-    app::save_checkpoint(out.path(), step, 2, training.state(), training.setup);
+    app::save_checkpoint(out.path(), step, {2}, training.state(), training.setup);
   }
   EXPECT_EQ(app::checkpoints_in(out.path()),
             (std::vector<std::string>{out / "step_999999", out / "step_1000000"}));
@@ -123,10 +123,10 @@ TEST(Checkpoint, TheNewestAreKept) {
 TEST(Checkpoint, AnErrorLeavesTheCheckpointsThatThereWere) {
   const TempDir out;
   Training training;
-  app::save_checkpoint(out.path(), 1, 1, training.state(), training.setup);
+  app::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
   const Unstorable tokenizer;
   const app::CheckpointSetup bad{training.setup.config, tokenizer, training.setup.settings};
-  EXPECT_ERROR(app::save_checkpoint(out.path(), 2, 1, training.state(), bad), "none/merges.txt");
+  EXPECT_ERROR(app::save_checkpoint(out.path(), 2, {1}, training.state(), bad), "none/merges.txt");
   EXPECT_EQ(app::checkpoints_in(out.path()), (std::vector<std::string>{out / "step_000001"}));
   EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001"}));
 }
@@ -134,7 +134,7 @@ TEST(Checkpoint, AnErrorLeavesTheCheckpointsThatThereWere) {
 TEST(Checkpoint, AnotherSettingIsNamed) {
   const TempDir out;
   Training training;
-  const std::string path = app::save_checkpoint(out.path(), 1, 1, training.state(), training.setup);
+  const std::string path = app::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
   json other = training.setup.settings;
   other["--seed"] = "7";
   EXPECT_ERROR(app::load_checkpoint(path, training.state(), other),
@@ -144,14 +144,26 @@ TEST(Checkpoint, AnotherSettingIsNamed) {
 TEST(Checkpoint, OutIsEmptyOrResumed) {
   const TempDir folder;
   const std::string out = folder / "a/b";
-  app::prepare_out(out, false);
+  app::make_out(out, false);
   EXPECT_TRUE(fs::is_directory(out));
   EXPECT_TRUE(app::checkpoints_in(out).empty());
   fs::create_directory(out + "/.step_000003.tmp");  // of a run that was killed
-  EXPECT_ERROR(app::prepare_out(out, false), "not empty; --resume goes on");
-  app::prepare_out(out, true);
+  EXPECT_ERROR(app::make_out(out, false), "not empty; --resume goes on");
+  app::make_out(out, true);
+  app::remove_half_written(out);
   EXPECT_TRUE(fs::is_empty(out));
-  EXPECT_ERROR(app::prepare_out("/dev/full", false), "--out /dev/full: cannot be made a folder");
+  EXPECT_ERROR(app::make_out("/dev/full", false), "--out /dev/full: ");
+}
+
+TEST(Checkpoint, OnlyStepsAreCheckpoints) {
+  const TempDir out;
+  for (const char* name :
+       {"step_000002", "step_1000000", "step_best", "step_7", "step_000002.bak", "step_"}) {
+    fs::create_directory(out / name);
+  }
+  put_file(out / "step_000009", "a file");
+  EXPECT_EQ(app::checkpoints_in(out.path()),
+            (std::vector<std::string>{out / "step_000002", out / "step_1000000"}));
 }
 
 TEST(Checkpoint, RoomIsAskedForBeforehand) {

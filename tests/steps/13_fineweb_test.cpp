@@ -1,0 +1,275 @@
+#include <random>
+#include <set>
+
+#include "common/app/checkpoint.h"
+#include "common/data/shards.h"
+#include "data/tales/tales.h"
+#include "tests/common/dist/launch.h"
+#include "tests/steps/program.h"
+
+using namespace gpt2;
+using namespace gpt2::testing;
+
+namespace {
+
+const std::string kProgram = "13_fineweb";
+const std::string kSmall = " --batch 2 --seq 32 --total-batch 256 ";
+
+std::string bytes_of_weights(const std::string& out) {
+  const auto checkpoints = app::checkpoints_in(out);
+  EXPECT_FALSE(checkpoints.empty());
+  return file_bytes(checkpoints.back() + "/model.safetensors") +
+         file_bytes(checkpoints.back() + "/optimizer.safetensors");
+}
+
+std::vector<std::string> names_of_checkpoints(const std::string& out) {
+  std::vector<std::string> names;
+  for (const std::string& path : app::checkpoints_in(out)) names.push_back(path.substr(out.size() + 1));
+  return names;
+}
+
+std::vector<nlohmann::json> events_in(const std::string& path) {
+  std::vector<nlohmann::json> events;
+  std::ifstream lines(path);
+  for (std::string line; std::getline(lines, line);) events.push_back(nlohmann::json::parse(line));
+  return events;
+}
+
+// Runs it as so many ranks, and kills all of them after that time; 0: never.
+Ended run_ranks(int ranks, const std::string& flags, const std::string& out, double kill_after = 0) {
+  std::string command = GPT2_BIN_DIR "/13_fineweb --device cpu --resume --out " + out + " " + flags;
+  if (kill_after > 0) {
+    command += " & sleep " + std::to_string(kill_after) + "; pkill -KILL -f " + out + "; wait %1";
+  }
+  if (ranks == 1) return run_in_shell("export OMP_WAIT_POLICY=passive\n" + command);
+  return run_in_shell(
+      "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 "
+      "OMPI_MCA_hwloc_base_binding_policy=none OMP_NUM_THREADS=1\nmpirun -n " +
+      std::to_string(ranks) + " " + command);
+}
+
+// The claim of exact resume, with kills at moments that nobody chose.
+void expect_kills_change_nothing(int ranks) {
+  constexpr int kKills = 20;
+  const std::string flags = kSmall + "--steps 120 --checkpoint-every 4 --keep 2";
+  const TempDir whole, killed;
+  const double start = run_ranks(ranks, kSmall + "--steps 1", whole / "start").seconds;
+  const Ended never_killed = run_ranks(ranks, flags, whole / "out");
+  ASSERT_EQ(never_killed.status, 0) << never_killed.output;
+
+  std::mt19937 random(std::random_device{}());
+  std::uniform_real_distribution<double> moment(start / 2, start + (never_killed.seconds - start) / 8);
+  int kills = 0;
+  for (int i = 0; i < kKills; ++i) {
+    kills += run_ranks(ranks, flags, killed / "out", moment(random)).status != 0;
+    for (const std::string& path : app::checkpoints_in(killed / "out")) {  // whatever is in view is whole
+      EXPECT_TRUE(std::filesystem::exists(path + "/state.json")) << path;
+    }
+  }
+  EXPECT_GE(kills, kKills / 2) << "the run was over too soon";
+  const Ended resumed = run_ranks(ranks, flags, killed / "out");
+  EXPECT_EQ(resumed.status, 0) << resumed.output;
+  EXPECT_EQ(names_of_checkpoints(killed / "out"), names_of_checkpoints(whole / "out"));
+  EXPECT_TRUE(bytes_of_weights(killed / "out") == bytes_of_weights(whole / "out"));
+
+  std::vector<int64_t> steps;  // the log has each step once
+  for (const auto& event : events_in(killed / "out/log.jsonl")) {
+    if (event.at("event") == "step") steps.push_back(event.at("step"));
+  }
+  for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], int64_t(i));
+  EXPECT_EQ(steps.size(), 120u);
+}
+
+}  // namespace
+
+TEST(FineWeb, InTheVideosOrderItIsStep12) {
+  EXPECT_EQ(run_program(kProgram, "--order video --steps 10").losses(),
+            run_program("12_ddp", "--steps 10").losses());
+}
+
+TEST(FineWeb, KilledTwentyTimesItEndsWithTheSameWeights) { expect_kills_change_nothing(1); }
+
+TEST(FineWeb, TwoRanksKilledTwentyTimesEndWithTheSameWeights) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  expect_kills_change_nothing(2);
+}
+
+TEST(FineWeb, EvaluationTouchesNothing) {
+  const TempDir folder;
+  put_file(folder / "val.txt", tales(40000, /*seed=*/7));
+  ASSERT_EQ(std::system((GPT2_BIN_DIR "/tales --hellaswag 40 > " + (folder / "endings.jsonl")).c_str()), 0);
+  const std::string steps = kSmall + "--steps 12 ";
+  const Outcome plain = run_program(kProgram, steps);
+  const Outcome measured =
+      run_program(kProgram, steps + "--val-every 5 --val-data " + (folder / "val.txt") +
+                                " --hellaswag-every 6 --hellaswag " + (folder / "endings.jsonl") +
+                                " --sample-every 4 --out " + (folder / "out"));
+  EXPECT_EQ(measured.status, 0) << measured.error;
+  EXPECT_EQ(measured.losses(), plain.losses());
+  const auto steps_of = [&](const std::string& name) {
+    std::vector<int64_t> steps;
+    for (const auto& event : measured.events(name)) steps.push_back(event.at("step"));
+    return steps;
+  };
+  EXPECT_EQ(steps_of("val"), (std::vector<int64_t>{0, 5, 10, 12}));
+  EXPECT_EQ(steps_of("hellaswag"), (std::vector<int64_t>{0, 6, 12}));
+  EXPECT_EQ(steps_of("sample"), (std::vector<int64_t>{0, 4, 8, 12}));
+  EXPECT_EQ(steps_of("checkpoint"), (std::vector<int64_t>{12}));
+  EXPECT_LT(double(measured.events("val").back().at("loss")),
+            double(measured.events("val").front().at("loss")));
+  EXPECT_EQ(measured.events("hellaswag").front().at("items"), 40);
+
+  std::ifstream text(folder / "out/log.txt");  // the video's
+  std::string line;
+  std::getline(text, line);
+  EXPECT_TRUE(line.starts_with("0 val 5.")) << line;
+  std::getline(text, line);
+  EXPECT_TRUE(line.starts_with("0 hella 0.")) << line;
+  std::getline(text, line);
+  EXPECT_TRUE(line.starts_with("0 train 5.")) << line;
+}
+
+TEST(FineWeb, EvaluationDoesNotDependOnTheNumberOfRanks) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const TempDir folder;
+  ASSERT_EQ(std::system((GPT2_BIN_DIR "/tales --hellaswag 41 > " + (folder / "endings.jsonl")).c_str()), 0);
+  const std::string flags = kSmall + "--dtype fp32 --steps 3 --val-every 3 --hellaswag-every 3 --hellaswag " +
+                            (folder / "endings.jsonl");
+  const auto results = [&](int ranks) {
+    const std::string out = folder / std::to_string(ranks);
+    const Ended ended = run_ranks(ranks, flags, out);
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    std::vector<double> results;
+    for (const auto& event : events_in(out + "/log.jsonl")) {
+      if (event.at("event") == "val") results.push_back(event.at("loss"));
+      if (event.at("event") == "hellaswag") results.push_back(event.at("acc_norm"));
+    }
+    EXPECT_EQ(results.size(), 4u);
+    return results;
+  };
+  EXPECT_LE(largest_difference(results(2), results(1)), 1e-5);
+}
+
+TEST(FineWeb, ASignalStopsItAfterTheStepWithACheckpoint) {
+  const TempDir folder;
+  const std::string out = folder / "out";
+  const Ended stopped = run_in_shell(GPT2_BIN_DIR "/13_fineweb --device cpu --steps 20000 --out " + out +
+                                     kSmall + "&\nuntil grep -q train " + out +
+                                     "/log.txt; do sleep 0.1; done 2> /dev/null\nkill -TERM %1; wait %1");
+  EXPECT_EQ(stopped.status, 143) << stopped.output;
+  const auto checkpoints = app::checkpoints_in(out);
+  ASSERT_EQ(checkpoints.size(), 1u);
+  const int64_t steps = *app::step_of(checkpoints[0]);
+  EXPECT_GT(steps, 0);
+  EXPECT_EQ(stopped.count("step "), int(steps)) << stopped.output;
+}
+
+TEST(FineWeb, KeepsTheNewestCheckpointsAndEveryMth) {
+  const TempDir folder;
+  const std::string out = folder / "out";
+  run_program(kProgram, kSmall + "--steps 7 --checkpoint-every 1 --keep 2 --keep-every 3 --out " + out);
+  EXPECT_EQ(names_of_checkpoints(out),
+            (std::vector<std::string>{"step_000003", "step_000006", "step_000007"}));
+}
+
+TEST(FineWeb, AFullDiskLeavesTheLastCheckpoint) {
+  const TempDir folder;
+  const std::string out = folder / "out", flags = kSmall + "--checkpoint-every 3 --steps 9";
+  ASSERT_NE(
+      run_ranks(1, flags + " & while [ ! -e " + out + "/step_000003 ]; do sleep 0.01; done; kill %1; wait %1",
+                out)
+          .status,
+      0);
+  const auto before = names_of_checkpoints(out);
+  const std::string weights = bytes_of_weights(out);
+  const Ended full = run_in_shell("ulimit -f 5000\n" GPT2_BIN_DIR "/13_fineweb --device cpu --resume --out " +
+                                  out + " " + flags);
+  EXPECT_EQ(full.status, 1);
+  EXPECT_EQ(full.count("13_fineweb: " + out), 1) << full.output;
+  EXPECT_EQ(names_of_checkpoints(out), before);
+  EXPECT_TRUE(bytes_of_weights(out) == weights);
+  EXPECT_EQ(run_ranks(1, flags, out).status, 0);
+  EXPECT_EQ(names_of_checkpoints(out).back(), "step_000009");
+}
+
+TEST(FineWeb, ACheckpointNeedsNoOtherFlag) {
+  const TempDir folder;
+  const std::string out = folder / "out";
+  put_file(folder / "text.txt", tales(100000));
+  const Outcome trained = run_program(
+      kProgram, kSmall + "--tokenizer char --steps 2 --data " + (folder / "text.txt") + " --out " + out);
+  EXPECT_EQ(trained.status, 0) << trained.error;
+  const std::string model = " --model " + out + "/step_000002";
+  const Outcome sampled = run_program("03_sampling", "--prompt Once --num-sequences 1" + model);
+  EXPECT_EQ(sampled.status, 0) << sampled.error;
+  EXPECT_NE(sampled.output.find("> Once"), std::string::npos) << sampled.output;
+  const Outcome finetuned =
+      run_program(kProgram, kSmall + "--steps 1 --data " + (folder / "text.txt") + model);
+  EXPECT_EQ(finetuned.status, 0) << finetuned.error;
+  EXPECT_LT(finetuned.losses().at(0), trained.losses().at(0));
+}
+
+TEST(FineWeb, ReadsTokenShards) {
+  const TempDir folder;
+  std::vector<uint16_t> ids(5000);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = uint16_t(i * i % 250);
+  for (const char* name : {"train_0.bin", "train_1.bin", "val_0.bin"}) write_shard(folder / name, ids);
+  const std::string train = " --data '" + (folder / "train_*.bin") + "'";
+  const Outcome outcome =
+      run_program(kProgram, kSmall + "--steps 3 --val-every 3 --val-data " + (folder / "val_0.bin") + train);
+  EXPECT_EQ(outcome.status, 0) << outcome.error;
+  EXPECT_NE(outcome.output.find("loaded 10000 tokens"), std::string::npos) << outcome.output;
+  expect_error(kProgram, kSmall + "--val-every 3" + train, "give a shard for validation");
+  ids[77] = 300;
+  write_shard(folder / "train_1.bin", ids);
+  expect_error(kProgram, kSmall + train,
+               "train_1.bin: token 300 at offset 77 is outside the vocabulary (257)");
+}
+
+TEST(FineWeb, DropoutIsForTrainingAndDrawnAnewEachStep) {
+  const Outcome plain = run_program(kProgram, kSmall + "--overfit --steps 3 --val-every 1");
+  const Outcome thinned = run_program(kProgram, kSmall + "--overfit --steps 3 --val-every 1 --dropout 0.5");
+  EXPECT_NE(plain.losses().at(0), thinned.losses().at(0));
+  EXPECT_EQ(plain.events("val")[0].at("loss"), thinned.events("val")[0].at("loss"));
+}
+
+TEST(FineWeb, APresetIsManyFlagsAndAFlagCountsForMore) {
+  const TempDir folder;
+  put_file(folder / "text.txt", tales(100000));
+  const Outcome outcome = run_program(kProgram,
+                                      "--preset shakespeare-char-cpu --steps 2 --warmup 1 --val-every 0"
+                                      " --data " +
+                                          (folder / "text.txt") + " --out " + (folder / "out"));
+  EXPECT_EQ(outcome.status, 0) << outcome.error;
+  EXPECT_EQ(outcome.events("step").size(), 2u);
+  EXPECT_EQ(outcome.events("step")[0].at("lr"), 1e-3);
+  EXPECT_EQ(outcome.events("config")[0].at("batch"), 12);
+  expect_error(kProgram, "--preset gpt5", "--preset: gpt5 is not one of");
+}
+
+TEST(FineWeb, BadInputIsOneLine) {
+  const TempDir folder;
+  const std::string out = " --out " + (folder / "out");
+  expect_error(kProgram, "--resume", "--resume: give the run's folder with --out");
+  expect_error(kProgram, "--checkpoint-every 5", "--checkpoint-every: give the run's folder with --out");
+  expect_error(kProgram, "--hellaswag-every 5", "--hellaswag-every: give the file with --hellaswag");
+  put_file(folder / "three.jsonl", R"({"ctx": "a", "label": 0, "endings": ["a", "b", "c"]})");
+  expect_error(kProgram, "--hellaswag-every 5 --hellaswag " + (folder / "three.jsonl"),
+               "three.jsonl, line 1: 3 endings");
+  put_file(folder / "short.txt", "Too short.");
+  expect_error(kProgram, "--val-every 5 --val-data " + (folder / "short.txt"),
+               "validation (--val-data, or the last tenth of --data): --batch");
+  ASSERT_EQ(run_program(kProgram, kSmall + "--steps 2" + out).status, 0);
+  expect_error(kProgram, kSmall + "--steps 2" + out, "not empty; --resume goes on");
+  expect_error(kProgram, kSmall + "--steps 3 --resume" + out, "--resume: --steps is 3, but 2 in");
+  expect_error(kProgram, kSmall + "--steps 2 --max-lr 1e-3 --resume" + out,
+               "--resume: --max-lr is 0.001, but 0.0006 in");
+  expect_error(kProgram, kSmall + "--steps 2 --model baby --resume" + out,
+               "--resume: --model is \"baby\", but \"tiny\" in");
+  expect_error(kProgram, "--val-data " + (folder / "short.txt"), "--val-data: say how often");
+  const std::string log = file_bytes(folder / "out/log.txt");
+  const Outcome finished = run_program(kProgram, kSmall + "--steps 2 --max-lr 0.0006 --resume" + out);
+  EXPECT_EQ(finished.status, 0) << finished.error;
+  EXPECT_NE(finished.output.find("nothing left to do"), std::string::npos) << finished.output;
+  EXPECT_EQ(file_bytes(folder / "out/log.txt"), log);
+}
