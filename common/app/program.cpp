@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <csignal>
@@ -12,6 +13,7 @@
 #include <iterator>
 #include <limits>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include <fmt/ranges.h>
@@ -22,13 +24,15 @@
 namespace gpt2::app {
 
 CommandLine::CommandLine(std::string program, int argc, char** argv)
-    : program_(std::move(program)), argc_(argc), argv_(argv), app_("", program_) {
+    : program_(std::move(program)), argc_(argc), argv_(argv), app_(std::make_unique<CLI::App>("", program_)) {
   // Of a flag given twice the last counts, so that a script's flags can be overridden.
-  app_.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app_->option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
+CommandLine::~CommandLine() = default;
+
 void CommandLine::add(const std::string& flag, std::string& value, const std::string& help) {
-  app_.add_option(flag, value, help);
+  app_->add_option(flag, value, help);
 }
 
 void CommandLine::add(const std::string& flag, std::string& value, const std::vector<std::string>& allowed,
@@ -38,20 +42,20 @@ void CommandLine::add(const std::string& flag, std::string& value, const std::ve
     return found ? "" : fmt::format("{} is not one of {}", text, fmt::join(allowed, ", "));
   };
   const std::string choices = fmt::format("{}", fmt::join(allowed, "|"));
-  app_.add_option(flag, value, help)->check(CLI::Validator(is_allowed, choices));
+  app_->add_option(flag, value, help)->check(CLI::Validator(is_allowed, choices));
 }
 
 void CommandLine::add(const std::string& flag, bool& value, const std::string& help) {
-  app_.add_flag(flag, value, help);
+  app_->add_flag(flag, value, help);
 }
 
 void CommandLine::add(const std::string& flag, uint64_t& value, const std::string& help) {
-  app_.add_option(flag, value, help);
+  app_->add_option(flag, value, help);
 }
 
 void CommandLine::add(const std::string& flag, int64_t& value, int64_t low, int64_t high,
                       const std::string& help) {
-  app_.add_option(flag, value, help)->check(CLI::Range(low, high));
+  app_->add_option(flag, value, help)->check(CLI::Range(low, high));
 }
 
 void CommandLine::add(const std::string& flag, double& value, double low, double high,
@@ -59,12 +63,12 @@ void CommandLine::add(const std::string& flag, double& value, double low, double
   const auto is_number = [](const std::string& text) {  // NaN is not out of CLI::Range
     return std::isnan(std::strtod(text.c_str(), nullptr)) ? "Value " + text + " is not a number" : "";
   };
-  app_.add_option(flag, value, help)->check(CLI::Range(low, high))->check(is_number);
+  app_->add_option(flag, value, help)->check(CLI::Range(low, high))->check(is_number);
 }
 
 void CommandLine::add_values(const std::string& name, std::vector<std::string>& values,
                              const std::string& help) {
-  app_.add_option(name, values, help)->required()->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app_->add_option(name, values, help)->required()->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 void CommandLine::add_presets(std::map<std::string, std::string> presets) {
@@ -93,7 +97,7 @@ std::vector<std::string> CommandLine::arguments() const {
 
 nlohmann::json CommandLine::values() const {
   nlohmann::json values;
-  for (const CLI::Option* option : app_.get_options()) {
+  for (const CLI::Option* option : app_->get_options()) {
     if (option->get_lnames().empty() || option->get_lnames().front() == "help") continue;
     const std::string text = option->empty() ? option->get_default_str() : option->results().back();
     const nlohmann::json number = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -106,12 +110,12 @@ void CommandLine::parse() {
   try {
     std::vector<std::string> all = arguments();
     std::reverse(all.begin(), all.end());  // CLI11 takes a vector from its end
-    app_.parse(std::move(all));
+    app_->parse(std::move(all));
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app_.help().c_str(), stdout);
+    std::fputs(app_->help().c_str(), stdout);
     std::exit(0);
   } catch (const CLI::ExtrasError&) {
-    fail("{}: no such flag (--help lists them)", app_.remaining().front());
+    fail("{}: no such flag (--help lists them)", app_->remaining().front());
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
     std::replace(what.begin(), what.end(), '\n', ' ');
@@ -129,7 +133,8 @@ void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
   std::error_code none;
-  const std::string self = std::filesystem::read_symlink("/proc/self/exe", none);  // by its name, for ps and pkill
+  const std::string self =
+      std::filesystem::read_symlink("/proc/self/exe", none);  // by its name, for ps and pkill
   execv(self.c_str(), argv);  // returns only if there is no /proc: then it stays as it is
 }
 

@@ -12,18 +12,23 @@
 // since 01_module
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;  // its header takes a compiler seconds
+}
 
 namespace gpt2::app {
 
 class CommandLine {
  public:
   CommandLine(std::string program, int argc, char** argv);
+  ~CommandLine();
 
   // Declares a flag: `value` is its default and receives what the user gives. Bounds are inclusive.
   void add(const std::string& flag, std::string& value, const std::string& help);
@@ -56,7 +61,7 @@ class CommandLine {
   std::string program_;
   int argc_;
   char** argv_;
-  CLI::App app_;
+  std::unique_ptr<CLI::App> app_;
   std::string preset_;
   std::map<std::string, std::string> presets_;
 };

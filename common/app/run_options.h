@@ -3,7 +3,7 @@
 // since 13_fineweb
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "common/app/program.h"
