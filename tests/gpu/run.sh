@@ -67,12 +67,16 @@ large() {
   one 08_cudnn_64 08_flash_attention "${flags[@]}" --attention cudnn
   one 09_64 09_vocab "${flags[@]}"
   one_torch torch_09_64 09 "${flags[@]}"
+  one 10_64 10_adamw "${flags[@]}"
+  one 10_graph_64 10_adamw "${flags[@]}" --cuda-graph
+  # The night's first hundred steps, 52 million tokens.
+  one 13_night 13_fineweb --batch 64 --seq 1024 --total-batch 524288 --steps 100 --warmup 715
 }
 
 stage_build() { run_stage build 500 bash -c configure; }
 stage_test() { run_stage test 300 ctest --preset cuda --label-regex '^cuda$'; }
 stage_timing() { run_stage timing 500 bash -c timing; }
-stage_large() { run_stage large 300 bash -c large; }
+stage_large() { run_stage large 420 bash -c large; }
 stage_memcheck() {
   run_stage memcheck 500 compute-sanitizer --error-exitcode 1 "$bin/common_test" '--gtest_filter=*/cuda*'
 }
