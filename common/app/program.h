@@ -19,8 +19,8 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;  // its header takes a compiler seconds
+namespace CLI {  // NOLINT(readability-identifier-naming): not ours
+class App;       // its header takes a compiler seconds
 }
 
 namespace gpt2::app {

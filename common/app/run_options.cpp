@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kMany = int64_t{1} << 40;
 
 // The video's night: 10 billion tokens of FineWeb-EDU, once. ./course data gpt2, fineweb-edu and hellaswag come first.
-constexpr const char* kGpt2_124m =
+constexpr const char* kGpt2OneNight =
     "--model gpt2 --tokenizer data/gpt2 --data data/fineweb-edu/edu_fineweb_train_*.bin "
     "--batch 64 --seq 1024 --total-batch 524288 --steps 19073 --max-lr 6e-4 --warmup 715 "
     "--val-data data/fineweb-edu/edu_fineweb_val_*.bin --val-every 250 "
@@ -56,7 +56,7 @@ void RunOptions::add_to(CommandLine& flags) {
   flags.add("--keep", keep, 1, kMany, "checkpoints that stay, the newest");
   flags.add("--keep-every", keep_every, 0, kMany, "those of every so many steps stay too; 0: none");
   flags.add("--resume", resume, "go on from the newest checkpoint in --out");
-  flags.add_presets({{"gpt2-124m", kGpt2_124m},
+  flags.add_presets({{"gpt2-124m", kGpt2OneNight},
                      {"shakespeare-char", kShakespeareChar},
                      {"shakespeare-char-cpu", kShakespeareCharCpu},
                      {"finetune-shakespeare", kFinetuneShakespeare}});
