@@ -2,9 +2,9 @@
 //
 //   const app::RunFolder folder(options.run, options.steps, group);
 //   ...
-//   const int64_t first_step = folder.resume(state, setup).value_or(0);
+//   const std::optional<int64_t> resumed = folder.resume(state, setup);
 //   app::Log log = folder.open_log(options.log);
-//   for (int64_t step = first_step;; ++step) { ... folder.save(step, is_end, state, setup, log); ... }
+//   for (int64_t step = resumed.value_or(0);; ++step) { ... folder.save(step, is_end, state, setup, log); ... }
 //
 // since 13_fineweb
 #pragma once
