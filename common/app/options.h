@@ -3,13 +3,12 @@
 // since 01_module
 #pragma once
 
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "common/app/program.h"
-#include "common/tensor/tensor.h"
-#include "common/text/tokenizer.h"
+#include "common/tensor/context.h"
+#include "common/tensor/device.h"
+#include "common/tensor/dtype.h"
 
 namespace gpt2::app {
 
@@ -34,21 +33,6 @@ struct Options {
   };
   BatchShape batch_shape(int64_t block_size) const;
 };
-
-// The text that this flag names: tales, the embedded corpus, or a file. Fails on an empty one.
-std::string read_corpus(const std::string& data, const std::string& flag = "--data");
-
-// The tokenizer that --tokenizer names, or by default the one beside the model's weights, or byte.
-std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);
-
-// The token ids in "464,3290". Fails on what is no id below `vocab_size`, naming the flag it came from.
-std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size);
-
-// The token ids of a text, for a model with this vocabulary. Fails if the tokenizer has ids that it has not.
-std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size);
-
-// The first B x T token ids, on the device that runs -> (B, T). Fails if there are fewer.
-Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size);
 
 // What --dtype says: bf16 or fp32. On a processor without instructions for bf16 a line on the terminal says so.
 DType autocast_dtype(const std::string& name, Device device);

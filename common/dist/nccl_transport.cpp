@@ -9,8 +9,8 @@
 #include <cstring>
 #include <thread>
 
-#include "common/kernels/cuda/check.h"
 #include "common/tensor/context.h"
+#include "common/tensor/cuda_check.h"
 #include "common/tensor/memory.h"
 
 namespace gpt2::dist {

@@ -7,7 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
-#include "common/kernels/classifier.h"
+#include "common/kernels/fused_cross_entropy.h"
 #include "common/ops/dispatch.h"
 
 namespace gpt2 {
@@ -46,8 +46,9 @@ std::vector<float> position_losses(const Tensor& logits, const Tensor& targets, 
   const Tensor loss = empty({}, device), losses = empty({n}, device), largest = empty({n}, device),
                log_sum = empty({n}, device);
   with_type(logits.dtype(), [&](auto t) {
-    DISPATCH(device, classifier_forward, loss.data<float>(), losses.data<float>(), largest.data<float>(),
-             log_sum.data<float>(), logits.data<decltype(t)>(), targets.data<int32_t>(), n, vocab_size, Vp);
+    DISPATCH(device, fused_cross_entropy_forward, loss.data<float>(), losses.data<float>(),
+             largest.data<float>(), log_sum.data<float>(), logits.data<decltype(t)>(),
+             targets.data<int32_t>(), n, vocab_size, Vp);
   });
   return losses.to_vector<float>();
 }

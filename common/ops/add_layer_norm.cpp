@@ -1,6 +1,6 @@
-#include "common/kernels/add_layernorm.h"
+#include "common/kernels/add_layer_norm.h"
 
-#include "common/kernels/layernorm.h"
+#include "common/kernels/layer_norm.h"
 #include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
@@ -21,9 +21,9 @@ void add_weight_gradients(Gradients& g, const Tensor& dy, const Saved& s) {
   const int64_t C = dy.size(-1), rows = dy.numel() / C;
   const auto [dweight, beta_w] = g.into(2, {C}, device);
   const auto [dbias, beta_b] = g.into(3, {C}, device);
-  const Tensor workspace = empty({DISPATCH_SIZE(device, layernorm_backward_workspace, rows, C)}, device);
+  const Tensor workspace = empty({DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C)}, device);
   with_type(dy.dtype(), [&, dw = dweight, db = dbias, bw = beta_w, bb = beta_b](auto t) {
-    DISPATCH(device, layernorm_backward_weight, dw.data<float>(), db.data<float>(), dy.data<decltype(t)>(),
+    DISPATCH(device, layer_norm_backward_weight, dw.data<float>(), db.data<float>(), dy.data<decltype(t)>(),
              s.sum.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), workspace.data<float>(), rows,
              C, bw, bb);
   });
@@ -37,7 +37,7 @@ std::pair<Tensor, Tensor> input_gradients(const Tensor& dy, const Tensor& dsum, 
   const Tensor dbranch = narrow ? empty(s.sum.shape(), dy.device(), DType::bf16) : dx;
   with_type(dy.dtype(), [&](auto t) {
     using Y = decltype(t);
-    DISPATCH(dy.device(), add_layernorm_backward_input, dx.data<float>(),
+    DISPATCH(dy.device(), add_layer_norm_backward_input, dx.data<float>(),
              narrow ? dbranch.data<Y>() : nullptr, dy.data<Y>(),
              dsum.defined() ? dsum.data<float>() : nullptr, s.sum.data<float>(), s.weight.data<float>(),
              s.mean.data<float>(), s.rstd.data<float>(), rows, C);
@@ -81,7 +81,7 @@ std::pair<Tensor, Tensor> add_layer_norm(const Tensor& input, const Tensor& bran
       using B = decltype(narrow);
       using Y = decltype(result);
       if constexpr (!(std::is_same_v<B, bf16> && std::is_same_v<Y, float>)) {  // widened above
-        DISPATCH(device, add_layernorm_forward, sum.data<float>(), y.data<Y>(), mean.data<float>(),
+        DISPATCH(device, add_layer_norm_forward, sum.data<float>(), y.data<Y>(), mean.data<float>(),
                  rstd.data<float>(), x.data<float>(), b.data<B>(), w.data<float>(), shift.data<float>(), rows,
                  C, branch_rows, eps);
       }

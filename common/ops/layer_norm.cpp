@@ -1,4 +1,4 @@
-#include "common/kernels/layernorm.h"
+#include "common/kernels/layer_norm.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
@@ -20,14 +20,14 @@ void backward(Gradients& g, const Saved& s) {
     };
     const auto [dweight, beta_w] = target(1);
     const auto [dbias, beta_b] = target(2);
-    const Tensor workspace = empty({DISPATCH_SIZE(device, layernorm_backward_workspace, rows, C)}, device);
-    DISPATCH(device, layernorm_backward_weight, dweight.data<float>(), dbias.data<float>(), dy.data<float>(),
+    const Tensor workspace = empty({DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C)}, device);
+    DISPATCH(device, layer_norm_backward_weight, dweight.data<float>(), dbias.data<float>(), dy.data<float>(),
              s.x.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), workspace.data<float>(), rows, C,
              beta_w, beta_b);
   }
   if (g.wanted(0)) {
     const Tensor dx = empty(s.x.shape(), device);
-    DISPATCH(device, layernorm_backward_input, dx.data<float>(), dy.data<float>(), s.x.data<float>(),
+    DISPATCH(device, layer_norm_backward_input, dx.data<float>(), dy.data<float>(), s.x.data<float>(),
              s.weight.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), rows, C);
     g.add(0, dx);
   }
@@ -44,7 +44,7 @@ Tensor layer_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
   const int64_t rows = x.numel() / C;
   Tensor y = empty(x.shape(), x.device());
   const Tensor mean = empty({rows}, x.device()), rstd = empty({rows}, x.device());
-  DISPATCH(x.device(), layernorm_forward, y.data<float>(), mean.data<float>(), rstd.data<float>(),
+  DISPATCH(x.device(), layer_norm_forward, y.data<float>(), mean.data<float>(), rstd.data<float>(),
            x.data<float>(), w.data<float>(), b.data<float>(), rows, C, eps);
   record({x, w, b}, y, [s = Saved{saved(x), saved(w), mean, rstd}](Gradients& g) { backward(g, s); });
   return y;

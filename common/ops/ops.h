@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/ops/attention.h"
 #include "common/tensor/context.h"
 #include "common/tensor/tensor.h"
 
@@ -66,15 +67,10 @@ std::pair<Tensor, Tensor> add_layer_norm(const Tensor& x, const Tensor& branch, 
 
 // cross_entropy of the first vocab_size columns of contiguous logits. backward() overwrites the logits with their
 // gradient: whoever wants to see them looks before.
-Tensor cross_entropy_(const Tensor& logits, const Tensor& targets, int64_t vocab_size);
-inline Tensor cross_entropy_(const Tensor& logits, const Tensor& targets) {
-  return cross_entropy_(logits, targets, logits.size(-1));
+Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets, int64_t vocab_size);
+inline Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets) {
+  return fused_cross_entropy(logits, targets, logits.size(-1));
 }
-
-// Causal attention, softmax(q k^T / sqrt(hs), masked) v, without a T x T matrix in memory. q, k, v (B, nh, T, hs),
-// strides as they come -> (B, nh, T, hs), laid out so that its transpose(1, 2) is contiguous.
-// since 08_flash_attention
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 
 // The ids 0 .. n - 1.
 Tensor arange(int64_t n, Device device);

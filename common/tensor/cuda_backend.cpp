@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "common/kernels/cuda/check.h"
+#include "common/tensor/cuda_check.h"
 
 namespace gpt2 {
 namespace {

@@ -3,8 +3,8 @@
 #include <cuda_runtime.h>
 
 #include "common/base/error.h"
-#include "common/kernels/cuda/check.h"
 #include "common/tensor/context.h"
+#include "common/tensor/cuda_check.h"
 #include "common/tensor/memory.h"
 
 namespace gpt2 {

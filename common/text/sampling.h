@@ -23,16 +23,4 @@ TopK topk(const Tensor& x, int64_t k);
 // exponential, as torch.multinomial(p, 1) draws it -> (B, 1) int32
 Tensor multinomial(const Tensor& p, Generator& generator);
 
-// y[b, j] = x[b, indices[b, j]]; x (B, K) and indices (B, J) int32 -> (B, J)
-Tensor gather(const Tensor& x, const Tensor& indices);
-
-// x (B, T) and y (B, U), ids on any device, side by side -> (B, T + U), on the device of x
-Tensor cat(const Tensor& x, const Tensor& y);
-
-// The last n ids of each row of x (B, T), or all if there are fewer -> (B, min(n, T)), on the device of x
-Tensor last(const Tensor& x, int64_t n);
-
-// The ids of one row of x (B, T).
-std::vector<int32_t> row(const Tensor& x, int64_t b);
-
 }  // namespace gpt2

@@ -9,8 +9,8 @@
 
 #include "common/app/program.h"
 #include "common/base/error.h"
-#include "data/tales/endings.h"
-#include "data/tales/tales.h"
+#include "common/tales/endings.h"
+#include "common/tales/tales.h"
 
 using namespace gpt2;
 

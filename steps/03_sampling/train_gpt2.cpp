@@ -3,7 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/app/inputs.h"
 #include "common/app/log.h"
+#include "common/tensor/rows.h"
 #include "common/text/sampling.h"
 #include "common/text/utf8.h"
 #include "gpt2.h"

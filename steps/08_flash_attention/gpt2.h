@@ -146,6 +146,6 @@ struct GPT : nn::Module {
   // writes the logits' gradient over the logits.
   std::pair<Tensor, Tensor> operator()(const Tensor& idx, const Tensor& targets) {
     const Tensor logits = (*this)(idx);
-    return {logits, cross_entropy_(logits, targets)};
+    return {logits, fused_cross_entropy(logits, targets)};
   }
 };

@@ -151,6 +151,6 @@ struct GPT : nn::Module {
   // writes the logits' gradient over the logits.
   std::pair<Tensor, Tensor> operator()(const Tensor& idx, const Tensor& targets) {
     const Tensor logits = padded_logits(idx);
-    return {logits, cross_entropy_(logits, targets, config.vocab_size)};
+    return {logits, fused_cross_entropy(logits, targets, config.vocab_size)};
   }
 };

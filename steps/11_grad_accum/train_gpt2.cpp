@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/app/inputs.h"
 #include "common/app/inspect.h"
 #include "common/app/log.h"
 #include "common/app/memory_check.h"

@@ -3,13 +3,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/app/dataset.h"
-#include "common/app/evaluation.h"
+#include "common/app/inputs.h"
 #include "common/app/inspect.h"
 #include "common/app/interrupt.h"
 #include "common/app/memory_check.h"
 #include "common/app/replay.h"
-#include "common/app/run_folder.h"
 #include "common/app/stopwatch.h"
 #include "common/data/token_loader.h"
 #include "common/dist/ddp.h"
@@ -17,6 +15,9 @@
 #include "common/ops/dropout.h"
 #include "common/optim/adamw.h"
 #include "common/optim/schedule.h"
+#include "common/training/dataset.h"
+#include "common/training/evaluation.h"
+#include "common/training/run_folder.h"
 #include "gpt2.h"
 
 namespace {
@@ -28,7 +29,7 @@ struct Options : app::Options {
   double max_lr = 6e-4, min_lr = -1, weight_decay = 0.1, grad_clip = 1;
   int64_t warmup = 10, total_batch = 0, rendezvous_port = 0;
   double beta2 = 0.95;
-  app::RunOptions run;
+  training::RunOptions run;
 
   void add_to(app::CommandLine& flags) {
     app::Options::add_to(flags);
@@ -61,10 +62,10 @@ void run(app::CommandLine& flags) {
   const dist::ProcessGroup group(options.on(), {.rendezvous_port = int(options.rendezvous_port)});
   app::speak_only_if(group.is_master());
   const Device device = group.device();
-  const app::RunFolder folder(options.run, options.steps, group);
+  const training::RunFolder folder(options.run, options.steps, group);
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const bool pretrained = app::is_directory(options.model);
-  const std::string text = app::read_text(options);
+  const std::string text = training::read_text(options);
   const auto tokenizer = app::make_tokenizer(options, text);
   const GPTConfig config =
       pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
@@ -72,7 +73,8 @@ void run(app::CommandLine& flags) {
   const int64_t grad_accum_steps =
       app::micro_batches(options, options.total_batch, B * T * group.world_size());
   app::check_memory<GPT>(device, config, B, T, dtype);
-  app::Dataset data = app::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
+  training::Dataset data =
+      training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
   const TokenLoader::Settings batches{
       .B = B,
       .T = T,
@@ -97,9 +99,10 @@ void run(app::CommandLine& flags) {
                                  .weight_decay = options.weight_decay,
                                  .decay_vectors = false});
   app::print_groups(optimizer);
-  const app::TrainingState state{model, optimizer, loader};
-  const app::CheckpointSetup setup{hf_config(config, tokenizer->end_of_text()), *tokenizer,
-                                   app::run_settings(flags, loader.num_tokens(), device, group.world_size())};
+  const training::TrainingState state{model, optimizer, loader};
+  const training::CheckpointSetup setup{
+      hf_config(config, tokenizer->end_of_text()), *tokenizer,
+      training::run_settings(flags, loader.num_tokens(), device, group.world_size())};
   const std::optional<int64_t> resumed = folder.resume(state, setup);
   dist::DistributedDataParallel ddp(model, group);
   const optim::CosineSchedule get_lr{.max_lr = options.max_lr,
@@ -110,12 +113,12 @@ void run(app::CommandLine& flags) {
       last_micro(device, options.cuda_graph), update(device, options.cuda_graph);
   const Tensor loss_accum = empty({}, device), norm_of_step = empty({}, device);
   DropoutMasks masks(options.run.dropout, options.seed, device);
-  app::Evaluation evaluate(options.run,
-                           {.logits = [&](const Tensor& x) { return model.padded_logits(x); },
-                            .loss = [&](const Tensor& x, const Tensor& y) { return model(x, y).second; },
-                            .vocab_size = config.vocab_size,
-                            .block_size = config.block_size},
-                           *tokenizer, std::move(data.val), batches, 20 * grad_accum_steps, group);
+  training::Evaluation evaluate(options.run,
+                                {.logits = [&](const Tensor& x) { return model.padded_logits(x); },
+                                 .loss = [&](const Tensor& x, const Tensor& y) { return model(x, y).second; },
+                                 .vocab_size = config.vocab_size,
+                                 .block_size = config.block_size},
+                                *tokenizer, std::move(data.val), batches, 20 * grad_accum_steps, group);
   app::Log log = folder.open_log(options.log);
   log.config(options, model);
   app::catch_interrupts();

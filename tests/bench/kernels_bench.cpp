@@ -14,16 +14,16 @@
 
 #include "common/kernels/adamw.h"
 #include "common/kernels/add.h"
-#include "common/kernels/add_layernorm.h"
+#include "common/kernels/add_layer_norm.h"
 #include "common/kernels/causal_mask.h"
 #include "common/kernels/causal_softmax.h"
-#include "common/kernels/classifier.h"
 #include "common/kernels/copy.h"
 #include "common/kernels/cross_entropy.h"
 #include "common/kernels/embedding.h"
 #include "common/kernels/fill.h"
+#include "common/kernels/fused_cross_entropy.h"
 #include "common/kernels/gelu.h"
-#include "common/kernels/layernorm.h"
+#include "common/kernels/layer_norm.h"
 #include "common/kernels/matmul.h"
 #include "common/kernels/scale.h"
 #include "common/kernels/softmax.h"
@@ -182,24 +182,24 @@ void add_rows() {
     float *dx = a.floats(B * nh * T * T), *y = a.floats(B * nh * T * T), *dy = a.floats(B * nh * T * T);
     return Work{[=] { DISPATCH(device, softmax_backward, dx, y, dy, B * nh * T, T); }, 3 * B * nh * T * T};
   });
-  add_benchmark("layernorm_forward (B, T, C)", [](Device device, Arrays& a) {
+  add_benchmark("layer_norm_forward (B, T, C)", [](Device device, Arrays& a) {
     float *y = a.floats(rows * C), *x = a.floats(rows * C), *w = a.floats(C), *b = a.floats(C);
     float *mean = a.floats(rows), *rstd = a.floats(rows);
-    return Work{[=] { DISPATCH(device, layernorm_forward, y, mean, rstd, x, w, b, rows, C, 1e-5f); },
+    return Work{[=] { DISPATCH(device, layer_norm_forward, y, mean, rstd, x, w, b, rows, C, 1e-5f); },
                 2 * rows * C};
   });
-  add_benchmark("layernorm_backward_input (B, T, C)", [](Device device, Arrays& a) {
+  add_benchmark("layer_norm_backward_input (B, T, C)", [](Device device, Arrays& a) {
     float *dx = a.floats(rows * C), *dy = a.floats(rows * C), *x = a.floats(rows * C), *w = a.floats(C);
     float *mean = a.floats(rows), *rstd = a.floats(rows);
-    return Work{[=] { DISPATCH(device, layernorm_backward_input, dx, dy, x, w, mean, rstd, rows, C); },
+    return Work{[=] { DISPATCH(device, layer_norm_backward_input, dx, dy, x, w, mean, rstd, rows, C); },
                 3 * rows * C};
   });
-  add_benchmark("layernorm_backward_weight (B, T, C)", [](Device device, Arrays& a) {
+  add_benchmark("layer_norm_backward_weight (B, T, C)", [](Device device, Arrays& a) {
     float *dw = a.floats(C), *db = a.floats(C), *dy = a.floats(rows * C), *x = a.floats(rows * C);
     float *mean = a.floats(rows), *rstd = a.floats(rows);
-    float* workspace = a.floats(DISPATCH_SIZE(device, layernorm_backward_workspace, rows, C));
+    float* workspace = a.floats(DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C));
     return Work{[=] {
-                  DISPATCH(device, layernorm_backward_weight, dw, db, dy, x, mean, rstd, workspace, rows, C,
+                  DISPATCH(device, layer_norm_backward_weight, dw, db, dy, x, mean, rstd, workspace, rows, C,
                            1, 1);
                 },
                 2 * rows * C};
@@ -283,43 +283,45 @@ void add_fused() {
     return Work{[=] { DISPATCH(device, causal_softmax_backward, dx, y, dy, 0.125f, B * nh, T); },
                 B * nh * T * T};
   });
-  add_benchmark("add_layernorm_forward bf16 (B, T, C)", [](Device device, Arrays& a) {
+  add_benchmark("add_layer_norm_forward bf16 (B, T, C)", [](Device device, Arrays& a) {
     float *sum = a.floats(rows * C), *x = a.floats(rows * C), *w = a.floats(C), *b = a.floats(C);
     float *mean = a.floats(rows), *rstd = a.floats(rows);
     bf16 *y = a.bf16s(rows * C), *branch = a.bf16s(rows * C);
     return Work{[=] {
-                  DISPATCH(device, add_layernorm_forward, sum, y, mean, rstd, x, branch, w, b, rows, C, rows,
+                  DISPATCH(device, add_layer_norm_forward, sum, y, mean, rstd, x, branch, w, b, rows, C, rows,
                            1e-5f);
                 },
                 3 * rows * C};
   });
-  add_benchmark("add_layernorm_backward_input bf16 (B, T, C)", [](Device device, Arrays& a) {
+  add_benchmark("add_layer_norm_backward_input bf16 (B, T, C)", [](Device device, Arrays& a) {
     float *dx = a.floats(rows * C), *dsum = a.floats(rows * C), *sum = a.floats(rows * C), *w = a.floats(C);
     float *mean = a.floats(rows), *rstd = a.floats(rows);
     bf16 *dbranch = a.bf16s(rows * C), *dy = a.bf16s(rows * C);
     return Work{[=] {
-                  DISPATCH(device, add_layernorm_backward_input, dx, dbranch, dy, dsum, sum, w, mean, rstd,
+                  DISPATCH(device, add_layer_norm_backward_input, dx, dbranch, dy, dsum, sum, w, mean, rstd,
                            rows, C);
                 },
                 4 * rows * C};
   });
-  add_benchmark("classifier_forward bf16 (B, T, V)", [](Device device, Arrays& a) {
+  add_benchmark("fused_cross_entropy_forward bf16 (B, T, V)", [](Device device, Arrays& a) {
     float *loss = a.floats(1), *losses = a.floats(rows), *largest = a.floats(rows), *sums = a.floats(rows);
     bf16* logits = a.bf16s(rows * V);
     int32_t* targets = a.ids(rows);
     return Work{[=] {
-                  DISPATCH(device, classifier_forward, loss, losses, largest, sums, logits, targets, rows, V,
-                           V);
+                  DISPATCH(device, fused_cross_entropy_forward, loss, losses, largest, sums, logits, targets,
+                           rows, V, V);
                 },
                 rows * V / 2};
   });
-  add_benchmark("classifier_backward bf16 (B, T, V)", [](Device device, Arrays& a) {
+  add_benchmark("fused_cross_entropy_backward bf16 (B, T, V)", [](Device device, Arrays& a) {
     float *largest = a.floats(rows), *sums = a.floats(rows), *dloss = a.floats(1);
     bf16* logits = a.bf16s(rows * V);
     int32_t* targets = a.ids(rows);
-    return Work{
-        [=] { DISPATCH(device, classifier_backward, logits, largest, sums, targets, dloss, rows, V, V); },
-        rows * V};
+    return Work{[=] {
+                  DISPATCH(device, fused_cross_entropy_backward, logits, largest, sums, targets, dloss, rows,
+                           V, V);
+                },
+                rows * V};
   });
 }
 

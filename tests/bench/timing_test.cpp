@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "paths.h"
 #include "tests/common/files.h"
 #include "tests/common/xml.h"
 

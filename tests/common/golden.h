@@ -11,6 +11,7 @@
 #include "common/base/file.h"
 #include "common/data/safetensors.h"
 #include "common/tensor/tensor.h"
+#include "paths.h"
 
 namespace gpt2::testing {
 

@@ -103,7 +103,7 @@ struct LayerNorm {
 };
 
 // The variance is half the mean squared difference of two values.
-inline LayerNorm layernorm(const Values& x, const Values& weight, const Values& bias, double eps) {
+inline LayerNorm layer_norm(const Values& x, const Values& weight, const Values& bias, double eps) {
   const size_t C = weight.size(), rows = x.size() / C;
   LayerNorm result;
   for (size_t row = 0; row < rows; ++row) {
@@ -126,11 +126,11 @@ struct LayerNormGradients {
 };
 
 // dx_i = sum_j dy_j dy_j/dx_i,   dy_j/dx_i = weight_j rstd ([i = j] - 1/C - x_hat_i x_hat_j / C)
-inline LayerNormGradients layernorm_backward(const Values& dy, const Values& x, const Values& weight,
-                                             double eps) {
+inline LayerNormGradients layer_norm_backward(const Values& dy, const Values& x, const Values& weight,
+                                              double eps) {
   const size_t C = weight.size(), rows = x.size() / C;
-  const Values x_hat = layernorm(x, Values(C, 1), Values(C, 0), eps).y;
-  const Values rstd = layernorm(x, weight, weight, eps).rstd;
+  const Values x_hat = layer_norm(x, Values(C, 1), Values(C, 0), eps).y;
+  const Values rstd = layer_norm(x, weight, weight, eps).rstd;
   LayerNormGradients result{{}, Values(C), Values(C)};
   for (size_t row = 0; row < rows; ++row) {
     for (size_t i = 0; i < C; ++i) {

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "paths.h"
 #include "tests/common/files.h"
 #include "tests/data/server.h"
 

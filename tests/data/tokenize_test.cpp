@@ -11,8 +11,9 @@
 #include <thread>
 
 #include "common/data/shards.h"
+#include "common/tales/tales.h"
 #include "common/text/tokenizer.h"
-#include "data/tales/tales.h"
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2::testing {

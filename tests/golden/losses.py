@@ -45,7 +45,7 @@ def tales(options):
 
 def write_tales():
     calls = f"std::cout << gpt2::tales({TALES_BYTES});"
-    main = f'#include <iostream>\n#include "data/tales/tales.h"\nint main() {{ {calls} }}\n'
+    main = f'#include <iostream>\n#include "common/tales/tales.h"\nint main() {{ {calls} }}\n'
     sources = [path for path in sorted((ROOT / "data/tales").glob("*.cpp")) if path.name != "main.cpp"]
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "tales"

@@ -10,8 +10,9 @@
 #include "common/nn/hf_config.h"
 #include "common/nn/pretrained.h"
 namespace step02 {
+#include "paths.h"
 #include "steps/02_hf_weights/gpt2.h"
-}
+}  // namespace step02
 
 using namespace gpt2::testing;
 

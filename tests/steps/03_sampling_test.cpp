@@ -1,5 +1,6 @@
 #include <fmt/ranges.h>
 
+#include "paths.h"
 #include "tests/steps/program.h"
 
 using namespace gpt2::testing;

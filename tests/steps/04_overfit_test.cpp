@@ -8,6 +8,7 @@
 #include "tests/steps/program.h"
 
 // After gtest: a step says `using namespace gpt2`, which has a `testing` of its own.
+#include "paths.h"
 #include "steps/04_overfit/gpt2.h"
 
 using namespace gpt2::testing;

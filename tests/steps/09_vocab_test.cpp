@@ -1,5 +1,6 @@
 #include "common/optim/adamw.h"
 #include "common/tensor/cuda_graph.h"
+#include "common/tensor/rows.h"
 #include "common/text/sampling.h"
 #include "tests/steps/models.h"
 #include "tests/steps/program.h"
@@ -8,8 +9,9 @@
 #include "steps/08_flash_attention/gpt2.h"
 // Both steps' headers define GPT: the second gets a namespace of its own.
 namespace step09 {
+#include "paths.h"
 #include "steps/09_vocab/gpt2.h"
-}
+}  // namespace step09
 
 using namespace gpt2::testing;
 

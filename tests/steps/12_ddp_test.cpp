@@ -1,3 +1,4 @@
+#include "paths.h"
 #include "tests/common/dist/launch.h"
 #include "tests/steps/program.h"
 

@@ -1,9 +1,10 @@
 #include <random>
 #include <set>
 
-#include "common/app/checkpoint.h"
 #include "common/data/shards.h"
-#include "data/tales/tales.h"
+#include "common/tales/tales.h"
+#include "common/training/checkpoint.h"
+#include "paths.h"
 #include "tests/common/dist/launch.h"
 #include "tests/steps/program.h"
 
@@ -16,7 +17,7 @@ const std::string kProgram = "13_fineweb";
 const std::string kSmall = " --batch 2 --seq 32 --total-batch 256 ";
 
 std::string bytes_of_weights(const std::string& out) {
-  const auto checkpoints = app::checkpoints_in(out);
+  const auto checkpoints = training::checkpoints_in(out);
   EXPECT_FALSE(checkpoints.empty());
   return file_bytes(checkpoints.back() + "/model.safetensors") +
          file_bytes(checkpoints.back() + "/optimizer.safetensors");
@@ -24,7 +25,7 @@ std::string bytes_of_weights(const std::string& out) {
 
 std::vector<std::string> names_of_checkpoints(const std::string& out) {
   std::vector<std::string> names;
-  for (const std::string& path : app::checkpoints_in(out)) names.push_back(path.substr(out.size() + 1));
+  for (const std::string& path : training::checkpoints_in(out)) names.push_back(path.substr(out.size() + 1));
   return names;
 }
 
@@ -62,7 +63,8 @@ void expect_kills_change_nothing(int ranks) {
   int kills = 0;
   for (int i = 0; i < kKills; ++i) {
     kills += run_ranks(ranks, flags, killed / "out", moment(random)).status != 0;
-    for (const std::string& path : app::checkpoints_in(killed / "out")) {  // whatever is in view is whole
+    for (const std::string& path :
+         training::checkpoints_in(killed / "out")) {  // whatever is in view is whole
       EXPECT_TRUE(std::filesystem::exists(path + "/state.json")) << path;
     }
   }
@@ -157,9 +159,9 @@ TEST(FineWeb, ASignalStopsItAfterTheStepWithACheckpoint) {
                                      kSmall + "&\nuntil grep -q train " + out +
                                      "/log.txt; do sleep 0.1; done 2> /dev/null\nkill -TERM %1; wait %1");
   EXPECT_EQ(stopped.status, 143) << stopped.output;
-  const auto checkpoints = app::checkpoints_in(out);
+  const auto checkpoints = training::checkpoints_in(out);
   ASSERT_EQ(checkpoints.size(), 1u);
-  const int64_t steps = *app::step_of(checkpoints[0]);
+  const int64_t steps = *training::step_of(checkpoints[0]);
   EXPECT_GT(steps, 0);
   EXPECT_EQ(stopped.count("step "), int(steps)) << stopped.output;
 }

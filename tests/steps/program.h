@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2::testing {

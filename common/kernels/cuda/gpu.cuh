@@ -16,7 +16,7 @@
 #include <limits>
 #include <string>
 
-#include "common/kernels/cuda/check.h"
+#include "common/tensor/cuda_check.h"
 #include "common/tensor/device.h"
 
 // In a kernel: T* name, the start of the dynamic shared memory that the launch asked for; 16-byte aligned.

@@ -9,10 +9,10 @@
 #include <memory>
 
 #include "common/base/error.h"
-#include "common/kernels/cuda/check.h"
 #include "common/kernels/cuda/cublas_plan.h"
 #include "common/kernels/gelu.h"
 #include "common/tensor/context.h"
+#include "common/tensor/cuda_check.h"
 #include "common/tensor/memory.h"
 
 namespace gpt2::cuda {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <random>
 
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2 {

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "paths.h"
 #include "tests/common/testing.h"
 
 namespace gpt2::testing {

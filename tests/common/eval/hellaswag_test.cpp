@@ -5,7 +5,7 @@
 #include <functional>
 #include <set>
 
-#include "data/tales/endings.h"
+#include "common/tales/endings.h"
 #include "tests/common/files.h"
 #include "tests/common/testing.h"
 

@@ -8,7 +8,7 @@
 #include "common/kernels/cross_entropy.h"
 #include "common/kernels/embedding.h"
 #include "common/kernels/gelu.h"
-#include "common/kernels/layernorm.h"
+#include "common/kernels/layer_norm.h"
 #include "common/kernels/softmax.h"
 #include "common/kernels/sum_rows.h"
 #include "tests/common/oracle.h"
@@ -73,9 +73,9 @@ TEST_P(OtherPathsTest, LayerNormOfLongRows) {
     DeviceArray<float> in(device(), x), weight(device(), w), bias(device(), b), gradient(device(), dy);
     DeviceArray<float> y(device(), rows * C), dx(device(), rows * C), mean(device(), rows),
         rstd(device(), rows);
-    DISPATCH(device(), layernorm_forward, y.data(), mean.data(), rstd.data(), in.data(), weight.data(),
+    DISPATCH(device(), layer_norm_forward, y.data(), mean.data(), rstd.data(), in.data(), weight.data(),
              bias.data(), rows, C, kEps);
-    DISPATCH(device(), layernorm_backward_input, dx.data(), gradient.data(), in.data(), weight.data(),
+    DISPATCH(device(), layer_norm_backward_input, dx.data(), gradient.data(), in.data(), weight.data(),
              mean.data(), rstd.data(), rows, C);
     EXPECT_LE(max_relative_error(y.to_host(), expected_y), 2e-6) << C;
     EXPECT_LE(max_relative_error(dx.to_host(), expected_dx), 5e-6) << C;
@@ -100,11 +100,11 @@ TEST_P(OtherPathsTest, ColumnSumsOfManyRows) {
   }
   DeviceArray<float> in(device(), x), gradient(device(), dy), mean(device(), means), rstd(device(), rstds);
   DeviceArray<float> dweight(device(), C), dbias(device(), C), y(device(), C);
-  DeviceArray<float> layernorm_space(device(),
-                                     DISPATCH_SIZE(device(), layernorm_backward_workspace, rows, C));
+  DeviceArray<float> layer_norm_space(device(),
+                                      DISPATCH_SIZE(device(), layer_norm_backward_workspace, rows, C));
   DeviceArray<float> sum_space(device(), DISPATCH_SIZE(device(), sum_rows_workspace, rows, C));
-  DISPATCH(device(), layernorm_backward_weight, dweight.data(), dbias.data(), gradient.data(), in.data(),
-           mean.data(), rstd.data(), layernorm_space.data(), rows, C, 0.0f, 0.0f);
+  DISPATCH(device(), layer_norm_backward_weight, dweight.data(), dbias.data(), gradient.data(), in.data(),
+           mean.data(), rstd.data(), layer_norm_space.data(), rows, C, 0.0f, 0.0f);
   DISPATCH(device(), sum_rows, y.data(), gradient.data(), sum_space.data(), rows, C, 0.0f);
   EXPECT_LE(max_relative_error(dweight.to_host(), weighted), 2e-6);
   EXPECT_LE(max_relative_error(dbias.to_host(), sums), 2e-6);
@@ -166,9 +166,9 @@ TEST_P(OtherPathsTest, MemoryMayBeginAnywhere) {
     EXPECT_LE(error(oracle::gelu(in)), 2e-6) << from << " to " << to;
     DISPATCH(device(), softmax_forward, y.data() + to, input.data() + from, rows, C);
     EXPECT_LE(error(oracle::softmax(in, C)), 2e-6) << from << " to " << to;
-    DISPATCH(device(), layernorm_forward, y.data() + to, mean.data(), rstd.data(), input.data() + from,
+    DISPATCH(device(), layer_norm_forward, y.data() + to, mean.data(), rstd.data(), input.data() + from,
              weight.data(), bias.data(), rows, C, kEps);
-    EXPECT_LE(error(oracle::layernorm(in, Values(size_t(C), 1), Values(size_t(C), 1), double(kEps)).y), 2e-6)
+    EXPECT_LE(error(oracle::layer_norm(in, Values(size_t(C), 1), Values(size_t(C), 1), double(kEps)).y), 2e-6)
         << from << " to " << to;
   }
 }

@@ -23,8 +23,9 @@ namespace step04 {
 }
 
 namespace step12 {
+#include "paths.h"
 #include "steps/12_ddp/gpt2.h"
-}
+}  // namespace step12
 
 namespace gpt2::testing {
 namespace {

@@ -69,7 +69,7 @@ TEST_P(FusedOps, CrossEntropyInPlaceIsCrossEntropyOfTheVocabulary) {
   const Tensor targets = from_vector(Ids{3, 0, 9, 4}, {4}, device());
   const std::vector<Input> inputs = {random_input({4, 8}, 1), random_input({13, 8}, 2)};
   const auto fused = [&](const std::vector<Tensor>& in) {
-    return cross_entropy_(linear(in[0], in[1], {}), targets, 10);
+    return fused_cross_entropy(linear(in[0], in[1], {}), targets, 10);
   };
   const auto apart = [&](const std::vector<Tensor>& in) {
     return cross_entropy(linear(in[0], in[1], {}).slice(-1, 0, 10), targets);
@@ -89,7 +89,7 @@ TEST_P(FusedOps, CrossEntropyInPlaceKeepsNoSecondCopyOfTheLogits) {
   };
   peak([&](const Tensor& x) { return cross_entropy(x, targets); });  // makes the leaf's gradient
   const size_t apart = peak([&](const Tensor& x) { return cross_entropy(x, targets); });
-  const size_t fused = peak([&](const Tensor& x) { return cross_entropy_(x, targets); });
+  const size_t fused = peak([&](const Tensor& x) { return fused_cross_entropy(x, targets); });
   EXPECT_LE(fused + 64 * 1000 * sizeof(float), apart + 4096);
 }
 
@@ -98,7 +98,7 @@ TEST_P(FusedOps, ErrorsNameTheShapes) {
                ids = empty({7}, device(), DType::i32);
   EXPECT_THROW(causal_softmax(x, 1), Error);
   EXPECT_THROW(add_layer_norm(x, empty({5}, device()), w, w, 1e-5f), Error);
-  EXPECT_THROW(cross_entropy_(x, ids), Error);
+  EXPECT_THROW(fused_cross_entropy(x, ids), Error);
 }
 
 INSTANTIATE_ON_EVERY_DEVICE(FusedOps);

@@ -77,8 +77,8 @@ TEST_P(OpGoldenTest, LayerNorm) {
     const std::vector<Input> inputs = {input(c + ".x"), input(c + ".weight"), input(c + ".bias")};
     const OpResult actual = differentiate(device(), inputs, op, golden_.floats(c + ".dy"));
     const Values x = values(c + ".x"), weight = values(c + ".weight"), dy = values(c + ".dy");
-    const auto forward = oracle::layernorm(x, weight, values(c + ".bias"), 1e-5);
-    const auto oracle = oracle::layernorm_backward(dy, x, weight, 1e-5);
+    const auto forward = oracle::layer_norm(x, weight, values(c + ".bias"), 1e-5);
+    const auto oracle = oracle::layer_norm_backward(dy, x, weight, 1e-5);
     const double tolerance = 1e-6 + 4e-6 * *std::max_element(forward.rstd.begin(), forward.rstd.end());
     EXPECT_LE(max_relative_error(actual.y, values(c + ".y")), tolerance) << c;
     EXPECT_LE(max_relative_error(forward.y, values(c + ".y")), kRounding) << c;

@@ -11,7 +11,7 @@ Op layer_norm_with(float eps) {
   return [eps](const std::vector<Tensor>& in) { return layer_norm(in[0], in[1], in[2], eps); };
 }
 Oracle oracle_with(float eps) {
-  return [eps](const std::vector<Values>& in) { return oracle::layernorm(in[0], in[1], in[2], eps).y; };
+  return [eps](const std::vector<Values>& in) { return oracle::layer_norm(in[0], in[1], in[2], eps).y; };
 }
 
 TEST_P(LayerNormOpTest, AgreesWithTheOracleOverTheLastDimension) {
@@ -31,7 +31,7 @@ TEST_P(LayerNormOpTest, ReadsStridedViewsAndGradients) {
   };
   const auto oracle = [](const std::vector<Values>& in) {
     const Values x = oracle::transpose(in[0], 7, 5);  // (5, 7)
-    return oracle::transpose(oracle::layernorm(x, in[1], in[2], 1e-3f).y, 5, 7);
+    return oracle::transpose(oracle::layer_norm(x, in[1], in[2], 1e-3f).y, 5, 7);
   };
   const std::vector<Input> inputs = {random_input({7, 5}, 1, -3, 5), random_input({7}, 2),
                                      random_input({7}, 3)};
@@ -44,7 +44,7 @@ TEST_P(LayerNormOpTest, ReadsAStridedWeightAndBias) {
     return layer_norm(in[0], column, next, 1e-3f);
   };
   const auto oracle = [](const std::vector<Values>& in) {
-    return oracle::layernorm(in[0], oracle::columns(in[1], 3, 1, 1), oracle::columns(in[1], 3, 2, 1), 1e-3f)
+    return oracle::layer_norm(in[0], oracle::columns(in[1], 3, 1, 1), oracle::columns(in[1], 3, 2, 1), 1e-3f)
         .y;
   };
   expect_agrees_with_oracle(device(), {random_input({5, 7}, 1, -3, 5), random_input({7, 3}, 2)}, op, oracle);

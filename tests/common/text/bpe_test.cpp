@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2 {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/text/utf8.h"
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2 {

@@ -1,0 +1,60 @@
+#include "common/app/inputs.h"
+
+#include <charconv>
+
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/tales/tales.h"
+
+namespace gpt2::app {
+namespace {
+
+constexpr size_t kTalesBytes = 4'000'000;  // as much of the endless stream as a run without --data reads
+
+}  // namespace
+
+std::string read_corpus(const std::string& data, const std::string& flag) {
+  if (data == "tales") return tales(kTalesBytes);
+  const MappedFile file(data);
+  require(!file.text().empty(), "{} {}: the file is empty", flag, data);
+  return std::string(file.text());
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus) {
+  const bool beside_weights = options.tokenizer.empty() && has_tokenizer(options.model);
+  const std::string spec = beside_weights              ? options.model
+                           : options.tokenizer.empty() ? "byte"
+                                                       : options.tokenizer;
+  return gpt2::make_tokenizer(spec, corpus);
+}
+
+std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size) {
+  require(tokenizer.vocab_size() <= vocab_size,
+          "--tokenizer: it has {} ids, the model's vocabulary only {}; give the model's own tokenizer",
+          tokenizer.vocab_size(), vocab_size);
+  return tokenizer.encode(text);
+}
+
+std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size) {
+  std::vector<int32_t> ids;
+  for (const char *at = text.data(), *end = at + text.size();; ++at) {
+    int32_t id = -1;
+    const auto [stop, error] = std::from_chars(at, end, id);
+    require(error == std::errc() && id >= 0 && id < vocab_size && (stop == end || *stop == ','),
+            "{} {}: expected ids from 0 to {}, separated by commas", flag, text, vocab_size - 1);
+    ids.push_back(id);
+    if (stop == end) return ids;
+    at = stop;
+  }
+}
+
+Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size) {
+  const auto [B, T] = options.batch_shape(block_size);
+  require(int64_t(ids.size()) / T >= B,
+          "--data {}: {} tokens do not fill a batch of {} x {}; use a smaller --batch or --seq", options.data,
+          ids.size(), B, T);
+  ids.resize(size_t(B * T));
+  return from_vector(ids, {B, T}, options.on());
+}
+
+}  // namespace gpt2::app

@@ -1,0 +1,111 @@
+#include "common/kernels/add_layer_norm.h"
+
+#include "common/kernels/cuda/warp_rows.cuh"
+
+namespace gpt2::cuda {
+namespace {
+
+// sum = x + branch, to memory and to shared memory. Each lane reads what it writes: sum may be x.
+template <class B>
+__device__ void add_rows(float* sum, float* kept, const float* x, const B* branch, int64_t C) {
+  for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kLaneStride) {
+    Piece<kFloats> pieces[kLoadsAtOnce];
+    Values<B, kFloats> addends[kLoadsAtOnce];
+    for (int i = 0; i < kLoadsAtOnce; ++i) {
+      pieces[i] = load_piece(x, first + i * kLaneStride, C);
+      addends[i] = load_piece<kFloats>(branch, first + i * kLaneStride, C);
+    }
+    for (int i = 0; i < kLoadsAtOnce; ++i) {
+      const int64_t at = first + i * kLaneStride;
+      if (at >= C) break;
+      for (int k = 0; k < kFloats; ++k) pieces[i][k] += addends[i][k];
+      store_piece(sum, at, C, pieces[i]);
+      store_whole(kept + at, rounded<float>(pieces[i]));
+    }
+  }
+}
+
+template <class B, class Y>
+__global__ void add_layer_norm_forward_kernel(float* sum, Y* y, float* mean, float* rstd, const float* x,
+                                              const B* branch, const float* weight, const float* bias,
+                                              int64_t rows, int64_t C, int64_t branch_rows, float eps) {
+  GPU_DYNAMIC_SHARED(float, shared);
+  const int64_t row = row_of_warp();
+  if (row >= rows) return;  // a whole warp, and no barrier follows
+  float* kept = shared + threadIdx.x / kWarp * padded(C);
+  add_rows(sum + row * C, kept, x + row * C, branch + row % branch_rows * C, C);
+  const RowMoments moments = row_moments(kept, C, eps);
+  store_normalized(y + row * C, kept, moments, weight, bias, C);
+  if (threadIdx.x % kWarp == 0) {
+    mean[row] = moments.mean;
+    rstd[row] = moments.rstd;
+  }
+}
+
+// What a warp keeps of a row in the backward pass, in bytes: sum, and dy as it comes.
+template <class Y>
+__host__ __device__ int64_t kept_bytes(int64_t C) {
+  return ceil_div(padded(C) * int64_t{sizeof(float) + sizeof(Y)}, 16) * 16;
+}
+
+template <class Y>
+__global__ void add_layer_norm_backward_input_kernel(float* dx, Y* dbranch, const Y* dy, const float* dsum,
+                                                     const float* sum, const float* weight, const float* mean,
+                                                     const float* rstd, int64_t rows, int64_t C) {
+  GPU_DYNAMIC_SHARED(unsigned char, shared);
+  const int64_t row = row_of_warp();
+  if (row >= rows) return;  // a whole warp, and no barrier follows
+  float* kept_sum = reinterpret_cast<float*>(shared + threadIdx.x / kWarp * kept_bytes<Y>(C));
+  Y* kept_dy = reinterpret_cast<Y*>(kept_sum + padded(C));
+  copy_row(kept_sum, sum + row * C, C);
+  copy_row(kept_dy, dy + row * C, C);
+  const RowGradient gradient(kept_dy, kept_sum, {mean[row], rstd[row]}, weight, C);
+  for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kLaneStride) {
+    Piece<kFloats> pieces[kLoadsAtOnce];
+    for (int i = 0; i < kLoadsAtOnce; ++i) {
+      pieces[i] = load_piece(dsum + row * C, first + i * kLaneStride, dsum ? C : 0);
+    }
+    for (int i = 0; i < kLoadsAtOnce; ++i) {
+      const int64_t at = first + i * kLaneStride;
+      if (at >= C) break;
+      const Piece<kFloats> through = gradient.of(
+          load_whole<kFloats>(kept_dy + at), load_whole<kFloats>(kept_sum + at), load_piece(weight, at, C));
+      for (int k = 0; k < kFloats; ++k) pieces[i][k] += through[k];
+      store_piece(dx + row * C, at, C, pieces[i]);
+      if (dbranch) store_piece(dbranch + row * C, at, C, pieces[i]);
+    }
+  }
+}
+
+}  // namespace
+
+template <class B, class Y>
+void add_layer_norm_forward(Stream stream, float* sum, Y* y, float* mean, float* rstd, const float* x,
+                            const B* branch, const float* weight, const float* bias, int64_t rows, int64_t C,
+                            int64_t branch_rows, float eps) {
+  const int64_t kept = padded(C) * int64_t{sizeof(float)}, warps = warps_that_keep(kept);
+  launch(add_layer_norm_forward_kernel<B, Y>, {ceil_div(rows, warps)}, {warps * kWarp}, warps * kept, stream,
+         sum, y, mean, rstd, x, branch, weight, bias, rows, C, branch_rows, eps);
+}
+
+template <class Y>
+void add_layer_norm_backward_input(Stream stream, float* dx, Y* dbranch, const Y* dy, const float* dsum,
+                                   const float* sum, const float* weight, const float* mean,
+                                   const float* rstd, int64_t rows, int64_t C) {
+  const int64_t kept = kept_bytes<Y>(C), warps = warps_that_keep(kept);
+  launch(add_layer_norm_backward_input_kernel<Y>, {ceil_div(rows, warps)}, {warps * kWarp}, warps * kept,
+         stream, dx, dbranch, dy, dsum, sum, weight, mean, rstd, rows, C);
+}
+
+template void add_layer_norm_forward(Stream, float*, float*, float*, float*, const float*, const float*,
+                                     const float*, const float*, int64_t, int64_t, int64_t, float);
+template void add_layer_norm_forward(Stream, float*, bf16*, float*, float*, const float*, const bf16*,
+                                     const float*, const float*, int64_t, int64_t, int64_t, float);
+template void add_layer_norm_forward(Stream, float*, bf16*, float*, float*, const float*, const float*,
+                                     const float*, const float*, int64_t, int64_t, int64_t, float);
+template void add_layer_norm_backward_input(Stream, float*, float*, const float*, const float*, const float*,
+                                            const float*, const float*, const float*, int64_t, int64_t);
+template void add_layer_norm_backward_input(Stream, float*, bf16*, const bf16*, const float*, const float*,
+                                            const float*, const float*, const float*, int64_t, int64_t);
+
+}  // namespace gpt2::cuda

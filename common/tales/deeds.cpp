@@ -1,0 +1,107 @@
+// Deeds that many plots share: beginnings, going, giving and thanking, endings.
+#include "common/tales/scripts.h"
+
+namespace gpt2::tale {
+
+const std::vector<DeedScript>& shared_deeds() {
+  static const std::vector<DeedScript> table = {
+      // Beginnings
+      {"meet A H",
+       "",
+       "A at H",
+       {"Once upon a time, {a A} named {A} lived {in H}.", "There once was {a A} named {A} who lived {in H}.",
+        "{A} was {a A} who lived {in H}.", "{In H}, there lived {a A} named {A}.",
+        "Long ago, {a A} named {A} lived {in H}."}},
+      {"love A V",
+       "",
+       "",
+       {"{A} loved to {V}.", "More than anything, {A} liked to {V}.", "{Ing V} made {him A} happy.",
+        "Every day, {A} {past V}."}},
+      {"befriend A B",
+       "",
+       "B near A",
+       {"{His A} best friend was {a B} named {B}.", "{A} had a good friend named {B}, who was {a B}.",
+        "Next door lived {his A} friend {B}, {a B}.", "{A} spent every day with {his A} friend {B}, {a B}."}},
+      {"own A T",
+       "",
+       "T at A, T of A",
+       {"{A} had {a T} and took {it T} everywhere.", "{A} had {a T} that {A} loved very much.",
+        "For {his A} birthday, {A} got {a T}.",
+        "{A} loved {his A} {full T} and played with {it T} every day."}},
+
+      // Going
+      {"stroll A P",
+       "",
+       "A at P",
+       {"{One day}, {A} went for a walk {in P}.", "{One day}, {A} walked {to P} all alone.",
+        "{One day}, {A} went {to P} to look at the flowers."}},
+      {"together A B P",
+       "A near B",
+       "A at P, B at P",
+       {"{One day}, {name A} and {name B} went {to P}.",
+        "{One day}, {name A} and {name B} walked {to P} together.",
+        "{One day}, {B} asked {him A} to come {to P}, and {A} said yes."}},
+      {"take A T P",
+       "T at A",
+       "A at P",
+       {"{One day}, {A} took {the T} {to P}.", "{One day}, {A} went {to P} with {the T}.",
+        "{One day}, {A} wanted to play {in P} and took {the T} along."}},
+      {"come B A",
+       "",
+       "B near A",
+       {"Just then, {a B} named {B} came by.", "{B}, {a B}, was walking by and saw {him A}.",
+        "{Then} {a B} named {B} came along.", "{A} heard steps, and there was {B}, {a B}."}},
+      {"homeward A B H",
+       "A near B",
+       "A at H, B at H",
+       {"Then they walked home side by side.", "When the sun went down, they went home together.",
+        "Tired but happy, {name A} and {name B} went home."}},
+
+      // Giving and thanking
+      {"give B T A",
+       "T at B, A near B",
+       "T at A",
+       {"{B} gave {the T} to {him A}.", "{B} held out {the T}, and {A} took {it T}.",
+        "'Here you are,' said {name B}, and {A} took {the T}."}},
+      {"thank A B",
+       "A near B",
+       "A feels happy",
+       {"'Thank you, {name B}! You are a good friend,' said {name A}.",
+        "'Thank you so much,' said {name A}. 'That was very kind of you.'",
+        "{A} thanked {him B} again and again.", "{A} gave {him B} a big hug and said, 'Thank you!'"}},
+      {"play A B T",
+       "T near A, A near B",
+       "A feels happy, B feels happy",
+       {"They played with {the T} until the sun went down.",
+        "They spent the rest of the day playing with {the T}.",
+        "{Then} {name A} and {name B} played with {the T}, and they laughed a lot."}},
+
+      {"ask_sad B A",
+       "A feels sad, A near B",
+       "",
+       {"'Why are you so sad?' asked {name B}.", "'What is wrong, {name A}?' {B} asked.",
+        "{B} saw {his A} sad face and asked, 'What happened?'"}},
+
+      // Endings
+      {"friends A B",
+       "A near B",
+       "",
+       {"From that day on, {name A} and {name B} were the best of friends.",
+        "After that day, {name A} and {name B} played together every day.",
+        "And so {name A} and {name B} became the best of friends."}},
+      {"bond A B",
+       "A near B",
+       "",
+       {"{name A} and {name B} were now better friends than ever.",
+        "And {name A} and {name B} stayed friends for the rest of their lives.",
+        "{name A} and {name B} never forgot that day."}},
+      {"sleep_well A",
+       "A feels happy",
+       "",
+       {"That night, {A} fell asleep with a smile.", "That night, {A} slept very well.",
+        "When night came, {A} went to bed and had sweet dreams."}},
+  };
+  return table;
+}
+
+}  // namespace gpt2::tale

@@ -1,0 +1,52 @@
+#include "common/training/dataset.h"
+
+#include "common/app/inputs.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+
+namespace gpt2::training {
+namespace {
+
+// Where the last tenth of a text begins: between two characters.
+size_t validation_begin(const std::string& text) {
+  if (text.size() < 4) return text.size();
+  size_t at = text.size() / 10 * 9 + text.size() % 10 * 9 / 10;
+  for (int i = 0; i < 3 && (text[at] & 0xC0) == 0x80; ++i) --at;  // inside a character of UTF-8
+  return at;
+}
+
+}  // namespace
+
+std::string read_text(const app::Options& options) {
+  if (!names_shards(options.data)) return app::read_corpus(options.data);
+  require(options.tokenizer != "char",
+          "--tokenizer char: --data names shards, which have no text to take characters from; give a folder");
+  return "";
+}
+
+Dataset open_dataset(const app::Options& options, const RunOptions& run, const std::string& text,
+                     const Tokenizer& tokenizer, int64_t vocab_size, const dist::ProcessGroup& group) {
+  const auto open = [&](const std::string& part) {
+    return text_source(app::encode(tokenizer, part, vocab_size));
+  };
+  const auto open_files = [&](const std::string& pattern) {
+    return open_shards(pattern, vocab_size, group.rank(), group.world_size());
+  };
+  const bool of_shards = names_shards(options.data), validates = run.val_every > 0;
+  require(!validates || !of_shards || !run.val_data.empty(),
+          "--val-every: --data names shards, and there is no --val-data; give a shard for validation");
+  require(validates || run.val_data.empty(), "--val-data: say how often it is measured, with --val-every");
+  const bool splits = validates && run.val_data.empty();
+  const size_t end = splits ? validation_begin(text) : text.size();
+  Dataset dataset;
+  dataset.train = of_shards ? open_files(options.data) : open(text.substr(0, end));
+  if (splits) {
+    dataset.val = open(text.substr(end));
+  } else if (validates) {
+    dataset.val = names_shards(run.val_data) ? open_files(run.val_data)
+                                             : open(app::read_corpus(run.val_data, "--val-data"));
+  }
+  return dataset;
+}
+
+}  // namespace gpt2::training

@@ -1,0 +1,51 @@
+// The folder of a run, --out: its checkpoints, and its log beside them. Without --out there is none.
+//
+//   const training::RunFolder folder(options.run, options.steps, group);
+//   ...
+//   const std::optional<int64_t> resumed = folder.resume(state, setup);
+//   app::Log log = folder.open_log(options.log);
+//   for (int64_t step = resumed.value_or(0);; ++step) { ... folder.save(step, is_end, state, setup, log); ... }
+//
+// since 13_fineweb
+#pragma once
+
+#include "common/app/log.h"
+#include "common/dist/process_group.h"
+#include "common/training/checkpoint.h"
+#include "common/training/run_options.h"
+
+namespace gpt2::training {
+
+class RunFolder {
+ public:
+  // Prepares the folder for a run of so many steps, and keeps others out of it. Fails if there is something in it,
+  // unless the run goes on with it.
+  RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGroup& group);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  // Restores the newest checkpoint, on all ranks, and returns its step, if there is one. Fails if the disk has not the
+  // room for what is to come.
+  std::optional<int64_t> resume(const TrainingState& state, const CheckpointSetup& setup) const;
+
+  // The log, by default OUT/log.jsonl, and OUT/log.txt. That of a run that goes on is continued; that of one that has
+  // come to its end stays as it is.
+  app::Log open_log(const std::string& path) const;
+
+  // Writes a checkpoint if one is due before this step, or at the end.
+  void save(int64_t step, bool is_end, const TrainingState& state, const CheckpointSetup& setup,
+            app::Log& log) const;
+
+ private:
+  void require_room_for_all(int64_t parameters) const;
+
+  RunOptions run_;
+  int64_t steps_;
+  const dist::ProcessGroup& group_;
+  int lock_ = -1;                // the folder, held by this run
+  std::string newest_;           // the checkpoint to go on from, or empty
+  std::optional<int64_t> step_;  // and its step
+};
+
+}  // namespace gpt2::training

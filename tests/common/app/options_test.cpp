@@ -1,0 +1,191 @@
+#include "common/app/options.h"
+#include "common/app/inputs.h"
+
+#include <CLI/CLI.hpp>
+
+#include "common/app/program.h"
+#include "paths.h"
+#include "tests/common/files.h"
+#include "tests/common/testing.h"
+
+namespace gpt2::testing {
+namespace {
+
+// What a program with these arguments gets as its flags.
+template <class Flags>
+void parse(Flags& flags, std::vector<std::string> arguments) {
+  std::vector<char*> argv;
+  arguments.insert(arguments.begin(), "program");
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  app::CommandLine line("program", int(argv.size()), argv.data());
+  flags.add_to(line);
+  line.parse();
+}
+
+app::Options options(const std::vector<std::string>& arguments) {
+  app::Options options;
+  parse(options, arguments);
+  return options;
+}
+
+TEST(Options, DefaultsAreThoseOfTheTinyModel) {
+  const app::Options o = options({});
+  EXPECT_EQ(o.device, "auto");
+  EXPECT_EQ(o.model, "tiny");
+  EXPECT_EQ(o.data, "tales");
+  EXPECT_EQ(o.tokenizer, "");
+  EXPECT_EQ(o.seed, 1337u);
+  EXPECT_EQ(o.steps, 50);
+  EXPECT_EQ(o.log, "");
+}
+
+TEST(Options, EveryFlagIsRead) {
+  const app::Options o =
+      options({"--device", "cpu", "--model", "gpt2", "--data", "a file, with a comma", "--tokenizer", "char",
+               "--seed", "7", "--steps", "3", "--batch", "2", "--seq", "9", "--log", "l"});
+  EXPECT_EQ(o.on(), kCpu);
+  EXPECT_EQ(o.model, "gpt2");
+  EXPECT_EQ(o.data, "a file, with a comma");
+  EXPECT_EQ(o.tokenizer, "char");
+  EXPECT_EQ(o.seed, 7u);
+  EXPECT_EQ(o.steps, 3);
+  EXPECT_EQ(o.log, "l");
+  const auto shape = o.batch_shape(1024);
+  EXPECT_EQ(shape.B, 2);
+  EXPECT_EQ(shape.T, 9);
+}
+
+TEST(Options, BatchAndSequenceSuitModelAndDevice) {
+  const auto shape = [](const std::vector<std::string>& arguments, int64_t block_size) {
+    const auto [B, T] = options(arguments).batch_shape(block_size);
+    return Shape{B, T};
+  };
+  EXPECT_EQ(shape({"--device", "cpu"}, 256), (Shape{4, 64}));
+  EXPECT_EQ(shape({"--device", "cpu"}, 37), (Shape{4, 37}));
+  EXPECT_EQ(shape({"--device", "cpu", "--model", "gpt2"}, 1024), (Shape{4, 256}));
+#ifdef GPT2_CUDA
+  if (cuda_device_count() > 0) {
+    EXPECT_EQ(shape({"--device", "cuda", "--model", "gpt2"}, 1024), (Shape{16, 1024}));
+  }
+#endif
+  EXPECT_EQ(shape({"--device", "cpu", "--seq", "256"}, 256), (Shape{4, 256}));
+  EXPECT_ERROR(options({"--seq", "2048"}).batch_shape(1024),
+               "--seq 2048 is longer than the model's block size 1024");
+}
+
+TEST(Options, AnUnknownFlagOrAValueOutOfRangeIsNamed) {
+  EXPECT_ERROR(options({"--stpes", "3"}), "--stpes");
+  EXPECT_ERROR(options({"stray"}), "stray");
+  for (const std::string flag : {"--steps", "--batch", "--seq"}) {
+    for (const std::string value : {"0", "-1", "many", "1.5", "99999999999999999999"}) {
+      EXPECT_ERROR(options({flag, value}), flag);
+    }
+    EXPECT_ERROR(options({flag}), flag);
+  }
+  EXPECT_ERROR(options({"--seed", "x"}), "--seed");
+  EXPECT_ERROR(options({"--steps", "0"}), "not in range 1 to");
+}
+
+TEST(Options, ADeviceThatIsNoneIsAnError) {
+  for (const std::string device : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", ""}) {
+    app::Options o;
+    o.device = device;
+    EXPECT_ERROR(o.on(), "--device " + device + ": expected auto, cpu, cuda or cuda:N");
+  }
+  EXPECT_ERROR(options({"--device", "cuda:99"}).on(), "--device cuda:99");
+}
+
+// The other kinds of flags, as later steps have them.
+struct OtherFlags {
+  bool overfit = false;
+  double temperature = 1;
+  void add_to(app::CommandLine& line) {
+    line.add("--overfit", overfit, "a flag without a value");
+    line.add("--temperature", temperature, 0.5, 2.0, "a real number");
+  }
+};
+
+TEST(CommandLine, ReadsBooleansAndRealNumbers) {
+  OtherFlags flags;
+  parse(flags, {"--overfit", "--temperature", "0.75"});
+  EXPECT_TRUE(flags.overfit);
+  EXPECT_EQ(flags.temperature, 0.75);
+  for (const std::string value : {"0.4", "2.5", "nan", "hot"}) {
+    OtherFlags bad;
+    EXPECT_ERROR(parse(bad, {"--temperature", value}), "--temperature");
+  }
+}
+
+int run_with(const std::function<void()>& body) {
+  setenv("OMP_WAIT_POLICY", "passive", 0);  // without it, run() would start this test program anew
+  char name[] = "program";
+  char* argv[] = {name, nullptr};
+  return app::run("04_overfit", 1, argv, [&](app::CommandLine&) { body(); });
+}
+
+TEST(Run, PrintsAnErrorAsOneLineAndGivesStatusOne) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run_with([] { fail("--seq 2048 is longer than the model's block size 1024"); }), 1);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "04_overfit: --seq 2048 is longer than the model's block size 1024\n");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run_with([] { throw std::bad_alloc(); }), 1);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "04_overfit: out of memory; try a smaller --batch or --seq\n");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run_with([] {}), 0);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(ReadCorpus, IsTalesOrAFileThatIsNotEmpty) {
+  const TempDir folder;
+  put_file(folder / "text", "To be\n");
+  put_file(folder / "empty", "");
+  EXPECT_EQ(app::read_corpus(folder / "text"), "To be\n");
+  EXPECT_EQ(app::read_corpus("tales").size(), 4'000'000u);
+  EXPECT_ERROR(app::read_corpus(folder / "empty"), "--data " + (folder / "empty") + ": the file is empty");
+  EXPECT_ERROR(app::read_corpus(folder / "none"), folder / "none");
+}
+
+TEST(MakeTokenizer, IsTheOneBesideTheModelUnlessAnotherIsAskedFor) {
+  const std::string fixture = GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2";
+  EXPECT_EQ(app::make_tokenizer(options({}), "ab")->vocab_size(), 257);
+  EXPECT_EQ(app::make_tokenizer(options({"--model", fixture}), "ab")->vocab_size(), 257);
+  EXPECT_EQ(app::make_tokenizer(options({"--model", fixture, "--tokenizer", "char"}), "ab")->vocab_size(), 2);
+  EXPECT_ERROR(app::make_tokenizer(options({"--tokenizer", "/nowhere"}), "ab"), "/nowhere");
+  const TempDir folder;
+  EXPECT_EQ(app::make_tokenizer(options({"--model", folder.path()}), "ab")->vocab_size(), 257);
+  put_file(folder / "vocab.json", R"({"a": 0, "b": 1, "c": 2})");  // of --tokenizer char
+  EXPECT_EQ(app::make_tokenizer(options({"--model", folder.path()}), "ab")->vocab_size(), 3);
+}
+
+TEST(ParseIds, ReadsIdsBelowTheVocabulary) {
+  EXPECT_EQ(app::parse_ids("--ids", "464,3290,0", 50257), (std::vector<int32_t>{464, 3290, 0}));
+  EXPECT_EQ(app::parse_ids("--ids", "7", 8), std::vector<int32_t>{7});
+  for (const std::string text : {"", ",", "1,", ",1", "1,,2", "1 2", "x", "-1", "8", "99999999999", "1;2"}) {
+    EXPECT_ERROR(app::parse_ids("--ids", text, 8),
+                 "--ids " + text + ": expected ids from 0 to 7, separated by commas");
+  }
+}
+
+TEST(FirstBatch, IsTheBeginningOfTheText) {
+  const app::Options o = options({"--device", "cpu", "--batch", "2", "--seq", "3"});
+  const Tensor batch = app::first_batch(o, {5, 6, 7, 8, 9, 10, 11}, 256);
+  EXPECT_EQ(batch.shape(), (Shape{2, 3}));
+  EXPECT_EQ(batch.to_vector<int32_t>(), (std::vector<int32_t>{5, 6, 7, 8, 9, 10}));
+  EXPECT_EQ(app::first_batch(o, std::vector<int32_t>(6), 256).numel(), 6);
+  EXPECT_ERROR(app::first_batch(o, std::vector<int32_t>(5), 256),
+               "--data tales: 5 tokens do not fill a batch of 2 x 3; use a smaller --batch");
+  const app::Options huge = options({"--device", "cpu", "--batch", "1099511627776", "--seq", "256"});
+  EXPECT_ERROR(app::first_batch(huge, std::vector<int32_t>(5), 256), "do not fill a batch");  // no overflow
+}
+
+TEST(Encode, RefusesATokenizerThatTheModelDoesNotFit) {
+  const auto bytes = app::make_tokenizer(options({}), "");
+  EXPECT_EQ(app::encode(*bytes, "!!", 257), (std::vector<int32_t>{0, 0}));
+  EXPECT_ERROR(app::encode(*bytes, "!!", 256),
+               "--tokenizer: it has 257 ids, the model's vocabulary only 256");
+}
+
+}  // namespace
+}  // namespace gpt2::testing

@@ -1,0 +1,202 @@
+// ./course plot as a black box: what it draws of small logs, and what it refuses to draw.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "paths.h"
+#include "tests/common/files.h"
+#include "tests/common/xml.h"
+
+namespace gpt2::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string event(const std::string& name, int step, const std::string& field, const std::string& value) {
+  return "{\"event\":\"" + name + "\",\"step\":" + std::to_string(step) + ",\"" + field + "\":" + value +
+         "}\n";
+}
+
+std::string config(const std::string& data) { return "{\"event\":\"config\",\"data\":\"" + data + "\"}\n"; }
+
+// Losses from `first` down to `last`, most of the way in twenty steps.
+std::string training(int steps, double first, double last) {
+  std::string lines;
+  for (int step = 0; step < steps; ++step) {
+    const double loss = last + (first - last) * std::exp(-step / 8.0);
+    lines += event("step", step, "loss", std::to_string(loss));
+  }
+  return lines;
+}
+
+size_t count(const std::string& text, const std::string& what) {
+  size_t n = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+class Plot : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::system("command -v jq > /dev/null") != 0) GTEST_SKIP() << "jq is not here";
+  }
+
+  // In the folder of the logs; `printed` has both streams.
+  int plot(const std::string& arguments) {
+    const std::string command = "cd " + dir_.path() + " && " GPT2_SOURCE_DIR "/course plot " + arguments +
+                                " > " + (dir_ / "printed") + " 2>&1";
+    const int status = std::system(command.c_str());
+    printed = file_bytes(dir_ / "printed");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  }
+
+  std::string svg_of(const std::string& logs) {
+    EXPECT_EQ(plot(logs + " --out plot.svg"), 0) << printed;
+    const std::string svg = file_bytes(dir_ / "plot.svg");
+    EXPECT_EQ(xml_fault(svg), "");
+    EXPECT_EQ(count(svg, "nan") + count(svg, "null") + count(svg, "inf"), 0u) << svg;
+    return svg;
+  }
+
+  void expect_error(const std::string& arguments, const std::string& message) {
+    EXPECT_EQ(plot(arguments), 1) << arguments;
+    EXPECT_EQ(printed.find("plot: " + message), 0u) << printed;
+    EXPECT_EQ(printed.find('\n'), printed.size() - 1) << printed;
+  }
+
+  TempDir dir_;
+  std::string printed;
+};
+
+}  // namespace
+
+TEST(XmlFault, IsFound) {
+  EXPECT_EQ(xml_fault("<a x1=\"2\"><b/>text &amp; &lt;<c>d</c></a>\n"), "");
+  for (const char* xml :
+       {"<a>", "<a></b>", "</a>", "<a>&</a>", "<a x=1></a>", "<a><b></a></b>", "<a>1 < 2</a>"})
+    EXPECT_NE(xml_fault(xml), "") << xml;
+}
+
+TEST_F(Plot, ShowsLossesAndHellaSwagBesideTheBaselines) {
+  put_file(dir_ / "night.jsonl", config("data/fineweb-edu/*.bin") + training(400, 10.98, 3.1) +
+                                     event("val", 0, "loss", "10.97") + event("val", 399, "loss", "3.2") +
+                                     event("hellaswag", 0, "acc_norm", "0.25") +
+                                     event("hellaswag", 399, "acc_norm", "0.306"));
+  const std::string svg = svg_of("night.jsonl");
+  for (const char* text :
+       {">Loss<", ">HellaSwag accuracy<", ">night, training (3.1000)<", ">night, validation (3.2000)<",
+        ">night (0.3060)<", ">GPT-2 124M: 3.2924<", ">GPT-2 124M: 0.2945<", ">GPT-3 124M: 0.337<",
+        ">the first steps, from 10.98, are above<", ">step<"})
+    EXPECT_EQ(count(svg, text), std::string(text) == ">step<" ? 2u : 1u) << text;
+  EXPECT_EQ(count(svg, "class=\"baseline\""), 3u);
+}
+
+TEST_F(Plot, OfLossesAloneIsOnePanel) {
+  put_file(dir_ / "tiny.jsonl", training(50, 5.6, 3.1));
+  const std::string svg = svg_of("tiny.jsonl");
+  EXPECT_EQ(count(svg, "HellaSwag"), 0u);
+  EXPECT_EQ(count(svg, "class=\"baseline\""), 1u);
+  EXPECT_EQ(count(svg, "class=\"faint\""), 1u);  // and a smoothed curve over it
+}
+
+TEST_F(Plot, LeavesOutBaselinesThatAreFarOffOrOfOtherText) {
+  put_file(dir_ / "far.jsonl", training(50, 1.5, 1.2) + event("hellaswag", 9, "acc_norm", "0.7"));
+  put_file(dir_ / "tales.jsonl", config("tales") + training(50, 5.6, 3.1));
+  EXPECT_EQ(count(svg_of("far.jsonl"), "class=\"baseline\""), 0u);
+  EXPECT_EQ(count(svg_of("tales.jsonl"), "class=\"baseline\""), 0u);
+}
+
+TEST_F(Plot, NamesSeveralLogsByTheirFilesOrPaths) {
+  for (const char* folder : {"a", "b"}) {
+    fs::create_directory(dir_ / folder);
+    for (const char* name : {"/log.jsonl", "/night.jsonl"})
+      put_file(dir_ / (folder + std::string(name)), training(3, 5, 4));
+  }
+  put_file(dir_ / "a/<&>\".jsonl", training(3, 5, 4));
+  const std::string distinct = svg_of("a/log.jsonl 'a/<&>\".jsonl'");
+  EXPECT_EQ(count(distinct, ">a, training"), 1u);  // of a run's folder the folder
+  EXPECT_EQ(count(distinct, ">&lt;&amp;&gt;&quot;, training"), 1u);
+  const std::string same = svg_of("a/night.jsonl b/night.jsonl");
+  EXPECT_EQ(count(same, ">a/night, training"), 1u);
+  EXPECT_EQ(count(same, ">b/night, training"), 1u);
+}
+
+TEST_F(Plot, ThinsLongCurves) {
+  put_file(dir_ / "long.jsonl", training(19073, 11, 3));
+  const std::string svg = svg_of("long.jsonl");
+  const size_t at = svg.find("class=\"curve\" stroke=\"", svg.find("<g "));
+  ASSERT_NE(at, std::string::npos);
+  const size_t points = count(svg.substr(at, svg.find("/>", at) - at), "L") + 1;
+  EXPECT_GE(points, 500u);
+  EXPECT_LE(points, 1000u);
+}
+
+TEST_F(Plot, SkipsWhatIsNoNumberAndTheLineThatWasCutOff) {
+  put_file(dir_ / "run.jsonl", event("step", 0, "loss", "5") + event("step", 1, "loss", "null") +
+                                   event("step", 2, "loss", "\"4\"") + event("step", 3, "loss", "1e999") +
+                                   "\n" + event("step", 4, "loss", "4") + "{\"event\":\"step\",\"st");
+  EXPECT_EQ(count(svg_of("run.jsonl"), ">run, training (4.0000)<"), 1u);
+}
+
+TEST_F(Plot, AStepTakenAgainCountsOnce) {
+  put_file(dir_ / "resumed.jsonl",
+           event("val", 0, "loss", "5") + event("val", 10, "loss", "9") + event("val", 10, "loss", "4"));
+  const std::string svg = svg_of("resumed.jsonl");
+  EXPECT_EQ(count(svg, "<circle"), 2u);
+  EXPECT_EQ(count(svg, ">resumed, validation (4.0000)<"), 1u);
+}
+
+TEST_F(Plot, OfASinglePointIsADot) {
+  put_file(dir_ / "one.jsonl", event("step", 7, "loss", "0"));
+  EXPECT_EQ(count(svg_of("one.jsonl"), "<circle"), 1u);
+}
+
+TEST_F(Plot, StandsBesideTheLogUnlessToldOtherwise) {
+  put_file(dir_ / "run.jsonl", training(3, 5, 4));
+  EXPECT_EQ(plot("run.jsonl"), 0) << printed;
+  EXPECT_EQ(printed, "run.svg\n");
+  EXPECT_TRUE(fs::exists(dir_ / "run.svg"));
+}
+
+TEST_F(Plot, IsAPngWhereThereIsAConverterOrSaysWhatToInstall) {
+  put_file(dir_ / "run.jsonl", training(3, 5, 4));
+  if (std::system("command -v rsvg-convert > /dev/null") != 0) {
+    expect_error("run.jsonl --out plot.png",
+                 "--out plot.png: a PNG needs rsvg-convert (Debian: librsvg2-bin)");
+  } else {
+    EXPECT_EQ(plot("run.jsonl --out plot.png"), 0) << printed;
+    EXPECT_EQ(file_bytes(dir_ / "plot.png").substr(1, 3), "PNG");
+  }
+}
+
+TEST_F(Plot, BadInputIsOneLine) {
+  put_file(dir_ / "run.jsonl", training(3, 5, 4));
+  put_file(dir_ / "text.jsonl", "step 0 | loss: 5\nstep 1 | loss: 4\n");
+  put_file(dir_ / "broken.jsonl", training(3, 5, 4) + "oops\n" + training(3, 5, 4));
+  put_file(dir_ / "list.jsonl", "[1]\n");
+  put_file(dir_ / "empty.jsonl", "");
+  put_file(dir_ / "other.jsonl", config("tales") + event("step", 0, "loss", "null"));
+  for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
+           {"", "which log?"},
+           {"gone.jsonl", "gone.jsonl: no such file"},
+           {".", ".: not a file that can be read"},
+           {"text.jsonl", "text.jsonl: not JSON"},
+           {"list.jsonl", "list.jsonl: not JSON"},
+           {"run.jsonl broken.jsonl", "broken.jsonl: line 4 is not JSON"},
+           {"empty.jsonl", "empty.jsonl: no step, val or hellaswag event"},
+           {"other.jsonl", "other.jsonl: no step, val or hellaswag event"},
+           {"run.jsonl --out run.jsonl", "--out run.jsonl: expected a name that ends in .svg or .png"},
+           {"run.jsonl --out gone/plot.svg", "--out gone/plot.svg: could not be written"},
+           {"run.jsonl --out", "--out: a file, please"},
+           {"run.jsonl --colour red", "--colour: no such flag"}})
+    expect_error(arguments, message);
+  EXPECT_EQ(file_bytes(dir_ / "run.jsonl"), training(3, 5, 4));
+}
+
+}  // namespace gpt2::testing

@@ -1,0 +1,175 @@
+#include "common/training/checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "common/nn/layers.h"
+#include "common/nn/pretrained.h"
+#include "common/text/tokenizer.h"
+#include "tests/common/files.h"
+#include "tests/common/testing.h"
+
+namespace step12 {
+#include "steps/12_ddp/gpt2.h"
+}
+
+namespace gpt2::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// A tiny model in training: 257 tokens in 384 rows, two heads of 32 channels.
+struct Training {
+  step12::GPT model{{16, 257, 2, 2, 64}};
+  std::unique_ptr<optim::AdamW> optimizer;
+  TokenLoader loader{text_source(ids()), {.B = 2, .T = 8}};
+  std::unique_ptr<Tokenizer> tokenizer = make_tokenizer("byte", "");
+  training::CheckpointSetup setup{config(), *tokenizer, {{"--seed", "1337"}, {"ranks", 1}}};
+
+  Training() {
+    model.to(kCpu);
+    optimizer = std::make_unique<optim::AdamW>(model, optim::AdamWOptions{});
+  }
+  static HfConfig config() {
+    HfConfig config;
+    config.vocab_size = 257;
+    config.n_positions = 16;
+    config.n_embd = 64;
+    config.n_layer = config.n_head = 2;
+    return config;
+  }
+  static std::vector<int32_t> ids() {
+    std::vector<int32_t> ids;
+    for (int i = 0; i < 200; ++i) ids.push_back(i * i % 257);
+    return ids;
+  }
+  training::TrainingState state() { return {model, *optimizer, loader}; }
+  double step() {
+    const auto [x, y] = loader.next_batch();
+    optimizer->zero_grad();
+    const auto [logits, loss] = model(x, y);
+    loss.backward();
+    optimizer->step();
+    return loss.item();
+  }
+};
+
+// A tokenizer that cannot be stored.
+struct Unstorable final : Tokenizer {
+  std::vector<int32_t> encode(std::string_view) const override { return {}; }
+  std::string decode(std::span<const int32_t>) const override { return ""; }
+  int64_t vocab_size() const override { return 257; }
+  std::optional<int32_t> end_of_text() const override { return std::nullopt; }
+  std::vector<File> files() const override { return {{"vocab.json", "{}"}, {"none/merges.txt", ""}}; }
+};
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+TEST(Checkpoint, ARunGoesOnAsIfNeverStoppedToTheBit) {
+  const TempDir out;
+  Training never_stopped, resumed;
+  for (int i = 0; i < 15; ++i) never_stopped.step();  // into the second epoch
+  const std::string path =
+      training::save_checkpoint(out.path(), 15, {2}, never_stopped.state(), never_stopped.setup);
+  EXPECT_EQ(training::load_checkpoint(path, resumed.state(), resumed.setup.settings), 15);
+  for (int i = 0; i < 15; ++i) EXPECT_EQ(resumed.step(), never_stopped.step()) << i;
+}
+
+TEST(Checkpoint, HoldsWhatTransformersAndTheTokenizerOpen) {
+  const TempDir out;
+  Training training;
+  const std::string path = training::save_checkpoint(out.path(), 7, {1}, training.state(), training.setup);
+  EXPECT_EQ(path, out / "step_000007");
+  EXPECT_EQ(names_in(path), (std::vector<std::string>{"config.json", "merges.txt", "model.safetensors",
+                                                      "optimizer.safetensors", "state.json", "vocab.json"}));
+  const std::string text = "Once upon a time\n\xff";
+  EXPECT_EQ(make_tokenizer(path, "")->encode(text), make_tokenizer("byte", "")->encode(text));
+  EXPECT_EQ(make_tokenizer(path, "")->vocab_size(), 257);
+}
+
+TEST(Checkpoint, HoldsTheCharactersOfTheTrainingText) {
+  const TempDir out;
+  Training training;
+  const auto characters = make_tokenizer("char", "To be\n");
+  const training::CheckpointSetup setup{training.setup.config, *characters, training.setup.settings};
+  const std::string path = training::save_checkpoint(out.path(), 1, {1}, training.state(), setup);
+  EXPECT_FALSE(fs::exists(path + "/merges.txt"));
+  EXPECT_EQ(make_tokenizer(path, "")->encode("bee\n"), characters->encode("bee\n"));
+}
+
+TEST(Checkpoint, TheNewestAreKept) {
+  const TempDir out;
+  Training training;
+  for (const int64_t step : {9, 10, 999999, 1000000}) {
+    training::save_checkpoint(out.path(), step, {2}, training.state(), training.setup);
+  }
+  EXPECT_EQ(training::checkpoints_in(out.path()),
+            (std::vector<std::string>{out / "step_999999", out / "step_1000000"}));
+  EXPECT_EQ(out.names().size(), 2u);
+}
+
+TEST(Checkpoint, AnErrorLeavesTheCheckpointsThatThereWere) {
+  const TempDir out;
+  Training training;
+  training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
+  const Unstorable tokenizer;
+  const training::CheckpointSetup bad{training.setup.config, tokenizer, training.setup.settings};
+  EXPECT_ERROR(training::save_checkpoint(out.path(), 2, {1}, training.state(), bad), "none/merges.txt");
+  EXPECT_EQ(training::checkpoints_in(out.path()), (std::vector<std::string>{out / "step_000001"}));
+  EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001"}));
+}
+
+TEST(Checkpoint, AnotherSettingIsNamed) {
+  const TempDir out;
+  Training training;
+  const std::string path = training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
+  json other = training.setup.settings;
+  other["--seed"] = "7";
+  EXPECT_ERROR(training::load_checkpoint(path, training.state(), other),
+               "--resume: --seed is \"7\", but \"1337\"");
+}
+
+TEST(Checkpoint, OutIsEmptyOrResumed) {
+  const TempDir folder;
+  const std::string out = folder / "a/b";
+  training::make_out(out, false);
+  EXPECT_TRUE(fs::is_directory(out));
+  EXPECT_TRUE(training::checkpoints_in(out).empty());
+  fs::create_directory(out + "/.step_000003.tmp");  // of a run that was killed
+  EXPECT_ERROR(training::make_out(out, false), "not empty; --resume goes on");
+  training::make_out(out, true);
+  training::remove_half_written(out);
+  EXPECT_TRUE(fs::is_empty(out));
+  EXPECT_ERROR(training::make_out("/dev/full", false), "--out /dev/full: ");
+}
+
+TEST(Checkpoint, OnlyStepsAreCheckpoints) {
+  const TempDir out;
+  for (const char* name :
+       {"step_000002", "step_1000000", "step_best", "step_7", "step_000002.bak", "step_"}) {
+    fs::create_directory(out / name);
+  }
+  put_file(out / "step_000009", "a file");
+  EXPECT_EQ(training::checkpoints_in(out.path()),
+            (std::vector<std::string>{out / "step_000002", out / "step_1000000"}));
+}
+
+TEST(Checkpoint, RoomIsAskedForBeforehand) {
+  const TempDir out;
+  EXPECT_NO_THROW(training::require_room(out.path(), 3, 1000));
+  EXPECT_ERROR(training::require_room(out.path(), 3, int64_t{1} << 50), "make room or lower --keep");
+}
+
+}  // namespace gpt2::testing
