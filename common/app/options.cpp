@@ -20,7 +20,12 @@ void Options::add_to(CommandLine& flags) {
             "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, or a Hugging Face directory");
   flags.add("--data", data,
             "tales (the embedded corpus), a text file, or (13_fineweb) token shards: 'GLOB.bin'");
-  flags.add("--tokenizer", tokenizer, "byte, char, or a directory with vocab.bpe and encoder.json");
+  flags.add("--tokenizer", tokenizer,
+            "byte, char, or a directory with vocab.bpe and encoder.json, or tokenizer.json");
+  flags.add(
+      "--special-tokens", special_tokens, {"on", "off"},
+      "on: <|endoftext|> in a text or prompt is the one token that separates documents, and added tokens are "
+      "tokens; off: all of it is ordinary text");
   flags.add("--seed", seed, "of the random numbers");
   flags.add("--steps", steps, 1, kMany, "optimizer steps (from 04_overfit on)");
   flags.add("--batch", batch, 1, kMany, "sequences in a batch (tiny: 4; else 16 on a GPU, 4 on a CPU)");

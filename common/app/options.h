@@ -17,6 +17,7 @@ struct Options {
   std::string model = "tiny";
   std::string data = "tales";
   std::string tokenizer;  // empty: the model directory's own, or byte
+  std::string special_tokens = "on";
   std::string log;
   uint64_t seed = 1337;
   int64_t steps = 50;

@@ -20,6 +20,7 @@
 
 #include "common/app/interrupt.h"
 #include "common/base/error.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::app {
 
@@ -164,7 +165,7 @@ int run(const std::string& program, int argc, char** argv, const std::function<v
     fmt::print(stderr, "{}: out of memory; try a smaller --batch or --seq\n", program);
   } catch (const std::exception& error) {
     std::fflush(stdout);
-    fmt::print(stderr, "{}: {}\n", program, error.what());
+    fmt::print(stderr, "{}: {}\n", program, printable_line(error.what()));
   }
   return 1;
 }

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "common/base/error.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::dist {
 namespace {
@@ -121,7 +122,8 @@ void Watchdog::end(const std::string& line) {
     std::this_thread::sleep_for(
         milliseconds(500));  // a launcher ends all ranks with the first: not before the line
   } else {
-    fmt::print(stderr, "{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_, line);
+    fmt::print(stderr, "{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_,
+               printable_line(line));
   }
   if (rank_ == 0) tell(kOver);
   std::_Exit(1);  // the main thread is in the middle of something: nothing can be unwound

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
+#include "common/base/text_file.h"
 #include "common/kernels/fused_cross_entropy.h"
 #include "common/ops/dispatch.h"
 
@@ -64,9 +65,10 @@ int64_t padded(int64_t length, int64_t block_size) { return std::min((length + 1
 
 std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name) {
   std::vector<HellaSwagItem> items;
+  text = skip_byte_order_mark(text, name);
   for (int64_t number = 1; !text.empty(); ++number) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const std::string_view line = take_line(text);
+    if (line.find_first_not_of(" \t\r") == line.npos) continue;  // blank
     items.push_back(parse_item(line, fmt::format("{}, line {}", name, number)));
   }
   require(!items.empty(), "{}: the file is empty", name);

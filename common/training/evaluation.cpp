@@ -100,11 +100,12 @@ HellaSwag::Score Evaluation::hellaswag_score() {
 std::string Evaluation::sample() const {
   Generator generator(kSampleSeed);
   const std::vector<int32_t> prompt = prompt_ids(tokenizer_);
+  const int64_t num_ids = num_drawable_ids(tokenizer_, model_.vocab_size);
   Tensor x = from_vector(prompt, {1, int64_t(prompt.size())}, group_.device());
   for (int64_t i = 0; i < kSampleTokens; ++i) {
     const Tensor logits = model_.logits(last(x, model_.block_size));  // (1, T, Vp)
-    const Tensor next = logits.slice(1, logits.size(1) - 1, 1).slice(2, 0, model_.vocab_size);
-    const Tensor probs = softmax(next.contiguous().view({1, model_.vocab_size}));
+    const Tensor next = logits.slice(1, logits.size(1) - 1, 1).slice(2, 0, num_ids);
+    const Tensor probs = softmax(next.contiguous().view({1, num_ids}));
     const auto [topk_probs, topk_indices] = topk(probs, kTopK);
     x = cat(x, gather(topk_indices, multinomial(topk_probs, generator)));
   }

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "common/base/error.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::training {
 
@@ -54,11 +55,12 @@ std::optional<int64_t> RunFolder::resume(const TrainingState& state, const Check
   require(all_see_it, "--out {}: not the same on all ranks; it has to be one folder that all machines share",
           run_.out);
   if (!step_) {
-    if (run_.resume) fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", run_.out);
+    if (run_.resume)
+      fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", printable_line(run_.out));
     return std::nullopt;
   }
   load_checkpoint(newest_, state, setup.settings);
-  fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from", newest_);
+  fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from", printable_line(newest_));
   return step_;
 }
 

@@ -11,9 +11,12 @@ int main(int argc, char** argv) {
   return app::run("tokenize", argc, argv, [](app::CommandLine& flags) {
     constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // that a shard's header can say
     TokenizeOptions options;
-    flags.add_values("files", options.files,
-                     ".txt (<|endoftext|> between documents) or .jsonl, plain, .gz or .zst");
-    flags.add("--tokenizer", options.tokenizer, "byte, or a directory with vocab.bpe and encoder.json");
+    flags.add_values(
+        "files", options.files,
+        ".txt (<|endoftext|> between documents) or .jsonl (a document a line, in which it is ordinary text), "
+        "plain, .gz or .zst");
+    flags.add("--tokenizer", options.tokenizer,
+              "byte, or a directory with vocab.bpe and encoder.json, or tokenizer.json");
     flags.add("--out", options.out, "the folder for the shards");
     flags.add("--prefix", options.prefix, "what the shards' names begin with");
     flags.add("--shard-tokens", options.shard_tokens, 1, kMost, "tokens in a shard");

@@ -12,6 +12,7 @@
 #include "common/base/error.h"
 #include "common/data/documents.h"
 #include "common/data/shards.h"
+#include "common/text/utf8.h"
 #include "data/tokenize/in_order.h"
 #include "data/tokenize/manifest.h"
 
@@ -126,7 +127,7 @@ class Shards {
     if (!writing_.valid()) return;
     writing_.get();
     const auto& [name, tokens] = manifest_.shards.back();
-    fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", name, tokens);
+    fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", printable_line(name), tokens);
     std::fflush(stdout);
   }
 
@@ -213,7 +214,7 @@ Manifest begin(const TokenizeOptions& options, const Corpus& corpus) {
     return manifest;
   }
   Manifest manifest = read_manifest(path, settings);
-  fmt::print("{}: {} shards are here{}\n", options.out, manifest.shards.size(),
+  fmt::print("{}: {} shards are here{}\n", printable_line(options.out), manifest.shards.size(),
              manifest.done ? ", the corpus is done" : "; going on behind the last");
   return manifest;
 }
