@@ -68,7 +68,7 @@ std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::str
   text = skip_byte_order_mark(text, name);
   for (int64_t number = 1; !text.empty(); ++number) {
     const std::string_view line = take_line(text);
-    if (line.find_first_not_of(" \t\r") == line.npos) continue;  // blank
+    if (text.empty() && line.empty() && number > 1) break;  // an editor's blank line at the end
     items.push_back(parse_item(line, fmt::format("{}, line {}", name, number)));
   }
   require(!items.empty(), "{}: the file is empty", name);

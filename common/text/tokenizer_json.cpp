@@ -1,5 +1,6 @@
 #include "common/text/tokenizer_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -89,15 +90,21 @@ std::vector<AddedToken> added_tokens(const Settings& file, const std::string& na
   return tokens;
 }
 
-// Merges are "left right" or, since tokenizers 0.20, ["left", "right"].
+// Merges are "left right" or, since tokenizers 0.20, ["left", "right"]; white space is in no spelling.
 Merge merge_of(const json& value, const Vocabulary& vocabulary, const std::string& where) {
-  if (value.is_array() && value.size() == 2 && value[0].is_string() && value[1].is_string())
-    return make_merge(value[0].get<std::string>(), value[1].get<std::string>(), vocabulary, where);
-  const std::string line = value.is_string() ? value.get<std::string>() : "";
-  const size_t space = line.find(' ');
-  const bool is_pair = space != line.npos && line.find(' ', space + 1) == line.npos;
+  std::string left, right;
+  if (value.is_array() && value.size() == 2 && value[0].is_string() && value[1].is_string()) {
+    left = value[0].get<std::string>();
+    right = value[1].get<std::string>();
+  } else if (value.is_string()) {
+    const std::string line = value.get<std::string>();
+    left = line.substr(0, line.find(' '));
+    right = line.substr(std::min(left.size() + 1, line.size()));
+  }
+  const bool is_pair =
+      !left.empty() && !right.empty() && (left + right).find_first_of(" \r\n") == std::string::npos;
   if (!is_pair) fail("{}: {} is not a merge, which is two tokens", where, escaped(value));
-  return make_merge(line.substr(0, space), line.substr(space + 1), vocabulary, where);
+  return make_merge(left, right, vocabulary, where);
 }
 
 void check_model(const Settings& model) {

@@ -18,7 +18,8 @@ import torch
 
 from golden_io import ROOT
 
-GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "sampling", "ops", "tokenizer", "schedule")
+GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "sampling", "ops", "tokenizer", "schedule",
+           "saved_tokenizer")
 
 
 def parse_arguments():
