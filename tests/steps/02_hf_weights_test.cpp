@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "common/data/npy.h"
+#include "common/data/safetensors.h"
 #include "steps/01_module/gpt2.h"
 #include "tests/common/testing.h"
 #include "tests/steps/program.h"
@@ -57,6 +58,28 @@ TEST(HfWeights, ExploreListsEveryTensorAndDrawsThePositionEmbeddings) {
   const std::string text = file_bytes(folder / "explore.txt");
   EXPECT_NE(text.find("transformer.h.0.attn.c_attn.weight       F32   (39, 117)"), std::string::npos) << text;
   EXPECT_EQ(file_bytes(folder / "wpe.png").substr(1, 3), "PNG");
+}
+
+// A tensor's name is what somebody wrote into a file: colours, say, or keys that the terminal then sends.
+TEST(HfWeights, NoControlCharacterOfANameReachesTheTerminal) {
+  const TempDir folder;
+  const std::string fixture = GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/";
+  for (const char* name : {"config.json", "vocab.json", "merges.txt"})
+    put_file(folder / name, file_bytes(fixture + name));
+  const gpt2::SafetensorsFile file(fixture + "model.safetensors");
+  std::vector<gpt2::SafetensorsEntry> entries(file.entries().begin(), file.entries().end());
+  entries.push_back(entries.front());
+  for (const auto& [name, is_refused] : {std::pair{"\x1b[31m\n.attn.bias", false}, {"\x1b[31m\nx", true}}) {
+    entries.back().name = name;
+    gpt2::write_safetensors(folder / "model.safetensors", entries);
+    const Outcome outcome =
+        run_program("02_hf_weights", "--explore --ids 1 --model " + folder.path() + " && rm -f wpe.png");
+    EXPECT_EQ(outcome.status, is_refused ? 1 : 0) << outcome.error;
+    const std::string& shown = is_refused ? outcome.error : outcome.output;
+    EXPECT_NE(shown.find("\\u001b[31m\\u000a"), std::string::npos) << shown;
+    for (const unsigned char c : outcome.output + outcome.error)
+      EXPECT_TRUE(c >= 0x20 || c == '\n') << int(c);
+  }
 }
 
 TEST(HfWeights, BadInputIsOneLine) {
