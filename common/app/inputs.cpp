@@ -28,8 +28,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::str
   const bool beside_weights = options.tokenizer.empty() && is_directory(options.model);
   require(!beside_weights || has_tokenizer(options.model),
           "--model {}: the folder has no tokenizer (vocab.json and merges.txt, or tokenizer.json); copy the "
-          "model's own "
-          "into it, or give --tokenizer",
+          "model's own into it, or give --tokenizer",
           options.model);
   const std::string spec = beside_weights              ? options.model
                            : options.tokenizer.empty() ? "byte"
@@ -52,8 +51,7 @@ std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text,
     if (id >= vocab_size)
       fail(
           "--tokenizer: the added token {} has the id {}, the model only {} rows; remove it from the text, "
-          "or give "
-          "--special-tokens off",
+          "or give --special-tokens off",
           escaped(tokenizer.decode({{id}})), id, vocab_size);
   }
   return ids;

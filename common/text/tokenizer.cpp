@@ -50,8 +50,7 @@ std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
   if (found) return open_pair(folder, *found);
   fail(
       "{}: holds neither vocab.bpe and encoder.json nor merges.txt and vocab.json, nor tokenizer.json, nor "
-      "vocab.json of "
-      "--tokenizer char; ./course data gpt2 fetches GPT-2's",
+      "vocab.json of --tokenizer char; ./course data gpt2 fetches GPT-2's",
       folder.string());
 }
 

@@ -63,8 +63,8 @@ class Tokenizer {
 
 // `spec` is "byte", "char" (the characters of `corpus`, which "byte" and a folder do not look at), or a
 // folder with vocab.bpe and encoder.json (OpenAI's names), merges.txt and vocab.json (Hugging Face's) or
-// tokenizer.json (what transformers 5 saves). added_tokens.json is read beside the first two; vocab.json alone is
-// that of a CharTokenizer.
+// tokenizer.json (what transformers 5 saves), which is read where neither pair is complete. added_tokens.json is read
+// beside a pair; vocab.json alone is that of a CharTokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_view corpus);
 
 // Whether the folder holds a tokenizer's files, complete or not: make_tokenizer says what is missing.
