@@ -218,7 +218,7 @@ TEST(FineWeb, AModelWithMoreRowsThanItsTokenizerHasIds) {
   put_file(folder / "text.txt", tales(20000));
   const Outcome trained =
       run_program(kProgram,
-                  " --model data/fixtures/tiny-gpt2 --tokenizer char --batch 1 --seq 16 --total-batch 16"
+                  " --model data/tales-gpt2 --tokenizer char --batch 1 --seq 16 --total-batch 16"
                   " --steps 1 --sample-every 1 --data " +
                       (folder / "text.txt") + " --out " + out);
   EXPECT_EQ(trained.status, 0) << trained.error;
