@@ -1,6 +1,7 @@
 #include "common/app/inputs.h"
 
 #include <charconv>
+#include <filesystem>
 
 #include "common/base/error.h"
 #include "common/base/file.h"
@@ -12,6 +13,8 @@ namespace {
 constexpr size_t kTalesBytes = 4'000'000;  // as much of the endless stream as a run without --data reads
 
 }  // namespace
+
+bool is_directory(const std::string& model) { return std::filesystem::is_directory(model); }
 
 std::string read_corpus(const std::string& data, const std::string& flag) {
   if (data == "tales") return tales(kTalesBytes);
@@ -48,13 +51,21 @@ std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text,
   }
 }
 
+std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& prompt) {
+  try {
+    return tokenizer.encode(prompt);
+  } catch (const Error&) {
+    return {0};
+  }
+}
+
 Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size) {
   const auto [B, T] = options.batch_shape(block_size);
   require(int64_t(ids.size()) / T >= B,
           "--data {}: {} tokens do not fill a batch of {} x {}; use a smaller --batch or --seq", options.data,
           ids.size(), B, T);
   ids.resize(size_t(B * T));
-  return from_vector(ids, {B, T}, options.on());
+  return from_vector(ids, {B, T}, options.device());
 }
 
 }  // namespace gpt2::app

@@ -13,6 +13,9 @@
 
 namespace gpt2::app {
 
+// True if --model names a Hugging Face directory rather than a size.
+bool is_directory(const std::string& model);
+
 // The text that this flag names: tales, the embedded corpus, or a file. Fails on an empty one.
 std::string read_corpus(const std::string& data, const std::string& flag = "--data");
 
@@ -24,6 +27,9 @@ std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text,
 
 // The token ids of a text, for a model with this vocabulary. Fails if the tokenizer has ids that it has not.
 std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size);
+
+// The ids of a prompt; id 0 alone if the tokenizer does not have its characters (--tokenizer char).
+std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& prompt);
 
 // The first B x T token ids, on the device that runs -> (B, T). Fails if there are fewer.
 Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size);

@@ -44,14 +44,6 @@ void print_parameters(const nn::Module& model) {
              tensors - head_tensors, n - head);
 }
 
-void print_groups(const optim::AdamW& optimizer) {
-  const auto print = [](const char* name, const optim::AdamW::Group& group) {
-    fmt::print("{} tensors: {}, with {} parameters\n", name, group.tensors, group.parameters);
-  };
-  print("decayed", optimizer.decayed());
-  print("non-decayed", optimizer.not_decayed());
-}
-
 void explore(const std::string& directory, const std::string& picture) {
   const SafetensorsCheckpoint checkpoint(directory);
   for (const auto& [name, entry] : checkpoint.entries()) {

@@ -100,7 +100,7 @@ void Log::event(const std::string& name, const ordered_json& fields) {
 void Log::config(const Options& options, const nn::Module& model) {
   num_steps_ = options.steps;
   context().counts.reset();  // what is counted from here on belongs to the first step
-  event("config", {{"device", to_string(options.on())},
+  event("config", {{"device", to_string(options.device())},
                    {"model", options.model},
                    {"data", options.data},
                    {"tokenizer", options.tokenizer},

@@ -1,11 +1,8 @@
 #include "common/app/options.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "common/base/error.h"
-#include "common/kernels/cpu/gemm_bf16.h"
-#include "common/ops/attention.h"
 
 namespace gpt2::app {
 namespace {
@@ -15,7 +12,7 @@ constexpr int64_t kMany = int64_t{1} << 40;
 }  // namespace
 
 void Options::add_to(CommandLine& flags) {
-  flags.add("--device", device, "auto, cpu, cuda or cuda:N");
+  flags.add("--device", device_name, "auto, cpu, cuda or cuda:N");
   flags.add("--model", model,
             "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, or a Hugging Face directory");
   flags.add("--data", data,
@@ -31,43 +28,28 @@ void Options::add_to(CommandLine& flags) {
 Options::BatchShape Options::batch_shape(int64_t block_size) const {
   require(seq <= block_size, "--seq {} is longer than the model's block size {}", seq, block_size);
   BatchShape shape = model == "tiny"  ? BatchShape{4, 64}
-                     : on().is_cuda() ? BatchShape{16, 1024}
+                     : device().is_cuda() ? BatchShape{16, 1024}
                                       : BatchShape{4, 256};
   if (batch > 0) shape.B = batch;
   shape.T = seq > 0 ? seq : std::min(shape.T, block_size);
   return shape;
 }
 
-DType autocast_dtype(const std::string& name, Device device) {
-  const DType dtype = name == "bf16" ? DType::bf16 : DType::f32;
-  if (dtype == DType::bf16 && device == kCpu && !cpu::has_gemm_bf16()) {
-    fmt::print(
-        "--dtype bf16: this processor has no instructions for it; values are rounded to bf16 and multiplied "
-        "as float32, which is slower than --dtype fp32\n");
-  }
-  return dtype;
+void TrainingOptions::add_to(CommandLine& flags) {
+  Options::add_to(flags);
+  flags.add("--overfit", overfit, "train on the first batch only");
+  flags.add("--count", count, "after the last step, list its kernel calls and the bytes they touch");
 }
 
-AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype) {
-  const std::string obstacle = no_cudnn_attention(device, dtype);
-  require(name != "cudnn" || obstacle.empty(), "--attention cudnn: {}; use --attention own", obstacle);
-  return name != "own" && obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own;
+void RecipeOptions::add_to(CommandLine& flags) {
+  flags.add("--max-lr", max_lr, 0, 1, "learning rate after the warm-up");
+  flags.add("--min-lr", min_lr, 0, 1, "learning rate at the end (default: a tenth of --max-lr)");
+  flags.add("--warmup", warmup, 0, kMany, "steps of linear warm-up");
+  flags.add("--beta2", beta2, 0, 0.99999,
+            "decay rate of AdamW's mean of squared gradients; nearer to 1 for small batches");
+  flags.add("--weight-decay", weight_decay, 0, 1,
+            "weight decay for matrices (biases and LayerNorm parameters are excluded)");
+  flags.add("--grad-clip", grad_clip, 0, 1e9, "maximum global gradient norm; 0 disables clipping");
 }
-
-int64_t micro_batches(const Options& options, int64_t total_batch, int64_t tokens_of_micro_batch) {
-  const int64_t total = total_batch > 0 ? total_batch : options.model == "tiny" ? 3072 : 524288;
-  require(total % tokens_of_micro_batch == 0,
-          "--total-batch {}: not a multiple of the {} tokens of a micro-batch (--batch times --seq)", total,
-          tokens_of_micro_batch);
-  return total / tokens_of_micro_batch;
-}
-
-MatmulPrecision matmul_precision(const std::string& name) {
-  return name == "highest" ? MatmulPrecision::highest
-         : name == "high"  ? MatmulPrecision::high
-                           : MatmulPrecision::medium;
-}
-
-bool is_directory(const std::string& model) { return std::filesystem::is_directory(model); }
 
 }  // namespace gpt2::app

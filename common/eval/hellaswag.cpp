@@ -109,49 +109,46 @@ HellaSwag::HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_
                    [](const Item& a, const Item& b) { return a.longest < b.longest; });
 }
 
-// The end of the batch that begins with this item.
-size_t HellaSwag::batch_end(size_t begin, int64_t max_tokens) const {
-  size_t end = begin + 1;
-  while (end < items_.size() &&
-         4 * int64_t(end + 1 - begin) * padded(items_[end].longest, block_size_) <= max_tokens) {
-    ++end;
+std::vector<HellaSwag::Batch> HellaSwag::batches(int64_t max_tokens) const {
+  std::vector<Batch> batches;
+  for (size_t begin = 0, end = 0; begin < items_.size(); begin = end) {
+    int64_t T = 0;
+    do {
+      T = padded(items_[end].longest, block_size_);
+      ++end;
+    } while (end < items_.size() &&
+             4 * int64_t(end + 1 - begin) * padded(items_[end].longest, block_size_) <= max_tokens);
+    batches.push_back({std::span(items_).subspan(begin, end - begin), T});
   }
-  return end;
+  return batches;
 }
 
-HellaSwag::Score HellaSwag::evaluate(const Model& model, int64_t vocab_size, int64_t max_tokens,
-                                     Device device) {
-  const NoGrad no_grad;
-  predictions_.clear();
-  for (size_t begin = 0; begin < items_.size();) {
-    const size_t end = batch_end(begin, max_tokens);
-    evaluate_batch(std::span(items_).subspan(begin, end - begin), model, vocab_size, device);
-    begin = end;
-  }
-  std::sort(predictions_.begin(), predictions_.end(),
-            [](const Prediction& a, const Prediction& b) { return a.item < b.item; });
-  Score score;
-  for (const Prediction& prediction : predictions_) {
-    ++score.items;
-    score.correct += prediction.by_sum == prediction.label;
-    score.correct_norm += prediction.by_mean == prediction.label;
-  }
-  return score;
-}
-
-void HellaSwag::evaluate_batch(std::span<const Item> items, const Model& model, int64_t vocab_size,
-                               Device device) {
-  const int64_t rows = 4 * int64_t(items.size()), T = padded(items.back().longest, block_size_);
-  std::vector<int32_t> ids(size_t(rows * T)),
-      targets(size_t(rows * T));  // padded with 0; no loss there is read
+Tensor HellaSwag::Batch::tokens(Device device) const {
+  const int64_t rows = 4 * int64_t(items.size());
+  std::vector<int32_t> ids(size_t(rows * T));
   for (int64_t r = 0; r < rows; ++r) {
     const Row& row = items[size_t(r / 4)].rows[size_t(r % 4)];
     std::copy(row.ids.begin(), row.ids.end(), ids.begin() + r * T);
-    std::copy(row.ids.begin() + 1, row.ids.end(), targets.begin() + r * T);
   }
-  const Tensor logits = model(from_vector(ids, {rows, T}, device));  // (rows, T, Vp)
-  const std::vector<float> losses =
-      position_losses(logits, from_vector(targets, {rows, T}, device), vocab_size);
+  return from_vector(ids, {rows, T}, device);
+}
+
+namespace {
+
+// The ids that follow each of tokens(); no loss behind the end of a row is read.
+Tensor targets_of(const HellaSwag::Batch& batch, Device device) {
+  std::vector<int32_t> ids = batch.tokens(kCpu).to_vector<int32_t>();
+  ids.erase(ids.begin());
+  ids.push_back(0);
+  return from_vector(ids, {4 * int64_t(batch.items.size()), batch.T}, device);
+}
+
+}  // namespace
+
+std::vector<HellaSwag::Prediction> HellaSwag::Batch::predictions(const Tensor& logits,
+                                                                 int64_t vocab_size) const {
+  const std::vector<float> losses = position_losses(logits, targets_of(*this, logits.device()), vocab_size);
+  std::vector<Prediction> predictions;
   for (size_t i = 0; i < items.size(); ++i) {
     std::array<double, 4> sum{}, mean{};
     for (size_t e = 0; e < 4; ++e) {
@@ -163,9 +160,10 @@ void HellaSwag::evaluate_batch(std::span<const Item> items, const Model& model, 
       mean[e] = sum[e] / double(n - row.context);
       require(std::isfinite(sum[e]), "hellaswag: the loss of item {} is not finite", items[i].number);
     }
-    predictions_.push_back(
+    predictions.push_back(
         {items[i].number, items[i].label, index_of_smallest(sum), index_of_smallest(mean)});
   }
+  return predictions;
 }
 
 }  // namespace gpt2

@@ -32,7 +32,7 @@ Tensor input(const Options& options, const Tokenizer& tokenizer, const std::stri
     return app::first_batch(options, app::encode(tokenizer, text, config.vocab_size), config.block_size);
   }
   const std::vector<int32_t> ids = app::parse_ids("--ids", options.ids, config.vocab_size);
-  return from_vector(ids, {1, int64_t(ids.size())}, options.on());
+  return from_vector(ids, {1, int64_t(ids.size())}, options.device());
 }
 
 void run(app::CommandLine& flags) {
@@ -53,7 +53,7 @@ void run(app::CommandLine& flags) {
   nn::manual_seed(options.seed);
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
-  model.to(options.on());
+  model.to(options.device());
   log.config(options, model);
   app::print_parameters(model);
   if (options.explore) app::explore(options.model, "wpe.png");
@@ -70,4 +70,4 @@ void run(app::CommandLine& flags) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("02_hf_weights", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

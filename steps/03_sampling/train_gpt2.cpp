@@ -38,7 +38,7 @@ Tensor prompt_ids(const Options& options, const Tokenizer& tokenizer, int64_t vo
   require(!prompt.empty(), "--prompt: the text is empty; give at least one character");
   std::vector<int32_t> rows;
   for (int64_t i = 0; i < options.num_sequences; ++i) rows.insert(rows.end(), prompt.begin(), prompt.end());
-  return from_vector(rows, {options.num_sequences, int64_t(prompt.size())}, options.on());
+  return from_vector(rows, {options.num_sequences, int64_t(prompt.size())}, options.device());
 }
 
 // Adds max_tokens ids to each row of x (B, T), and prints the first row as it grows.
@@ -60,13 +60,6 @@ Tensor generate(GPT& model, Tensor x, const Options& options, const Tokenizer& t
   }
   fmt::print("{}\n", stream.finish());
   return x;
-}
-
-// Bytes that may end inside a character, as text.
-std::string readable(const std::string& bytes) {
-  Utf8Stream stream;
-  std::string text = stream.push(bytes);
-  return text + stream.finish();
 }
 
 void run(app::CommandLine& flags) {
@@ -91,13 +84,13 @@ void run(app::CommandLine& flags) {
   nn::manual_seed(options.seed);
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
-  model.to(options.on());
+  model.to(options.device());
   log.config(options, model);
 
   const NoGrad no_grad;
   const Tensor y = generate(model, x, options, *tokenizer);
   for (int64_t i = 0; i < options.num_sequences; ++i) {
-    const std::string sample = readable(tokenizer->decode(row(y, i)));
+    const std::string sample = to_utf8(tokenizer->decode(row(y, i)));
     if (i > 0) fmt::print("> {}\n", sample);
     log.event("sample", {{"ids", row(y, i)}, {"text", sample}});
   }
@@ -106,4 +99,4 @@ void run(app::CommandLine& flags) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("03_sampling", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

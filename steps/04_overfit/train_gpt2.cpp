@@ -1,8 +1,6 @@
 // Trains GPT-2 on a text, or overfits its first batch.
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
-
 #include "common/app/inputs.h"
 #include "common/app/log.h"
 #include "common/app/memory_check.h"
@@ -13,22 +11,30 @@
 
 namespace {
 
-struct Options : app::Options {
-  bool overfit = false;
+using Options = app::TrainingOptions;
 
-  void add_to(app::CommandLine& flags) {
-    app::Options::add_to(flags);
-    flags.add("--overfit", overfit, "train on the first batch only");
+void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log& log) {
+  const Device device = options.device();
+  optim::AdamW optimizer(model, {.lr = 3e-4});
+  for (int64_t step = 0; step < options.steps; ++step) {
+    const app::StopWatch watch(device);
+    if (options.overfit) loader.reset();
+    const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
+    optimizer.zero_grad();
+    const auto [logits, loss] = model(x, y);
+    loss.backward();
+    optimizer.step();
+    log.step({.step = step, .loss = loss.item(), .ms = watch.ms(), .tokens = x.numel()});
   }
-};
+}
 
+// Opens the data, builds the model, and trains it.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const Device device = options.on();
+  const Device device = options.device();
   const bool pretrained = app::is_directory(options.model);
-  app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
   const GPTConfig config =
@@ -42,22 +48,13 @@ void run(app::CommandLine& flags) {
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
   model.to(device);
+  app::Log log(options.log);
   log.config(options, model);
-
-  optim::AdamW optimizer(model, {.lr = 3e-4});
-  for (int64_t step = 0; step < options.steps; ++step) {
-    const app::StopWatch watch(device);
-    if (options.overfit) loader.reset();
-    const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
-    optimizer.zero_grad();
-    const auto [logits, loss] = model(x, y);
-    loss.backward();
-    optimizer.step();
-    log.step({.step = step, .loss = loss.item(), .ms = watch.ms(), .tokens = B * T});
-  }
-  log.event("done", {{"steps", options.steps}, {"peak_bytes", app::peak_bytes(device)}});
+  train(model, loader, options, log);
+  log.done(device);
+  if (options.count) log.print_counts();
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("04_overfit", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

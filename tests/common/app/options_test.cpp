@@ -30,7 +30,7 @@ app::Options options(const std::vector<std::string>& arguments) {
 
 TEST(Options, DefaultsAreThoseOfTheTinyModel) {
   const app::Options o = options({});
-  EXPECT_EQ(o.device, "auto");
+  EXPECT_EQ(o.device_name, "auto");
   EXPECT_EQ(o.model, "tiny");
   EXPECT_EQ(o.data, "tales");
   EXPECT_EQ(o.tokenizer, "");
@@ -43,7 +43,7 @@ TEST(Options, EveryFlagIsRead) {
   const app::Options o =
       options({"--device", "cpu", "--model", "gpt2", "--data", "a file, with a comma", "--tokenizer", "char",
                "--seed", "7", "--steps", "3", "--batch", "2", "--seq", "9", "--log", "l"});
-  EXPECT_EQ(o.on(), kCpu);
+  EXPECT_EQ(o.device(), kCpu);
   EXPECT_EQ(o.model, "gpt2");
   EXPECT_EQ(o.data, "a file, with a comma");
   EXPECT_EQ(o.tokenizer, "char");
@@ -90,9 +90,9 @@ TEST(Options, ADeviceThatIsNoneIsAnError) {
   for (const std::string device : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", ""}) {
     app::Options o;
     o.device = device;
-    EXPECT_ERROR(o.on(), "--device " + device + ": expected auto, cpu, cuda or cuda:N");
+    EXPECT_ERROR(o.device(), "--device " + device + ": expected auto, cpu, cuda or cuda:N");
   }
-  EXPECT_ERROR(options({"--device", "cuda:99"}).on(), "--device cuda:99");
+  EXPECT_ERROR(options({"--device", "cuda:99"}).device(), "--device cuda:99");
 }
 
 // The other kinds of flags, as later steps have them.
