@@ -27,9 +27,9 @@ void Options::add_to(CommandLine& flags) {
 
 Options::BatchShape Options::batch_shape(int64_t block_size) const {
   require(seq <= block_size, "--seq {} is longer than the model's block size {}", seq, block_size);
-  BatchShape shape = model == "tiny"  ? BatchShape{4, 64}
+  BatchShape shape = model == "tiny"      ? BatchShape{4, 64}
                      : device().is_cuda() ? BatchShape{16, 1024}
-                                      : BatchShape{4, 256};
+                                          : BatchShape{4, 256};
   if (batch > 0) shape.B = batch;
   shape.T = seq > 0 ? seq : std::min(shape.T, block_size);
   return shape;

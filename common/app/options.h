@@ -46,7 +46,7 @@ struct TrainingOptions : Options {
 struct RecipeOptions {
   double max_lr = 6e-4;
   std::optional<double> min_lr;  // none: a tenth of max_lr
-  int64_t warmup = 10;                // steps
+  int64_t warmup = 10;           // steps
   double beta2 = 0.95, weight_decay = 0.1, grad_clip = 1;
 
   void add_to(CommandLine& flags);

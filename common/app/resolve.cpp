@@ -19,7 +19,8 @@ DType autocast_dtype(DType dtype, Device device) {
 
 AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype) {
   const std::string obstacle = no_cudnn_attention(device, dtype);
-  require(kernels != AttentionKernels::cudnn || obstacle.empty(), "--attention cudnn: {}; use --attention own", obstacle);
+  require(kernels != AttentionKernels::cudnn || obstacle.empty(),
+          "--attention cudnn: {}; use --attention own", obstacle);
   return kernels.value_or(obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own);
 }
 

@@ -160,8 +160,7 @@ std::vector<HellaSwag::Prediction> HellaSwag::Batch::predictions(const Tensor& l
       mean[e] = sum[e] / double(n - row.context);
       require(std::isfinite(sum[e]), "hellaswag: the loss of item {} is not finite", items[i].number);
     }
-    predictions.push_back(
-        {items[i].number, items[i].label, index_of_smallest(sum), index_of_smallest(mean)});
+    predictions.push_back({items[i].number, items[i].label, index_of_smallest(sum), index_of_smallest(mean)});
   }
   return predictions;
 }

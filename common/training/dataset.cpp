@@ -74,12 +74,15 @@ std::optional<HellaSwag> open_hellaswag(const RunOptions& run, const Tokenizer& 
   if (run.hellaswag_every == 0) return std::nullopt;
   std::optional<HellaSwag> hellaswag(std::in_place, run.hellaswag, tokenizer, block_size, group.rank(),
                                      group.world_size());
-  std::array<double, 3> sums = {double(hellaswag->num_items()), double(hellaswag->truncated()), double(hellaswag->skipped())};
+  std::array<double, 3> sums = {double(hellaswag->num_items()), double(hellaswag->truncated()),
+                                double(hellaswag->skipped())};
   group.all_reduce(std::span(sums));
-  require(sums[0] > 0, "--hellaswag {}: no item fits into the model's block size {}", run.hellaswag, block_size);
+  require(sums[0] > 0, "--hellaswag {}: no item fits into the model's block size {}", run.hellaswag,
+          block_size);
   if (sums[1] + sums[2] > 0) {
-    fmt::print("HellaSwag: {} contexts are cut to the model's block size; {} items do not fit and are skipped\n", sums[1],
-               sums[2]);
+    fmt::print(
+        "HellaSwag: {} contexts are cut to the model's block size; {} items do not fit and are skipped\n",
+        sums[1], sums[2]);
   }
   return hellaswag;
 }

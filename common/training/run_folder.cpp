@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "common/app/interrupt.h"
 #include "common/base/error.h"
 
 namespace gpt2::training {
@@ -71,10 +72,13 @@ app::Log RunFolder::open_log(const std::string& path) const {
   return step_ ? app::Log::resume(json, text, *step_) : app::Log(json, text);
 }
 
-void RunFolder::save(int64_t step, bool is_end, app::Log& log) const {
+bool RunFolder::save_if_due(int64_t step, bool is_end, app::Log& log) const {
+  const bool stops = is_end || app::stop_requested(group_);
   const bool is_due = step > 0 && run_.checkpoint_every > 0 && step % run_.checkpoint_every == 0;
-  if (run_.out.empty() || !group_.is_master() || !(is_due || is_end)) return;
-  log.checkpoint(step, save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, *setup_));
+  if (!run_.out.empty() && group_.is_master() && (is_due || stops) && step != step_) {
+    log.checkpoint(step, save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, *setup_));
+  }
+  return stops;
 }
 
 }  // namespace gpt2::training

@@ -4,7 +4,10 @@
 //   ...
 //   folder.resume({model, optimizer, loader}, setup);
 //   app::Log log = folder.open_log(options.log);
-//   for (int64_t step = folder.resumed().value_or(0);; ++step) { ... folder.save(step, is_end, log); ... }
+//   for (int64_t step = folder.resumed().value_or(0);; ++step) {
+//     if (folder.save_if_due(step, step == options.steps, log)) break;
+//     ...
+//   }
 //
 // since 13_fineweb
 #pragma once
@@ -36,8 +39,9 @@ class RunFolder {
   // come to its end stays as it is.
   app::Log open_log(const std::string& path) const;
 
-  // Writes a checkpoint if one is due before this step, or at the end.
-  void save(int64_t step, bool is_end, app::Log& log) const;
+  // Writes a checkpoint if one is due before this step, at the end, or if the run was interrupted (app::interrupt).
+  // Returns true if the run ends here. All ranks call it together.
+  bool save_if_due(int64_t step, bool is_end, app::Log& log) const;
 
  private:
   void require_room_for_all(int64_t parameters) const;

@@ -40,8 +40,8 @@ constexpr const char* kFinetuneShakespeare =
 }  // namespace
 
 void RunOptions::add_to(app::CommandLine& flags) {
-  flags.add("--order", order, {"shuffled", "video"},
-            "of the data: drawn anew each epoch, or from front to back");
+  flags.add("--order", order, {{"shuffled", DataOrder::shuffled}, {"video", DataOrder::video}},
+            "order of the data: a new permutation in each epoch, or front to back");
   flags.add("--val-data", val_data,
             "a text or shards to measure the loss on (a text: by default its last tenth)");
   flags.add("--val-every", val_every, 0, kMany, "steps between two measurements of it; 0: never");

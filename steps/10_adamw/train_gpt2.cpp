@@ -31,15 +31,17 @@ struct Options : app::TrainingOptions {
               "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
     flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
               "data type of matrix products; everything else stays float32");
-    flags.add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
-              "attention kernels: ours or cuDNN's (default: cuDNN if available)");
+    flags
+        .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
+             "attention kernels: ours or cuDNN's")
+        .default_text("cudnn if available");
     recipe.add_to(flags);
   }
 };
 
 // The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
 double get_lr(int64_t step, const app::RecipeOptions& recipe, int64_t max_steps) {
-  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr < 0 ? max_lr / 10 : recipe.min_lr;
+  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr.value_or(max_lr / 10);
   if (step < recipe.warmup)
     return max_lr * double(step + 1) / double(recipe.warmup);  // step 0 must move, too
   if (step >= max_steps) return min_lr;

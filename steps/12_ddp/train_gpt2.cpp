@@ -34,19 +34,21 @@ struct Options : app::TrainingOptions {
               "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
     flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
               "data type of matrix products; everything else stays float32");
-    flags.add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
-              "attention kernels: ours or cuDNN's (default: cuDNN if available)");
+    flags
+        .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
+             "attention kernels: ours or cuDNN's")
+        .default_text("cudnn if available");
     recipe.add_to(flags);
-    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40,
-              "tokens per optimizer step (default: 3072 for tiny; else 524288)");
-    flags.add("--rendezvous-port", rendezvous_port, 1, 65535,
-              "port on which ranks started by torchrun meet (default: MASTER_PORT + 1)");
+    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40, "tokens per optimizer step")
+        .default_text("3072 for tiny; else 524288");
+    flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "port on which ranks started by torchrun meet")
+        .default_text("MASTER_PORT + 1");
   }
 };
 
 // The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
 double get_lr(int64_t step, const app::RecipeOptions& recipe, int64_t max_steps) {
-  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr < 0 ? max_lr / 10 : recipe.min_lr;
+  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr.value_or(max_lr / 10);
   if (step < recipe.warmup)
     return max_lr * double(step + 1) / double(recipe.warmup);  // step 0 must move, too
   if (step >= max_steps) return min_lr;
@@ -79,6 +81,7 @@ void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Opti
   const Precision precision(options.matmul_precision);
   optim::AdamW optimizer = configure_optimizers(model, options.recipe);
   dist::DistributedDataParallel ddp(model, group);
+  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // a step's
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
@@ -99,12 +102,8 @@ void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Opti
     const double lr = get_lr(step, options.recipe, options.steps);
     optimizer.set_lr(lr);
     optimizer.step();
-    log.step({.step = step,
-              .loss = loss_accum.item() / group.world_size(),
-              .lr = lr,
-              .norm = norm.item(),
-              .ms = watch.ms(),
-              .tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size()});
+    const double loss = loss_accum.item() / group.world_size();
+    log.step({.step = step, .loss = loss, .lr = lr, .norm = norm.item(), .ms = watch.ms(), .tokens = tokens});
   }
 }
 

@@ -37,20 +37,22 @@ struct Options : app::TrainingOptions {
               "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
     flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
               "data type of matrix products; everything else stays float32");
-    flags.add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
-              "attention kernels: ours or cuDNN's (default: cuDNN if available)");
+    flags
+        .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
+             "attention kernels: ours or cuDNN's")
+        .default_text("cudnn if available");
     recipe.add_to(flags);
-    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40,
-              "tokens per optimizer step (default: 3072 for tiny; else 524288)");
-    flags.add("--rendezvous-port", rendezvous_port, 1, 65535,
-              "port on which ranks started by torchrun meet (default: MASTER_PORT + 1)");
+    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40, "tokens per optimizer step")
+        .default_text("3072 for tiny; else 524288");
+    flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "port on which ranks started by torchrun meet")
+        .default_text("MASTER_PORT + 1");
     run.add_to(flags);
   }
 };
 
 // The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
 double get_lr(int64_t step, const app::RecipeOptions& recipe, int64_t max_steps) {
-  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr < 0 ? max_lr / 10 : recipe.min_lr;
+  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr.value_or(max_lr / 10);
   if (step < recipe.warmup)
     return max_lr * double(step + 1) / double(recipe.warmup);  // step 0 must move, too
   if (step >= max_steps) return min_lr;
@@ -81,16 +83,16 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   const Device device = group.device();
   dist::DistributedDataParallel ddp(model, group);
   DropoutMasks masks(options.run.dropout, options.seed, device);
+  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // a step's
   for (int64_t step = folder.resumed().value_or(0);; ++step) {
-    const bool is_end = step == options.steps, stops = is_end || app::stop_requested(group);
-    if (step != folder.resumed()) {  // what comes before that step was done before the run was stopped
-      evaluate(model, step, is_end, log);
-      folder.save(step, stops, log);
-    }
-    if (stops) break;
+    const bool is_end = step == options.steps;
+    // A run that resumes at this step has evaluated and saved it already.
+    if (step != folder.resumed()) evaluate(model, step, is_end, log);
+    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or when it is interrupted
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
+    const Autocast autocast(evaluate.dtype);  // matrix products in bf16, everything else in float32
     optimizer.zero_grad();
     Tensor loss_accum = zeros({}, device);
     for (int64_t micro_step = 0; micro_step < grad_accum_steps; ++micro_step) {
@@ -108,12 +110,8 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     const double lr = get_lr(step, options.recipe, options.steps);
     optimizer.set_lr(lr);
     optimizer.step();
-    log.step({.step = step,
-              .loss = loss_accum.item() / group.world_size(),
-              .lr = lr,
-              .norm = norm.item(),
-              .ms = watch.ms(),
-              .tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size()});
+    const double loss = loss_accum.item() / group.world_size();
+    log.step({.step = step, .loss = loss, .lr = lr, .norm = norm.item(), .ms = watch.ms(), .tokens = tokens});
   }
 }
 
@@ -146,11 +144,8 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
                                       .world = group.world_size(),
                                       .device = group.device()};
   TokenLoader loader(std::move(data.train), batches);
-  fmt::print(
-      "loaded {} tokens, 1 epoch = {} batches, and a tail of {} tokens
-      ", loader.num_tokens(),
-      loader.batches_per_epoch(),
-      loader.tail());
+  fmt::print("loaded {} tokens, 1 epoch = {} batches, and a tail of {} tokens\n", loader.num_tokens(),
+             loader.batches_per_epoch(), loader.tail());
   return {std::move(tokenizer), config, std::move(loader), grad_accum_steps,
           training::open_val_loader(std::move(data.val), batches)};
 }
@@ -177,9 +172,15 @@ void run(app::CommandLine& flags) {
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   const Precision precision(options.matmul_precision);
-  const Autocast autocast(dtype);  // matrix products in bf16, everything else in float32; evaluation, too
-  Evaluation evaluate(options.run, *inputs.tokenizer, inputs.config, std::move(inputs.val_loader),
-                      20 * inputs.grad_accum_steps, group);
+  Evaluation evaluate{
+      options.run,
+      *inputs.tokenizer,
+      group,
+      std::move(inputs.val_loader),
+      20 * inputs.grad_accum_steps,
+      training::open_hellaswag(options.run, *inputs.tokenizer, inputs.config.block_size, group),
+      inputs.loader.B() * inputs.loader.T(),
+      dtype};
   app::Log log = folder.open_log(options.log);
   log.config(options, model);
   app::catch_interrupts();

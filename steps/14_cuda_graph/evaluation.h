@@ -12,6 +12,7 @@
 #include "common/app/inputs.h"
 #include "common/app/log.h"
 #include "common/dist/process_group.h"
+#include "common/ops/autocast.h"
 #include "common/tensor/rows.h"
 #include "common/text/sampling.h"
 #include "common/text/utf8.h"
@@ -74,11 +75,13 @@ struct Evaluation {
   int64_t val_loss_steps;                 // of each rank
   std::optional<HellaSwag> hellaswag;     // none: not scored
   int64_t max_tokens;                     // of a HellaSwag batch
+  DType dtype;                            // of matrix products
 
   // Measures what is due before this step; after the last step everything.
   void operator()(GPT& model, int64_t step, bool is_end, app::Log& log) {
     const auto is_due = [&](int64_t every) { return every > 0 && (is_end || step % every == 0); };
     const NoGrad no_grad;
+    const Autocast autocast(dtype);
     if (is_due(options.val_every)) log.val(step, val_loss(model, *val_loader, val_loss_steps, group));
     if (is_due(options.hellaswag_every))
       log.hellaswag(step, hellaswag_score(model, *hellaswag, max_tokens, group));

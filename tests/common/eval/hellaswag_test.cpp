@@ -130,8 +130,8 @@ TEST_P(HellaSwagTest, PicksTheEndingThatSurprisesLeast) {
   const auto items = parse_hellaswag(file_bytes(path), path);
   for (const int64_t max_tokens : {1, 10'000, 1'000'000}) {
     const HellaSwag hellaswag(path, *tokenizer_, 2048);
-    const auto found =
-        predict(hellaswag, [](const Tensor& ids) { return hash_model(ids, 3); }, max_tokens, device());
+    const auto found = predict(
+        hellaswag, [](const Tensor& ids) { return hash_model(ids, 3); }, max_tokens, device());
     ASSERT_EQ(found.size(), items.size());
     for (size_t i = 0; i < items.size(); ++i) {
       const auto expected = reference(items[i], int64_t(i), *tokenizer_, 3);

@@ -76,7 +76,8 @@ TEST_P(OptimAdamWTest, GroupsThatOneLaunchCannotServeAreErrors) {
   model.to(device());
   using Groups = std::pair<optim::ParameterGroup, optim::ParameterGroup>;
   const std::vector<std::pair<Groups, std::string>> cases = {
-      {{{{model.vector}, 0.1}, {{model.matrix}, 0}}, "parameters that decay must lie before those that do not"},
+      {{{{model.vector}, 0.1}, {{model.matrix}, 0}},
+       "parameters that decay must lie before those that do not"},
       {{{{model.matrix}, 0.1}, {{model.vector}, 0.2}}, "the second group's weight decay is 0.2, not 0"},
       {{{{}, 0.1}, {{}, 0}}, "the model has no parameters"}};
   for (const auto& [groups, message] : cases) {
