@@ -138,7 +138,11 @@ class CommandLine {
   Flag& add_number(const std::string& flag, std::optional<Number> current, Number low, Number high,
                    std::function<void(Number)> store, const std::string& help);
   std::vector<std::string> arguments() const;
-  std::vector<std::vector<std::string>> split_arguments() const;  // for each flag the texts that were given
+  struct Split {
+    std::vector<std::vector<std::string>> given;  // for each flag, the texts that were given
+    std::vector<std::string> extras;              // the arguments that belong to no flag
+  };
+  Split split_arguments() const;
   bool is_flag(const std::string& text) const;
 
   std::string program_, group_ = "General";

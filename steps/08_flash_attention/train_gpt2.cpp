@@ -27,8 +27,10 @@ struct Options : app::TrainingOptions {
               "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
     flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
               "data type of matrix products; everything else stays float32");
-    flags.add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
-              "attention kernels: ours or cuDNN's (default: cuDNN if available)");
+    flags
+        .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
+             "attention kernels: ours or cuDNN's")
+        .default_text("cudnn if available, else own");
   }
 };
 

@@ -34,13 +34,16 @@ struct Options : app::TrainingOptions {
               "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
     flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
               "data type of matrix products; everything else stays float32");
-    flags.add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
-              "attention kernels: ours or cuDNN's (default: cuDNN if available)");
+    flags
+        .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
+             "attention kernels: ours or cuDNN's")
+        .default_text("cudnn if available, else own");
     recipe.add_to(flags);
-    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40,
-              "tokens per optimizer step (default: 3072 for tiny; else 524288)");
-    flags.add("--rendezvous-port", rendezvous_port, 1, 65535,
-              "port on which ranks started by torchrun meet (default: MASTER_PORT + 1)");
+    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40, "tokens per optimizer step")
+        .default_text("3072 for tiny; else 524288");
+    flags.group("Many processes");
+    flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "port on which ranks started by torchrun meet")
+        .default_text("MASTER_PORT + 1");
   }
 };
 
