@@ -21,12 +21,14 @@ void Options::add_to(CommandLine& flags) {
   flags.group("Model and data");
   flags
       .add("--model", model,
-           "model size: tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12; or a Hugging Face directory")
+           "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, from 13_fineweb on baby (nanoGPT's small "
+           "model), "
+           "or a Hugging Face directory")
       .placeholder("MODEL");
   flags
       .add("--data", data,
            "text to read: tales (the built-in corpus), a text file, or from 13_fineweb on token shards: "
-           "'GLOB.bin'")
+           "'GLOB.bin', FILE.npy")
       .placeholder("DATA");
   flags
       .add("--tokenizer", tokenizer,
