@@ -79,19 +79,21 @@ class CommandLine {
   Flag& add(const std::string& flag, std::optional<double>& value, double low, double high,
             const std::string& help);
 
-  // Declares a flag that is one of the named values of an enum.
+  // Declares a flag that is one of the named values of an enum, or of on and off.
   template <class Enum>
-  requires std::is_enum_v<Enum> Flag& add(const std::string& flag, Enum& value,
-                                          const std::type_identity_t<Choices<Enum>>& choices,
-                                          const std::string& help) {
+  requires(std::is_enum_v<Enum> ||
+           std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, Enum& value,
+                                                 const std::type_identity_t<Choices<Enum>>& choices,
+                                                 const std::string& help) {
     return add_choice(
         flag, names_of(choices), name_of(value, choices),
         [&value, choices](size_t i) { value = choices[i].second; }, help);
   }
   template <class Enum>
-  requires std::is_enum_v<Enum> Flag& add(const std::string& flag, std::optional<Enum>& value,
-                                          const std::type_identity_t<Choices<Enum>>& choices,
-                                          const std::string& help) {
+  requires(std::is_enum_v<Enum> ||
+           std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, std::optional<Enum>& value,
+                                                 const std::type_identity_t<Choices<Enum>>& choices,
+                                                 const std::string& help) {
     return add_choice(
         flag, names_of(choices), value ? name_of(*value, choices) : "",
         [&value, choices](size_t i) { value = choices[i].second; }, help);

@@ -40,7 +40,7 @@ void Options::add_to(CommandLine& flags) {
   flags.add("--seq", seq, 1, kMany, "tokens per sequence")
       .default_text("64 for tiny; else 1024 on a GPU, 256 on a CPU");
   flags.group("Training");
-  flags.add("--steps", steps, 1, kMany, "optimizer steps (ignored before 04_overfit)");
+  flags.add("--steps", steps, 1, kMany, "optimizer steps; 01 to 03 do not train and ignore it");
 }
 
 Options::BatchShape Options::batch_shape(int64_t block_size) const {

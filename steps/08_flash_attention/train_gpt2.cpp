@@ -30,7 +30,7 @@ struct Options : app::TrainingOptions {
     flags
         .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
              "attention kernels: ours or cuDNN's")
-        .default_text("cudnn if available, else own");
+        .default_text("cudnn if available");
   }
 };
 

@@ -35,7 +35,7 @@ struct Options : app::TrainingOptions {
     flags
         .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
              "attention kernels: ours or cuDNN's")
-        .default_text("cudnn if available, else own");
+        .default_text("cudnn if available");
     recipe.add_to(flags);
     flags.add("--total-batch", total_batch, 1, int64_t{1} << 40, "tokens per optimizer step")
         .default_text("3072 for tiny; else 524288");

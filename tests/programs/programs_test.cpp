@@ -142,9 +142,6 @@ TEST(EveryProgram, ExplainsItsFlags) {
     std::istringstream lines(result.out);
     for (std::string line; std::getline(lines, line);) {
       EXPECT_LE(line.size(), 100u) << program << ": " << line;
-      if (line.starts_with("  -") && line.size() > 30) {
-        EXPECT_EQ(line.substr(28, 2), "  ") << program << ": " << line;
-      }
     }
     EXPECT_GE(number_flags(result.out).size(), 2u) << result.out;
   }
@@ -174,8 +171,9 @@ TEST(EveryProgram, ExplainsAFlagWithTheSameWordsAsTheOthers) {
 
 TEST(EveryProgram, RefusesEveryNumberThatIsNotOneNamingFlagAndReason) {
   const std::pair<std::string, std::string> table[] = {
-      {"", "the value is empty"},           {"1,000", "1,000 has a comma"}, {"0x10", "0x10 is hexadecimal"},
-      {"99999999999999999999", "in range"}, {"5k", "5k has a unit"},        {"many", "many is not a number"}};
+      {"", "the value is empty"},      {"1,000", "1,000 has a comma"},
+      {"0x10", "0x10 is hexadecimal"}, {"99999999999999999999", "99999999999999999999 is not in range"},
+      {"5k", "5k has a unit"},         {"many", "many is not a number"}};
   size_t next = 0;  // each flag of each program is given two of the values
   for (const std::string& program : programs()) {
     for (const std::string& flag : number_flags(run(program, {"--help"}).out)) {
@@ -210,11 +208,9 @@ TEST(EveryProgram, RefusesAnEmptyValue) {
 
 TEST(EveryProgram, RefusesAFlagWhoseValueIsMissing) {
   for (const std::string& program : programs()) {
-    expect_one_line(program,
-                    run(program, {"--seed"}).status == 1 && program == "tokenize"
-                        ? run(program, {"file", "--threads"})
-                        : run(program, {"--seed"}),
-                    "the value is missing");
+    std::vector<std::string> flags = {program == "tokenize" ? "--threads" : "--seed"};
+    if (program == "tokenize") flags.insert(flags.begin(), "no_file");
+    expect_one_line(program, run(program, flags), flags.back() + ": the value is missing");
   }
   expect_one_line("04_overfit", run("04_overfit", {"--log", "--steps", "5"}), "--log: the value is missing");
   expect_one_line("04_overfit", run("04_overfit", {"--overfit", "5"}), "5: unexpected");
