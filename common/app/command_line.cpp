@@ -131,7 +131,8 @@ template <class Number>
 Flag& CommandLine::add_number(const std::string& flag, std::optional<Number> current, Number low, Number high,
                               std::function<void(Number)> store, const std::string& help) {
   Flag& added = declare(flag, std::is_same_v<Number, double> ? "X" : "N", help);
-  if (current) added.default_text_ = fmt::format("{}", *current);
+  const bool is_value = current && low <= *current && *current <= high;  // a value outside means "not given"
+  if (is_value) added.default_text_ = fmt::format("{}", *current);
   if (is_worth_saying(high)) added.range_ = fmt::format("{} to {}", low, high);
   added.json_ = nlohmann::json(current ? nlohmann::json(*current) : nlohmann::json()).dump();
   added.store_ = [low, high, store = std::move(store)](const std::string& text) {
@@ -243,19 +244,25 @@ std::string CommandLine::help() const {
 }
 
 void CommandLine::parse() {
-  const std::vector<std::vector<std::string>> given = split_arguments();
+  const auto [given, extras] = split_arguments();
   const size_t help_flag = 0;  // declared by the constructor
   if (!given[help_flag].empty()) throw HelpRequested{help()};
+  for (size_t i = 0; i < flags_.size(); ++i) {
+    if (!flags_[i]->takes_value_ || flags_[i]->is_positional_ || given[i].empty()) continue;
+    require(!is_flag(given[i].back()), "{}: the value is missing; {} is a flag", flags_[i]->name_,
+            given[i].back());
+  }
+  for (const std::string& extra : extras) {
+    if (extra == "--") continue;
+    require(!extra.starts_with('-'), "{}: no such flag (--help lists them)", extra);
+    fail("{}: unexpected; no flag before it takes a value (--help lists the flags)", extra);
+  }
   for (size_t i = 0; i < flags_.size(); ++i) {
     if (flags_[i]->is_positional_) {
       require(!given[i].empty(), "{}: name at least one (--help explains)", flags_[i]->name_);
       *positionals_ = given[i];
     } else if (!given[i].empty()) {
-      const std::string& text =
-          given[i].back();  // the last one counts, so that a script's flags can be overridden
-      require(!flags_[i]->takes_value_ || !is_flag(text), "{}: the value is missing; {} is a flag",
-              flags_[i]->name_, text);
-      flags_[i]->read(text);
+      flags_[i]->read(given[i].back());  // the last one counts, so that a script's flags can be overridden
     }
   }
 }
@@ -268,7 +275,7 @@ bool CommandLine::is_flag(const std::string& text) const {
 
 // CLI11 only splits the arguments, into the texts given for each flag. What a text means is decided in Flag::read, so
 // that values are read and refused in the same way whatever the version of CLI11.
-std::vector<std::vector<std::string>> CommandLine::split_arguments() const {
+CommandLine::Split CommandLine::split_arguments() const {
   CLI::App splitter("", program_);
   splitter.set_help_flag("");
   splitter.allow_extras();
@@ -293,13 +300,9 @@ std::vector<std::vector<std::string>> CommandLine::split_arguments() const {
     std::replace(what.begin(), what.end(), '\n', ' ');
     fail("{} (--help lists the flags)", what);
   }
-  for (const std::string& extra : splitter.remaining()) {
-    require(!extra.starts_with('-'), "{}: no such flag (--help lists them)", extra);
-    fail("{}: unexpected; no flag before it takes a value (--help lists the flags)", extra);
-  }
-  std::vector<std::vector<std::string>> given;
-  for (const CLI::Option* option : options) given.push_back(option->results());
-  return given;
+  Split split{.given = {}, .extras = splitter.remaining()};
+  for (const CLI::Option* option : options) split.given.push_back(option->results());
+  return split;
 }
 
 }  // namespace gpt2::app

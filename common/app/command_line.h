@@ -81,17 +81,19 @@ class CommandLine {
 
   // Declares a flag that is one of the named values of an enum, or of on and off.
   template <class Enum>
-  requires(std::is_enum_v<Enum> || std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, Enum& value,
-                                          const std::type_identity_t<Choices<Enum>>& choices,
-                                          const std::string& help) {
+  requires(std::is_enum_v<Enum> ||
+           std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, Enum& value,
+                                                 const std::type_identity_t<Choices<Enum>>& choices,
+                                                 const std::string& help) {
     return add_choice(
         flag, names_of(choices), name_of(value, choices),
         [&value, choices](size_t i) { value = choices[i].second; }, help);
   }
   template <class Enum>
-  requires(std::is_enum_v<Enum> || std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, std::optional<Enum>& value,
-                                          const std::type_identity_t<Choices<Enum>>& choices,
-                                          const std::string& help) {
+  requires(std::is_enum_v<Enum> ||
+           std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, std::optional<Enum>& value,
+                                                 const std::type_identity_t<Choices<Enum>>& choices,
+                                                 const std::string& help) {
     return add_choice(
         flag, names_of(choices), value ? name_of(*value, choices) : "",
         [&value, choices](size_t i) { value = choices[i].second; }, help);
@@ -138,7 +140,11 @@ class CommandLine {
   Flag& add_number(const std::string& flag, std::optional<Number> current, Number low, Number high,
                    std::function<void(Number)> store, const std::string& help);
   std::vector<std::string> arguments() const;
-  std::vector<std::vector<std::string>> split_arguments() const;  // for each flag the texts that were given
+  struct Split {
+    std::vector<std::vector<std::string>> given;  // for each flag, the texts that were given
+    std::vector<std::string> extras;              // the arguments that belong to no flag
+  };
+  Split split_arguments() const;
   bool is_flag(const std::string& text) const;
 
   std::string program_, group_ = "General";

@@ -1,5 +1,6 @@
 #include "common/app/inputs.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 
@@ -40,14 +41,20 @@ std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text,
 
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size) {
   std::vector<int32_t> ids;
-  for (const char *at = text.data(), *end = at + text.size();; ++at) {
+  const char *at = text.data(), *end = at + text.size();
+  const auto skip_spaces = [&] { at = std::find_if(at, end, [](char c) { return c != ' ' && c != '\n'; }); };
+  while (true) {
+    skip_spaces();
     int32_t id = -1;
     const auto [stop, error] = std::from_chars(at, end, id);
-    require(error == std::errc() && id >= 0 && id < vocab_size && (stop == end || *stop == ','),
+    at = stop;
+    skip_spaces();
+    const bool is_end = at == end, is_comma = !is_end && *at == ',', is_separated = is_comma || at != stop;
+    require(error == std::errc() && id >= 0 && id < vocab_size && (is_end || is_separated),
             "{} {}: expected ids from 0 to {}, separated by commas", flag, text, vocab_size - 1);
     ids.push_back(id);
-    if (stop == end) return ids;
-    at = stop;
+    if (is_end) return ids;
+    if (is_comma) ++at;
   }
 }
 

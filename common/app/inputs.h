@@ -22,7 +22,8 @@ std::string read_corpus(const std::string& data, const std::string& flag = "--da
 // The tokenizer that --tokenizer names, or by default the one beside the model's weights, or byte.
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);
 
-// The token ids in "464,3290". Fails on what is no id below `vocab_size`, naming the flag it came from.
+// The token ids in "464,3290" or "464 3290". Throws if an entry is not a token id below `vocab_size`; the message names
+// `flag`.
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size);
 
 // The token ids of a text, for a model with this vocabulary. Fails if the tokenizer has ids that it has not.

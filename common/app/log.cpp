@@ -95,6 +95,7 @@ void Log::event(const std::string& name, const ordered_json& fields) {
   ordered_json line = {{"event", name}};
   line.update(fields);
   write(line);
+  flush_output();  // what was printed beside it
 }
 
 void Log::config(const Options& options, const nn::Module& model) {
@@ -208,7 +209,6 @@ void Log::step(const StepRecord& record) {
   fields.update({{"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
   fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step, record.loss,
              recipe, record.ms, tokens_per_sec, time_left());
-  std::fflush(stdout);
   event("step", fields);
 }
 

@@ -1,5 +1,5 @@
-// The flags that several steps share, in groups; each flag has one meaning in every step that has it. A step derives its
-// own Options from a group and adds what is new in its chapter.
+// The flags of the steps. Each group holds the flags of the group before and those that its chapter adds; a flag has one
+// meaning in every step that has it.
 //
 // since 01_module
 #pragma once
@@ -8,7 +8,9 @@
 #include <string>
 
 #include "common/app/program.h"
+#include "common/tensor/context.h"
 #include "common/tensor/device.h"
+#include "common/tensor/dtype.h"
 
 namespace gpt2::app {
 
@@ -35,19 +37,50 @@ struct Options {
   BatchShape batch_shape(int64_t block_size) const;
 };
 
-// The flags of every step that trains.   since 04_overfit
-struct TrainingOptions : Options {
+// The flags that each chapter adds to those of the chapters before.
+
+struct TrainingOptions : Options {  // since 04_overfit
   bool overfit = false, count = false;
 
   void add_to(CommandLine& flags);
 };
 
-// How GPT-3 was trained (Brown et al. 2020, appendix B).   since 10_adamw
-struct RecipeOptions {
+struct PrecisionOptions : TrainingOptions {  // since 05_tf32
+  MatmulPrecision matmul_precision = MatmulPrecision::high;
+
+  void add_to(CommandLine& flags);
+};
+
+struct AutocastOptions : PrecisionOptions {  // since 06_bf16
+  DType dtype = DType::bf16;                 // of matrix products
+
+  void add_to(CommandLine& flags);
+};
+
+struct AttentionOptions : AutocastOptions {   // since 08_flash_attention
+  std::optional<AttentionKernels> attention;  // none: cuDNN's if available, else ours
+
+  void add_to(CommandLine& flags);
+};
+
+// The defaults are GPT-3's (Brown et al. 2020, appendix B).
+struct RecipeOptions : AttentionOptions {  // since 10_adamw
   double max_lr = 6e-4;
   std::optional<double> min_lr;  // none: a tenth of max_lr
   int64_t warmup = 10;           // steps
   double beta2 = 0.95, weight_decay = 0.1, grad_clip = 1;
+
+  void add_to(CommandLine& flags);
+};
+
+struct AccumulationOptions : RecipeOptions {  // since 11_grad_accum
+  int64_t total_batch = 0;                    // tokens of an optimizer step; 0: the model's default
+
+  void add_to(CommandLine& flags);
+};
+
+struct RankOptions : AccumulationOptions {  // since 12_ddp
+  int64_t rendezvous_port = 0;              // 0: MASTER_PORT + 1
 
   void add_to(CommandLine& flags);
 };

@@ -75,7 +75,7 @@ int run_body(CommandLine& flags, const std::function<void(CommandLine&)>& body) 
   try {
     body(flags);
   } catch (const HelpRequested& help) {
-    std::fputs(help.text.c_str(), stdout);
+    write_output(help.text);
   } catch (const std::system_error& error) {  // fmt::print throws it without the name of the stream
     if (std::ferror(stdout) != 0) fail_to_print(error.code().value());
     throw;

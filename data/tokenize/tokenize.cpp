@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "common/app/program.h"
 #include "common/base/error.h"
 #include "common/data/documents.h"
 #include "common/data/shards.h"
@@ -127,7 +128,7 @@ class Shards {
     writing_.get();
     const auto& [name, tokens] = manifest_.shards.back();
     fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", name, tokens);
-    std::fflush(stdout);
+    app::flush_output();
   }
 
   const TokenizeOptions& options_;
@@ -155,7 +156,7 @@ class Progress {
     fmt::print("\r\033[K{:5.1f}% | {} tokens | {:.1f} MB/s | {:.0f} s left",
                100 * double(bytes_read) / double(total_), tokens_, text_bytes_ / 1e6 / now,
                part > 0 ? now / part - now : 0);
-    std::fflush(stdout);
+    app::flush_output();
   }
 
   void done(int64_t threads) const {

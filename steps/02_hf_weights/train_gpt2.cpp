@@ -18,10 +18,12 @@ struct Options : app::Options {
 
   void add_to(app::CommandLine& flags) {
     app::Options::add_to(flags);
+    flags.group("Weights");
     flags.add("--explore", explore,
-              "print every tensor of the directory, draw the position embeddings in wpe.png");
-    flags.add("--ids", ids, "token ids to run instead of a batch of text: 464,3290");
-    flags.add("--logits", logits, "a .npy file for the logits of --ids, float32 (T, vocab_size)");
+              "print every tensor of the --model directory and draw the position embeddings in wpe.png");
+    flags.add("--ids", ids, "token ids to run instead of a batch of text: 464,3290").placeholder("IDS");
+    flags.add("--logits", logits, "file for the logits of --ids: float32 (T, vocab_size) in the .npy format")
+        .placeholder("FILE");
   }
 };
 

@@ -14,20 +14,22 @@ namespace {
 
 struct Options : app::Options {
   std::string prompt = "Hello, I'm a language model,";
-  std::string ids, print_ids;
+  std::string ids;
+  std::optional<std::string> print_ids;
   int64_t num_sequences = 5, max_tokens = 32, top_k = 50;
   double temperature = 1;
 
   void add_to(app::CommandLine& flags) {
     app::Options::add_to(flags);
+    flags.group("Sampling");
     flags.add("--prompt", prompt, "the text to continue");
-    flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290");
-    flags.add("--print-ids", print_ids, "print the token ids of this text and end");
-    flags.add("--num-sequences", num_sequences, 1, 1 << 16, "how many continuations");
-    flags.add("--max-tokens", max_tokens, 1, 1 << 20, "tokens to add");
-    flags.add("--top-k", top_k, 1, 1 << 24, "choose among the k most likely tokens");
+    flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290").placeholder("IDS");
+    flags.add("--print-ids", print_ids, "print the token ids of this text, as --ids reads them, and exit");
+    flags.add("--num-sequences", num_sequences, 1, 1 << 16, "number of continuations");
+    flags.add("--max-tokens", max_tokens, 1, 1 << 20, "tokens to add to the prompt");
+    flags.add("--top-k", top_k, 1, 1 << 24, "draw each token from the N most likely ones");
     flags.add("--temperature", temperature, 1e-3, 1e3,
-              "below 1: likely tokens more often; above: less often");
+              "sampling temperature: below 1 prefers likely tokens, above 1 unlikely ones");
   }
 };
 
@@ -56,7 +58,7 @@ Tensor generate(GPT& model, Tensor x, const Options& options, const Tokenizer& t
     const Tensor xcol = gather(topk_indices, ix);                                   // (B, 1)
     x = cat(x, xcol);
     fmt::print("{}", stream.push(tokenizer.decode(row(xcol, 0))));
-    std::fflush(stdout);
+    app::flush_output();
   }
   fmt::print("{}\n", stream.finish());
   return x;
@@ -70,8 +72,8 @@ void run(app::CommandLine& flags) {
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
-  if (!options.print_ids.empty()) {
-    fmt::print("{}\n", fmt::join(tokenizer->encode(options.print_ids), " "));
+  if (options.print_ids) {
+    fmt::print("{}\n", fmt::join(tokenizer->encode(*options.print_ids), ","));
     return;
   }
   const GPTConfig config =

@@ -13,21 +13,7 @@
 
 namespace {
 
-struct Options : app::TrainingOptions {
-  MatmulPrecision matmul_precision = MatmulPrecision::high;
-  DType dtype = DType::bf16;
-
-  void add_to(app::CommandLine& flags) {
-    app::TrainingOptions::add_to(flags);
-    flags.add("--matmul-precision", matmul_precision,
-              {{"highest", MatmulPrecision::highest},
-               {"high", MatmulPrecision::high},
-               {"medium", MatmulPrecision::medium}},
-              "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
-    flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
-              "data type of matrix products; everything else stays float32");
-  }
-};
+using Options = app::AutocastOptions;
 
 void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log& log) {
   const Device device = options.device();
@@ -48,29 +34,41 @@ void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log&
   }
 }
 
+// The data in batches, and the sizes of the model that reads them.
+struct Inputs {
+  GPTConfig config;
+  DataLoaderLite loader;
+};
+
+Inputs open_inputs(const Options& options) {
+  const Device device = options.device();
+  const std::string text = app::read_corpus(options.data);
+  const auto tokenizer = app::make_tokenizer(options, text);
+  const GPTConfig config = app::is_directory(options.model)
+                               ? config_from(options.model)
+                               : config_named(options.model, tokenizer->vocab_size());
+  const auto [B, T] = options.batch_shape(config.block_size);
+  app::check_memory<GPT>(device, config, B, T, options.dtype);
+  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, device);
+  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
+  return {config, std::move(loader)};
+}
+
 // Opens the data, builds the model, and trains it.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
   const Device device = options.device();
-  const bool pretrained = app::is_directory(options.model);
-  const std::string text = app::read_corpus(options.data);
-  const auto tokenizer = app::make_tokenizer(options, text);
-  const GPTConfig config =
-      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
-  const auto [B, T] = options.batch_shape(config.block_size);
-  app::check_memory<GPT>(device, config, B, T, options.dtype);
-  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, device);
-  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
+  Inputs inputs = open_inputs(options);
 
   nn::manual_seed(options.seed);
-  GPT model(config);
-  if (pretrained) nn::load(model, options.model);
+  GPT model(inputs.config);
+  if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
   app::Log log(options.log);
   log.config(options, model);
-  train(model, loader, options, log);
+  train(model, inputs.loader, options, log);
   log.done(device);
   if (options.count) log.print_counts();
 }

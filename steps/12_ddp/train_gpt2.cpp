@@ -17,48 +17,21 @@
 
 namespace {
 
-struct Options : app::TrainingOptions {
-  MatmulPrecision matmul_precision = MatmulPrecision::high;
-  DType dtype = DType::bf16;
-  std::optional<AttentionKernels> attention;  // none: cuDNN's if available, else ours
-  app::RecipeOptions recipe;
-  int64_t total_batch = 0;  // 0: the model's default
-  int64_t rendezvous_port = 0;
-
-  void add_to(app::CommandLine& flags) {
-    app::TrainingOptions::add_to(flags);
-    flags.add("--matmul-precision", matmul_precision,
-              {{"highest", MatmulPrecision::highest},
-               {"high", MatmulPrecision::high},
-               {"medium", MatmulPrecision::medium}},
-              "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
-    flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
-              "data type of matrix products; everything else stays float32");
-    flags
-        .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
-             "attention kernels: ours or cuDNN's")
-        .default_text("cudnn if available");
-    recipe.add_to(flags);
-    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40, "tokens per optimizer step")
-        .default_text("3072 for tiny; else 524288");
-    flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "port on which ranks started by torchrun meet")
-        .default_text("MASTER_PORT + 1");
-  }
-};
+using Options = app::RankOptions;  // --rendezvous-port is new
 
 // The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
-double get_lr(int64_t step, const app::RecipeOptions& recipe, int64_t max_steps) {
-  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr.value_or(max_lr / 10);
-  if (step < recipe.warmup)
-    return max_lr * double(step + 1) / double(recipe.warmup);  // step 0 must move, too
-  if (step >= max_steps) return min_lr;
-  const double decay_ratio = double(step - recipe.warmup) / double(max_steps - recipe.warmup);
+double get_lr(int64_t step, const Options& options) {
+  const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
+  if (step < options.warmup)
+    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+  if (step >= options.steps) return min_lr;
+  const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
   const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
   return min_lr + coeff * (max_lr - min_lr);
 }
 
 // Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
-optim::AdamW configure_optimizers(const GPT& model, const app::RecipeOptions& recipe) {
+optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   std::vector<Tensor> decayed, not_decayed;
   for (const auto& [name, p] : model.named_parameters())
     (p->dim() >= 2 ? decayed : not_decayed).push_back(*p);
@@ -69,8 +42,8 @@ optim::AdamW configure_optimizers(const GPT& model, const app::RecipeOptions& re
   };
   print("decayed", decayed);
   print("non-decayed", not_decayed);
-  return optim::AdamW({decayed, recipe.weight_decay}, {not_decayed, 0},
-                      {.beta1 = 0.9, .beta2 = recipe.beta2, .eps = 1e-8});
+  return optim::AdamW({decayed, options.weight_decay}, {not_decayed, 0},
+                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});
 }
 
 void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Options& options,
@@ -79,7 +52,7 @@ void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Opti
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   const Precision precision(options.matmul_precision);
-  optim::AdamW optimizer = configure_optimizers(model, options.recipe);
+  optim::AdamW optimizer = configure_optimizers(model, options);
   dist::DistributedDataParallel ddp(model, group);
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // a step's
   for (int64_t step = 0; step < options.steps; ++step) {
@@ -98,8 +71,8 @@ void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Opti
       loss.backward();
     }
     group.all_reduce(loss_accum);  // the sum over ranks of each rank's mean loss
-    const Tensor norm = optimizer.clip_grad_norm(options.recipe.grad_clip);
-    const double lr = get_lr(step, options.recipe, options.steps);
+    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);
+    const double lr = get_lr(step, options);
     optimizer.set_lr(lr);
     optimizer.step();
     const double loss = loss_accum.item() / group.world_size();
@@ -107,19 +80,20 @@ void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Opti
   }
 }
 
-// Opens the data, builds the model, and trains it.
-void run(app::CommandLine& flags) {
-  Options options;
-  options.add_to(flags);
-  flags.parse();
-  const dist::ProcessGroup group(options.device(), {.rendezvous_port = int(options.rendezvous_port)});
-  app::speak_only_if(group.is_master());
+// The data in batches, and the sizes of the model that reads them.
+struct Inputs {
+  GPTConfig config;
+  TokenLoader loader;
+  int64_t grad_accum_steps;
+};
+
+Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
   const Device device = group.device();
-  const bool pretrained = app::is_directory(options.model);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
-  const GPTConfig config =
-      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
+  const GPTConfig config = app::is_directory(options.model)
+                               ? config_from(options.model)
+                               : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
   const int64_t grad_accum_steps =
       app::micro_batches(options, options.total_batch, B * T * group.world_size());
@@ -132,14 +106,26 @@ void run(app::CommandLine& flags) {
                       .world = group.world_size(),
                       .device = device});
   fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
+  return {config, std::move(loader), grad_accum_steps};
+}
+
+// Opens the data, builds the model, and trains it.
+void run(app::CommandLine& flags) {
+  Options options;
+  options.add_to(flags);
+  flags.parse();
+  const dist::ProcessGroup group(options.device(), {.rendezvous_port = int(options.rendezvous_port)});
+  app::speak_only_if(group.is_master());
+  const Device device = group.device();
+  Inputs inputs = open_inputs(options, group);
 
   nn::manual_seed(options.seed);
-  GPT model(config);
-  if (pretrained) nn::load(model, options.model);
+  GPT model(inputs.config);
+  if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
   app::Log log(group.is_master() ? options.log : "");
   log.config(options, model);
-  train(model, loader, grad_accum_steps, options, group, log);
+  train(model, inputs.loader, inputs.grad_accum_steps, options, group, log);
   log.done(device);
   if (options.count) log.print_counts();
 }

@@ -19,50 +19,28 @@
 
 namespace {
 
-struct Options : app::TrainingOptions {
-  MatmulPrecision matmul_precision = MatmulPrecision::high;
-  DType dtype = DType::bf16;
-  std::optional<AttentionKernels> attention;  // none: cuDNN's if available, else ours
-  app::RecipeOptions recipe;
-  int64_t total_batch = 0;  // 0: the model's default
-  int64_t rendezvous_port = 0;
+struct Options : app::RankOptions {
   training::RunOptions run;
 
   void add_to(app::CommandLine& flags) {
-    app::TrainingOptions::add_to(flags);
-    flags.add("--matmul-precision", matmul_precision,
-              {{"highest", MatmulPrecision::highest},
-               {"high", MatmulPrecision::high},
-               {"medium", MatmulPrecision::medium}},
-              "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
-    flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
-              "data type of matrix products; everything else stays float32");
-    flags
-        .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
-             "attention kernels: ours or cuDNN's")
-        .default_text("cudnn if available");
-    recipe.add_to(flags);
-    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40, "tokens per optimizer step")
-        .default_text("3072 for tiny; else 524288");
-    flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "port on which ranks started by torchrun meet")
-        .default_text("MASTER_PORT + 1");
+    app::RankOptions::add_to(flags);
     run.add_to(flags);
   }
 };
 
 // The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
-double get_lr(int64_t step, const app::RecipeOptions& recipe, int64_t max_steps) {
-  const double max_lr = recipe.max_lr, min_lr = recipe.min_lr.value_or(max_lr / 10);
-  if (step < recipe.warmup)
-    return max_lr * double(step + 1) / double(recipe.warmup);  // step 0 must move, too
-  if (step >= max_steps) return min_lr;
-  const double decay_ratio = double(step - recipe.warmup) / double(max_steps - recipe.warmup);
+double get_lr(int64_t step, const Options& options) {
+  const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
+  if (step < options.warmup)
+    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+  if (step >= options.steps) return min_lr;
+  const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
   const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
   return min_lr + coeff * (max_lr - min_lr);
 }
 
 // Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
-optim::AdamW configure_optimizers(const GPT& model, const app::RecipeOptions& recipe) {
+optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   std::vector<Tensor> decayed, not_decayed;
   for (const auto& [name, p] : model.named_parameters())
     (p->dim() >= 2 ? decayed : not_decayed).push_back(*p);
@@ -73,8 +51,8 @@ optim::AdamW configure_optimizers(const GPT& model, const app::RecipeOptions& re
   };
   print("decayed", decayed);
   print("non-decayed", not_decayed);
-  return optim::AdamW({decayed, recipe.weight_decay}, {not_decayed, 0},
-                      {.beta1 = 0.9, .beta2 = recipe.beta2, .eps = 1e-8});
+  return optim::AdamW({decayed, options.weight_decay}, {not_decayed, 0},
+                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});
 }
 
 void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t grad_accum_steps,
@@ -106,8 +84,8 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
       loss.backward();
     }
     group.all_reduce(loss_accum);  // the sum over ranks of each rank's mean loss
-    const Tensor norm = optimizer.clip_grad_norm(options.recipe.grad_clip);
-    const double lr = get_lr(step, options.recipe, options.steps);
+    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);
+    const double lr = get_lr(step, options);
     optimizer.set_lr(lr);
     optimizer.step();
     const double loss = loss_accum.item() / group.world_size();
@@ -115,16 +93,17 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   }
 }
 
-// What a run reads, and the model that fits it.
+// The data in batches, and the sizes of the model that reads them.
 struct Inputs {
   std::unique_ptr<Tokenizer> tokenizer;
   GPTConfig config;
   TokenLoader loader;
   int64_t grad_accum_steps;
-  std::optional<TokenLoader> val_loader;
+  std::optional<TokenLoader> val_loader;  // none without --val-every
 };
 
 Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
+  const Device device = group.device();
   const std::string text = training::read_text(options);
   auto tokenizer = app::make_tokenizer(options, text);
   const GPTConfig config = app::is_directory(options.model)
@@ -133,7 +112,7 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
   const auto [B, T] = options.batch_shape(config.block_size);
   const int64_t grad_accum_steps =
       app::micro_batches(options, options.total_batch, B * T * group.world_size());
-  app::check_memory<GPT>(group.device(), config, B, T, options.dtype);
+  app::check_memory<GPT>(device, config, B, T, options.dtype);
   training::Dataset data =
       training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
   const TokenLoader::Settings batches{.B = B,
@@ -142,7 +121,7 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
                                       .seed = options.seed,
                                       .rank = group.rank(),
                                       .world = group.world_size(),
-                                      .device = group.device()};
+                                      .device = device};
   TokenLoader loader(std::move(data.train), batches);
   fmt::print("loaded {} tokens, 1 epoch = {} batches, and a tail of {} tokens\n", loader.num_tokens(),
              loader.batches_per_epoch(), loader.tail());
@@ -165,7 +144,7 @@ void run(app::CommandLine& flags) {
   GPT model(inputs.config);
   if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
-  optim::AdamW optimizer = configure_optimizers(model, options.recipe);
+  optim::AdamW optimizer = configure_optimizers(model, options);
   folder.resume({model, optimizer, inputs.loader},
                 {hf_config(inputs.config, inputs.tokenizer->end_of_text()), *inputs.tokenizer,
                  training::run_settings(flags, inputs.loader.num_tokens(), device, group.world_size())});

@@ -63,7 +63,7 @@ TEST(Sampling, TheTextOfASampleIsItsIdsDecoded) {
 
 TEST(Sampling, PrintIdsOnlyTokenises) {
   const Outcome outcome = run_program("03_sampling", "--print-ids 'hi !'");
-  EXPECT_EQ(outcome.output, "71 72 220 0\n");
+  EXPECT_EQ(outcome.output, "71,72,220,0\n");
   EXPECT_TRUE(outcome.events("sample").empty());
 }
 
