@@ -104,7 +104,7 @@ void AccumulationOptions::add_to(CommandLine& flags) {
 
 void RankOptions::add_to(CommandLine& flags) {
   AccumulationOptions::add_to(flags);
-  flags.group("General");
+  flags.group("Many processes");
   flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "port on which ranks started by torchrun meet")
       .default_text("MASTER_PORT + 1");
 }

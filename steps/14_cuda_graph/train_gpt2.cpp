@@ -27,6 +27,7 @@ struct Options : app::RankOptions {
   void add_to(app::CommandLine& flags) {
     app::RankOptions::add_to(flags);
     run.add_to(flags);
+    flags.group("Training");
     flags.add("--cuda-graph", cuda_graph, {{"on", true}, {"off", false}},
               "record a step's kernel launches once, then replay them (GPU)");
   }
