@@ -18,7 +18,9 @@ import torch
 
 from golden_io import ROOT
 
-GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "sampling", "ops", "tokenizer", "schedule")
+GOLDENS = (
+    *("rng", "init", "losses", "gradients", "adamw", "hf", "hf_options", "sampling", "ops", "tokenizer", "schedule"),
+)
 
 
 def parse_arguments():
