@@ -26,7 +26,7 @@ struct HfConfig {
   std::optional<int64_t> eos_token_id;           // <|endoftext|>; where transformers' generate() stops
 
   // nn::load turns the options below into weights of a model that has the defaults.
-  std::optional<int64_t> n_inner;                // hidden channels of the MLP if they are fewer than 4 n_embd
+  std::optional<int64_t> n_inner = {};           // hidden channels of the MLP, if fewer than 4 n_embd
   bool scale_attn_weights = true;                // attention scores are divided by sqrt(n_embd / n_head)
   bool scale_attn_by_inverse_layer_idx = false;  // and by 1 in the first layer, by 2 in the second, ...
 
