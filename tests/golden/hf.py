@@ -1,9 +1,9 @@
 """Model directories as the real transformers write them, with random weights and odd sizes.
 
 data/fixtures/tiny-gpt2   the fixture that programs and tests open: 3 layers, 3 heads, the byte vocabulary
-tests/golden/hf_NAME      small variants: untied, sharded, f16, bf16, f64, without the `transformer.` prefix, with
-                          the mask buffers of old checkpoints, with another n_inner, with the tied matrix under
-                          the output layer's name
+tests/golden/hf_NAME      small variants: untied, sharded, f16, bf16, f64, without the `transformer.` prefix,
+                          with the mask buffers of old checkpoints, with another n_inner, with the tied matrix
+                          under the output layer's name
 
 The golden of a directory is the logits (T, vocab) that transformers computes from it in float32 (16-bit
 weights widened first) for the ids in hf.json: the variants' logits.npy, and tiny_gpt2_logits.npy.

@@ -1,9 +1,9 @@
 """hf_options: what transformers makes of the fixture's weights (hf.py) when config.json says something else.
 
-hf_options.json has the ids and, for each case, the keys that are set in the fixture's config.json (null: the key is
-removed). hf_options.safetensors has, under each case's name, the logits of the last position (vocab) in float32.
-The cases go through the keys of GPT2Config: those that change the arithmetic, with both names of a size, and those
-that look as if they did. A case whose config.json transformers itself refuses has no place here.
+hf_options.json has the ids and, for each case, the keys that are set in the fixture's config.json (null: the
+key is removed). hf_options.safetensors has, under each case's name, the logits of the last position (vocab) in
+float32. The cases go through the keys of GPT2Config: those that change the arithmetic, with both names of a
+size, and those that look as if they did. A config.json that transformers itself refuses has no place here.
 """
 
 import json
@@ -34,7 +34,8 @@ CASES = {
     "epsilon": {"layer_norm_epsilon": 0.1},
     "other_names": {
         **{"n_embd": None, "n_layer": None, "n_head": None, "n_positions": None},
-        **{"hidden_size": 39, "num_hidden_layers": 3, "num_attention_heads": 3, "max_position_embeddings": 37},
+        **{"hidden_size": 39, "num_hidden_layers": 3, "num_attention_heads": 3},
+        "max_position_embeddings": 37,
     },
     "both_names": {"hidden_size": 39, "num_hidden_layers": 3, "num_attention_heads": 3},
     "one_name_one_head": {"n_head": None, "num_attention_heads": 1},
