@@ -23,7 +23,7 @@ std::vector<uint8_t> grey_scale(const std::vector<float>& values) {
 
 // Old files carry masks as bytes: no numbers to average.
 bool is_float(const SafetensorsEntry& entry) {
-  return entry.dtype == "F32" || entry.dtype == "F16" || entry.dtype == "BF16";
+  return entry.dtype == "F32" || entry.dtype == "F64" || entry.dtype == "F16" || entry.dtype == "BF16";
 }
 
 bool is_position_embedding(const SafetensorsEntry& entry) {

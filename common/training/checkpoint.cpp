@@ -54,7 +54,7 @@ void read_moments(const optim::AdamW& optimizer, const std::string& path) {
     require(found != entries.end() && found->shape == moment.shape(), "{}: has no {} of shape {}", path, name,
             to_string(moment.shape()));
     std::vector<float> values(size_t(moment.numel()));
-    read_float32(*found, values);
+    read_finite(*found, values);
     copy_(moment, from_vector(values, moment.shape(), moment.device()));
   }
 }
