@@ -1,7 +1,6 @@
 #include "common/app/options.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "common/base/error.h"
 #include "common/kernels/cpu/gemm_bf16.h"
@@ -16,8 +15,9 @@ constexpr int64_t kMany = int64_t{1} << 40;
 
 void Options::add_to(CommandLine& flags) {
   flags.add("--device", device, "auto, cpu, cuda or cuda:N");
-  flags.add("--model", model,
-            "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, or a Hugging Face directory");
+  flags.add(
+      "--model", model,
+      "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, a Hugging Face directory, or the folder of a run");
   flags.add("--data", data,
             "tales (the embedded corpus), a text file, or (13_fineweb) token shards: 'GLOB.bin'");
   flags.add("--tokenizer", tokenizer, "byte, char, or a directory with vocab.bpe and encoder.json");
@@ -67,7 +67,5 @@ MatmulPrecision matmul_precision(const std::string& name) {
          : name == "high"  ? MatmulPrecision::high
                            : MatmulPrecision::medium;
 }
-
-bool is_directory(const std::string& model) { return std::filesystem::is_directory(model); }
 
 }  // namespace gpt2::app

@@ -46,7 +46,4 @@ int64_t micro_batches(const Options& options, int64_t total_batch, int64_t token
 // What --matmul-precision says.
 MatmulPrecision matmul_precision(const std::string& name);
 
-// True if --model names a Hugging Face directory rather than a size.
-bool is_directory(const std::string& model);
-
 }  // namespace gpt2::app

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/json.h"
 
@@ -236,15 +237,16 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory) {
   const std::filesystem::path folder(directory);
   const std::string single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
   std::error_code ignored;  // a name that cannot be examined is one that is not there
-  require(std::filesystem::is_directory(folder, ignored), "{}: no such folder", directory);
+  require(std::filesystem::is_directory(folder, ignored), "{}: no such folder{}", directory,
+          how_to_download(directory));
   if (std::filesystem::exists(single, ignored)) {
     add(SafetensorsFile(single));
     return;
   }
   require(std::filesystem::exists(index, ignored),
           "{}: neither model.safetensors nor model.safetensors.index.json is here (pytorch_model.bin is not "
-          "read)",
-          directory);
+          "read){}",
+          directory, how_to_download(directory));
 
   const auto weight_map = parse_safetensors_index(read_text_file(index), index);
   std::set<std::string> files;

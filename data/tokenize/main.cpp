@@ -17,8 +17,10 @@ int main(int argc, char** argv) {
     flags.add("--out", options.out, "the folder for the shards");
     flags.add("--prefix", options.prefix, "what the shards' names begin with");
     flags.add("--shard-tokens", options.shard_tokens, 1, kMost, "tokens in a shard");
-    flags.add("--val-tokens", options.val_tokens, -1, kMost,
-              "tokens in the first shard, which is for validation (-1: as in the others; 0: no such shard)");
+    flags.add(
+        "--val-tokens", options.val_tokens, -1, kMost,
+        "tokens in the first shard, which is for validation (-1: as many as in the others, at most about a "
+        "tenth of the text; 0: no such shard)");
     flags.add("--threads", options.threads, 0, 4096, "that encode (0: as many as there are cores)");
     flags.parse();
     require(!options.out.empty(), "--out: name a folder for the shards");

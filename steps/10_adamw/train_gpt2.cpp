@@ -48,7 +48,7 @@ void run(app::CommandLine& flags) {
   flags.parse();
   const Device device = options.on();
   const DType dtype = app::autocast_dtype(options.dtype, device);
-  const bool pretrained = app::is_directory(options.model);
+  const bool pretrained = app::resolve_model(options);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);

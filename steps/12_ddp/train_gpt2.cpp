@@ -54,7 +54,7 @@ void run(app::CommandLine& flags) {
   app::speak_only_if(group.is_master());
   const Device device = group.device();
   const DType dtype = app::autocast_dtype(options.dtype, device);
-  const bool pretrained = app::is_directory(options.model);
+  const bool pretrained = app::resolve_model(options);
   app::Log log(group.is_master() ? options.log : "");
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);

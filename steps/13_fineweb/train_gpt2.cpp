@@ -64,7 +64,7 @@ void run(app::CommandLine& flags) {
   const Device device = group.device();
   const training::RunFolder folder(options.run, options.steps, group);
   const DType dtype = app::autocast_dtype(options.dtype, device);
-  const bool pretrained = app::is_directory(options.model);
+  const bool pretrained = app::resolve_model(options);
   const std::string text = training::read_text(options);
   const auto tokenizer = app::make_tokenizer(options, text);
   const GPTConfig config =
