@@ -2,7 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iterator>
+#include <filesystem>
+#include <iomanip>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -198,7 +199,8 @@ std::vector<std::string> CommandLine::arguments() const {
                                                                    : "";
     if (const auto found = presets_.find(name); found != presets_.end()) {
       std::istringstream flags(found->second);
-      all.assign(std::istream_iterator<std::string>(flags), {});
+      all.clear();
+      for (std::string word; flags >> std::quoted(word);) all.push_back(word);
     }
   }
   for (const std::string& argument : given_) {
@@ -295,6 +297,12 @@ std::vector<std::vector<std::string>> CommandLine::split_arguments() const {
   }
   for (const std::string& extra : splitter.remaining()) {
     require(!extra.starts_with('-'), "{}: no such flag (--help lists them)", extra);
+    std::error_code none;
+    const bool is_file = std::filesystem::exists(extra, none);
+    require(
+        !is_file,
+        "{}: a file without a flag before it; quote a pattern, as in --data '*.bin', or the shell expands it",
+        extra);
     fail("{}: unexpected; no flag before it takes a value (--help lists the flags)", extra);
   }
   std::vector<std::vector<std::string>> given;

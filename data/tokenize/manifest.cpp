@@ -101,6 +101,7 @@ Manifest read_manifest(const std::string& path, const ordered_json& settings,
   Manifest manifest{.settings = settings, .shards = {}, .next = {}};
   check_settings(path, object.at("settings"), settings);
   try {
+    if (!object.at("shards").is_array()) refuse(path);
     for (const json& shard : object.at("shards"))
       manifest.shards.push_back({shard.at("file"), integer(shard.at("tokens"), 1, INT32_MAX, path)});
     const json& next = object.at("next");
