@@ -110,8 +110,9 @@ TEST(FileKind, TheLineForNanoGptsTokensMakesAShardThatIsRead) {
 TEST(FileKind, ACorpusOfDocumentsIsCheckedAsWell) {
   const TempDir dir;
   for (const Case& c : kNoTexts) {
+    if (c.name == "train.bin") continue;  // recognised by its name
     put_file(dir / "a.txt", c.bytes);
-    if (!c.name.ends_with(".bin")) EXPECT_NE(error_of([&] { BlockReader(dir / "a.txt"); }), "") << c.name;
+    EXPECT_NE(error_of([&] { BlockReader(dir / "a.txt"); }), "") << c.name;
   }
   put_file(dir / "a.parquet", "PAR1");
   EXPECT_ERROR(BlockReader(dir / "a.parquet"), "a.parquet: a Parquet table");
