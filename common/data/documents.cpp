@@ -30,7 +30,6 @@ bool is_json_lines(const std::string& path) {
   return name.ends_with(".jsonl");
 }
 
-bool is_line_break(char c) { return c == '\n'; }
 bool is_graphic(char c) { return c > ' ' && c <= '~'; }
 
 int32_t separator_of(const Tokenizer& tokenizer) {
@@ -95,7 +94,7 @@ void BlockReader::skip_to_start() {
     require(n > 0, "{}: ends before byte {}, up to which it was read before; was it changed?", path_,
             start_.offset);
     left -= int64_t(n);
-    line += json_lines_ ? std::count_if(piece.begin(), piece.begin() + int64_t(n), is_line_break) : 0;
+    line += json_lines_ ? std::count(piece.begin(), piece.begin() + int64_t(n), '\n') : 0;
     skipped =
         skipped.substr(skipped.size() - std::min(skipped.size(), kEndOfText.size())) + piece.substr(0, n);
   }

@@ -37,6 +37,8 @@ nlohmann::json values_of_preset(const std::string& preset) {
 TEST(Presets, FindTheirDataFromAnyWorkingDirectory) {
   const TempDir elsewhere;
   const fs::path before = fs::current_path(), root = fs::canonical(GPT2_SOURCE_DIR);
+  if (!fs::canonical("/proc/self/exe").string().starts_with(root.string() + "/"))
+    GTEST_SKIP() << "built outside the repository";
   fs::current_path(elsewhere.path());
   size_t checked = 0;
   for (const char* preset :
