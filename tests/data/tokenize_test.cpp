@@ -31,8 +31,8 @@ struct Outcome {
   std::string output;  // and errors
 };
 
-Outcome run(const std::string& flags) {
-  FILE* pipe = popen((kProgram + " " + flags + " 2>&1").c_str(), "r");
+Outcome run(const std::string& flags, const std::string& streams = "2>&1") {
+  FILE* pipe = popen((kProgram + " " + flags + " " + streams).c_str(), "r");
   std::string output;
   char buffer[4096];
   for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) output.append(buffer, n);
@@ -41,7 +41,7 @@ Outcome run(const std::string& flags) {
 }
 
 void expect_error(const std::string& flags, const std::string& expected) {
-  const Outcome outcome = run(flags);
+  const Outcome outcome = run(flags, "2>&1 >/dev/null");
   EXPECT_EQ(outcome.status, 1) << outcome.output;
   EXPECT_TRUE(outcome.output.starts_with("tokenize: ")) << outcome.output;
   EXPECT_NE(outcome.output.find(expected), std::string::npos) << outcome.output << "expected: " << expected;
