@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 
@@ -122,8 +123,10 @@ bool names_shards(const std::string& data) { return data.ends_with(".bin") || da
 std::vector<std::string> expand_pattern(const std::string& pattern) {
   if (pattern.find_first_of("*?[") == pattern.npos) return {pattern};
   glob_t found{};
+  // A folder that is not there matches nothing; any other that cannot be read is an error.
+  const auto stops = [](const char*, int reason) { return int(reason != ENOENT && reason != ENOTDIR); };
   // GLOB_TILDE: the shell does not expand ~ in a pattern that is quoted.
-  const int status = ::glob(pattern.c_str(), GLOB_ERR | GLOB_TILDE, nullptr, &found);
+  const int status = ::glob(pattern.c_str(), GLOB_TILDE, stops, &found);
   const std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   require(status == 0 || status == GLOB_NOMATCH, "{}: a folder on the way cannot be read", pattern);

@@ -46,7 +46,7 @@ TEST(Presets, FindTheirDataFromAnyWorkingDirectory) {
     const nlohmann::json values = values_of_preset(preset);
     for (const char* flag : {"--data", "--val-data", "--tokenizer", "--hellaswag", "--model"}) {
       const std::string value = values.at(flag);
-      const size_t at = value.find("data/");
+      const size_t at = value.rfind("data/");  // the path before it may have one, too
       if (at == value.npos) continue;
       const fs::path in_root = root / value.substr(at), folder = in_root.parent_path();
       const bool is_here = fs::exists(value.find('*') == value.npos ? in_root : folder);
