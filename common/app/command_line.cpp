@@ -2,7 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iterator>
+#include <filesystem>
+#include <iomanip>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -199,7 +200,8 @@ std::vector<std::string> CommandLine::arguments() const {
                                                                    : "";
     if (const auto found = presets_.find(name); found != presets_.end()) {
       std::istringstream flags(found->second);
-      all.assign(std::istream_iterator<std::string>(flags), {});
+      all.clear();
+      for (std::string word; flags >> std::quoted(word);) all.push_back(word);
     }
   }
   for (const std::string& argument : given_) {
@@ -255,6 +257,11 @@ void CommandLine::parse() {
   for (const std::string& extra : extras) {
     if (extra == "--") continue;
     require(!extra.starts_with('-'), "{}: no such flag (--help lists them)", extra);
+    std::error_code none;
+    require(
+        !std::filesystem::exists(extra, none),
+        "{}: a file without a flag before it; quote a pattern, as in --data '*.bin', or the shell expands it",
+        extra);
     fail("{}: unexpected; no flag before it takes a value (--help lists the flags)", extra);
   }
   for (size_t i = 0; i < flags_.size(); ++i) {

@@ -102,7 +102,8 @@ class CommandLine {
   // Declares the values that stand without a flag, one or more; --help calls them `name`.   since 13_fineweb
   Flag& add_values(const std::string& name, std::vector<std::string>& values, const std::string& help);
 
-  // Declares --preset: each name stands for the flags in its text. Flags given on the command line override those of
+  // Declares --preset: each name stands for the flags in its text, which are separated by spaces; a value that has
+  // spaces stands in double quotes. Flags given on the command line override those of
   // the preset.   since 13_fineweb
   Flag& add_presets(std::map<std::string, std::string> presets);
 

@@ -4,8 +4,11 @@
 #include <charconv>
 #include <filesystem>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/data/file_kind.h"
+#include "common/nn/checkpoints.h"
 #include "common/tales/tales.h"
 
 namespace gpt2::app {
@@ -19,9 +22,35 @@ bool is_directory(const std::string& model) { return std::filesystem::is_directo
 
 std::string read_corpus(const std::string& data, const std::string& flag) {
   if (data == "tales") return tales(kTalesBytes);
+  std::error_code none;
+  require(data.find_first_of("*?[") == data.npos || std::filesystem::exists(data, none),
+          "{} {}: a pattern; only 13_fineweb reads many files, token shards, where it ends in .bin or .npy{}",
+          flag, data, how_to_download(data));
   const MappedFile file(data);
   require(!file.text().empty(), "{} {}: the file is empty", flag, data);
+  const std::string kind = kind_unless_text(data, file.text().substr(0, kBeginningBytes));
+  require(kind.empty(), "{} {}: {}", flag, data, kind);
   return std::string(file.text());
+}
+
+bool resolve_model(Options& options) {
+  std::error_code none;
+  const std::string given = options.model;
+  const std::filesystem::path path(given);
+  require(!std::filesystem::is_regular_file(path, none), "--model {}: a file; give the folder that it is in",
+          given);
+  if (!std::filesystem::is_directory(path, none)) {
+    const bool is_path = given.find('/') != given.npos || given.starts_with('.');
+    require(!is_path, "--model {}: no such folder{}", given, how_to_download(given));
+    return false;
+  }
+  if (std::filesystem::exists(path / "config.json", none)) return true;
+  const std::vector<std::string> checkpoints = nn::checkpoints_in(given);
+  require(!checkpoints.empty(), "--model {}: the folder has neither a config.json nor checkpoints of a run{}",
+          given, how_to_download(given));
+  options.model = checkpoints.back();
+  fmt::print("--model {}: a run's folder; its newest checkpoint is {}\n", given, options.model);
+  return true;
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus) {

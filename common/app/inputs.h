@@ -16,7 +16,13 @@ namespace gpt2::app {
 // True if --model names a Hugging Face directory rather than a size.
 bool is_directory(const std::string& model);
 
-// The text that this flag names: tales, the embedded corpus, or a file. Fails on an empty one.
+// Returns whether --model names a folder rather than a size. For the folder of a run (--out of 13_fineweb) it sets
+// --model to the newest checkpoint in it and prints which one that is. Throws if there is no such folder, or nothing to
+// load in it; the message says how to download it where ./course data can.
+bool resolve_model(Options& options);
+
+// Returns the text that this flag names: tales (the embedded corpus) or a file. Throws if the file is empty or is
+// recognisably no text (common/data/file_kind.h); the message says what to use instead.
 std::string read_corpus(const std::string& data, const std::string& flag = "--data");
 
 // The tokenizer that --tokenizer names, or by default the one beside the model's weights, or byte.

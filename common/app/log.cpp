@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -74,6 +75,9 @@ Log::Log(const std::string& path, const std::string& text_path) : Log(path, text
 
 Log Log::resume(const std::string& path, const std::string& text_path, int64_t step) {
   std::string json, text;
+  std::error_code none;
+  const bool readable = !std::filesystem::exists(path, none) || std::filesystem::is_regular_file(path, none);
+  require(readable, "--log {}: not a regular file; a run that goes on reads its log, so name a file", path);
   std::ifstream before(path);
   for (std::string line; std::getline(before, line);) {
     const ordered_json event = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);

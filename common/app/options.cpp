@@ -22,8 +22,7 @@ void Options::add_to(CommandLine& flags) {
   flags
       .add("--model", model,
            "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, from 13_fineweb on baby (nanoGPT's small "
-           "model), "
-           "or a Hugging Face directory")
+           "model), a Hugging Face directory, or the folder of a run, whose newest checkpoint is taken")
       .placeholder("MODEL");
   flags
       .add("--data", data,

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/json.h"
 
@@ -177,7 +178,8 @@ void convert(std::span<const std::byte> bytes, std::span<float> out, float (*to_
             "save_pretrained",
             folder.string(), name);
   }
-  fail("{}: neither model.safetensors nor model.safetensors.index.json is here", folder.string());
+  fail("{}: neither model.safetensors nor model.safetensors.index.json is here{}", folder.string(),
+       how_to_download(folder));
 }
 
 // The header's JSON, padded so that the data begins at a multiple of 8 bytes.
@@ -264,7 +266,8 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory) {
   const std::filesystem::path folder(directory);
   const std::string single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
   std::error_code ignored;  // a name that cannot be examined is one that is not there
-  require(std::filesystem::is_directory(folder, ignored), "{}: no such folder", directory);
+  require(std::filesystem::is_directory(folder, ignored), "{}: no such folder{}", directory,
+          how_to_download(directory));
   if (std::filesystem::exists(single, ignored)) {
     add(SafetensorsFile(single));
     return;

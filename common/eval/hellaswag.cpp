@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
+#include "common/data/file_kind.h"
 #include "common/kernels/fused_cross_entropy.h"
 #include "common/ops/dispatch.h"
 
@@ -22,18 +23,50 @@ std::string text_of(const json& value, const char* what, const std::string& wher
   return value.get<std::string>();
 }
 
-HellaSwagItem parse_item(std::string_view line, const std::string& where) {
-  const json object = parse_json(line, where);
+// The right ending: 0 to 3 as a number or, as `datasets` exports it, as text.
+int label_of(const json& value, const std::string& where) {
+  require(value != "", "{}: its label is empty, as in HellaSwag's test set; give the validation set", where);
+  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  for (int label = 0; label < 4; ++label) {
+    if (text == std::to_string(label) || text == fmt::format("{}.0", label)) return label;
+  }
+  fail("{}: its label is not 0, 1, 2 or 3", where);
+}
+
+HellaSwagItem parse_item(const json& object, const std::string& where) {
   require(
       object.is_object() && object.contains("ctx") && object.contains("endings") && object.contains("label"),
       "{}: not an item of HellaSwag, which has ctx, endings and label", where);
-  const json &endings = object["endings"], &label = object["label"];
+  const json& endings = object["endings"];
   require(endings.is_array() && endings.size() == 4, "{}: {} endings; an item of HellaSwag has 4", where,
           endings.is_array() ? endings.size() : 0);
-  require(label.is_number_integer() && label >= 0 && label <= 3, "{}: its label is not 0, 1, 2 or 3", where);
-  HellaSwagItem item{.context = text_of(object["ctx"], "ctx", where), .endings = {}, .label = label};
+  HellaSwagItem item{.context = text_of(object["ctx"], "ctx", where),
+                     .endings = {},
+                     .label = label_of(object["label"], where)};
   for (size_t i = 0; i < 4; ++i) item.endings[i] = text_of(endings[i], "an ending", where);
   return item;
+}
+
+// Items one a line; lines without any text are skipped.
+std::vector<HellaSwagItem> parse_lines(std::string_view text, const std::string& name) {
+  std::vector<HellaSwagItem> items;
+  for (int64_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const std::string where = fmt::format("{}, line {}", name, number);
+    const bool blank = line.find_first_not_of(" \t\r") == line.npos;
+    if (!blank) items.push_back(parse_item(parse_json(line, where), where));
+  }
+  return items;
+}
+
+// A JSON array of items, as Python's json.dump writes a list.
+std::vector<HellaSwagItem> parse_array(std::string_view text, const std::string& name) {
+  std::vector<HellaSwagItem> items;
+  const json array = parse_json(text, name);
+  for (const json& item : array)
+    items.push_back(parse_item(item, fmt::format("{}, item {}", name, items.size() + 1)));
+  return items;
 }
 
 // The cross entropy at each position of contiguous logits (rows, T, Vp), on the host.
@@ -63,12 +96,13 @@ int64_t padded(int64_t length, int64_t block_size) { return std::min((length + 1
 }  // namespace
 
 std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name) {
-  std::vector<HellaSwagItem> items;
-  for (int64_t number = 1; !text.empty(); ++number) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    items.push_back(parse_item(line, fmt::format("{}, line {}", name, number)));
-  }
+  const std::string kind = binary_kind(name, text.substr(0, kBeginningBytes));
+  require(kind.empty(), "{}: {}", name, kind);
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  const bool is_array = first != text.npos && text[first] == '[';
+  const std::vector<HellaSwagItem> items = is_array ? parse_array(text, name) : parse_lines(text, name);
   require(!items.empty(), "{}: the file is empty", name);
   return items;
 }

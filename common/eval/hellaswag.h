@@ -1,7 +1,7 @@
 // HellaSwag (Zellers et al. 2019): a context and four endings, of which one goes on as the world does. A
 // model that only completes text picks the ending that surprises it least.
 //
-// The file has one item a line: {"ctx": ..., "endings": [four], "label": 0..3, ...}. As in the video an
+// The file has one item a line: {"ctx": ..., "endings": [four], "label": 0..3, ...}, or all items in one array. As in the video an
 // ending is encoded with a space before it, and only its own tokens count: by the mean of their cross
 // entropy, which is what is published (acc_norm), and by the sum (acc), which favours short endings.
 //
@@ -26,7 +26,8 @@ struct HellaSwagItem {
   int label = 0;  // of the right one
 };
 
-// The items of a file's text. Fails on a line that is none, naming file and line.
+// Returns the items of a file's text: JSON objects, one a line or in one array, the label a number or text ("3").
+// Throws on an invalid item; the message gives file and line (or item) number.
 std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name);
 
 class HellaSwag {

@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iomanip>
 #include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "common/base/course_data.h"
 
 namespace gpt2::training {
 namespace {
@@ -37,6 +41,15 @@ constexpr const char* kFinetuneShakespeare =
     "--batch 1 --seq 1024 --total-batch 32768 --steps 20 --max-lr 3e-5 --min-lr 3e-5 --warmup 0 "
     "--val-every 5 --sample-every 5 --out runs/finetune-shakespeare";
 
+// A preset's flags, where data/... names the repository's folder unless the working directory has its own.
+std::string from_anywhere(const std::string& preset) {
+  std::istringstream words(preset);
+  std::ostringstream flags;
+  for (std::string word; words >> word;)
+    flags << std::quoted(word.starts_with("data/") ? in_repository(word) : word) << ' ';
+  return flags.str();
+}
+
 }  // namespace
 
 void RunOptions::add_to(app::CommandLine& flags) {
@@ -65,10 +78,10 @@ void RunOptions::add_to(app::CommandLine& flags) {
             "also keep every checkpoint whose step is a multiple of N; 0 keeps no others");
   flags.add("--resume", resume, "continue from the newest checkpoint in --out");
   flags.group("General");
-  flags.add_presets({{"gpt2-124m", kGpt2OneNight},
-                     {"shakespeare-char", kShakespeareChar},
-                     {"shakespeare-char-cpu", kShakespeareCharCpu},
-                     {"finetune-shakespeare", kFinetuneShakespeare}});
+  flags.add_presets({{"gpt2-124m", from_anywhere(kGpt2OneNight)},
+                     {"shakespeare-char", from_anywhere(kShakespeareChar)},
+                     {"shakespeare-char-cpu", from_anywhere(kShakespeareCharCpu)},
+                     {"finetune-shakespeare", from_anywhere(kFinetuneShakespeare)}});
 }
 
 nlohmann::json run_settings(const app::CommandLine& flags, int64_t num_tokens, Device device,

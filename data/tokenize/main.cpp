@@ -19,9 +19,10 @@ int main(int argc, char** argv) {
     flags.add("--out", options.out, "folder for the shards (required)").placeholder("DIR");
     flags.add("--prefix", options.prefix, "what the names of the shards begin with").placeholder("NAME");
     flags.add("--shard-tokens", options.shard_tokens, 1, kMost, "tokens per shard");
-    flags.add(
-        "--val-tokens", options.val_tokens, -1, kMost,
-        "tokens in the first shard, which is for validation; -1: as many as in the others; 0: no such shard");
+    flags.add("--val-tokens", options.val_tokens, -1, kMost,
+              "tokens in the first shard, which is for validation; 0: no such shard; -1: as many as in the "
+              "others, at "
+              "most about a tenth of the text");
     flags.add("--threads", options.threads, 0, 4096, "threads that encode; 0: one per core");
     flags.parse();
     require(!options.out.empty(), "--out: name a folder for the shards");

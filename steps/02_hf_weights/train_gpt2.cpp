@@ -41,7 +41,7 @@ void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const bool pretrained = app::is_directory(options.model);
+  const bool pretrained = app::resolve_model(options);
   require(options.logits.empty() || !options.ids.empty(), "--logits: give the --ids to run");
   require(!options.explore || pretrained, "--explore: --model {} is not a Hugging Face directory",
           options.model);

@@ -69,7 +69,7 @@ void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const bool pretrained = app::is_directory(options.model);
+  const bool pretrained = app::resolve_model(options);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);

@@ -60,6 +60,7 @@ void run(app::CommandLine& flags) {
   options.add_to(flags);
   flags.parse();
   const Device device = options.device();
+  app::resolve_model(options);
   Inputs inputs = open_inputs(options);
 
   nn::manual_seed(options.seed);

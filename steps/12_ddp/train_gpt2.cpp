@@ -117,6 +117,7 @@ void run(app::CommandLine& flags) {
   const dist::ProcessGroup group(options.device(), {.rendezvous_port = int(options.rendezvous_port)});
   app::speak_only_if(group.is_master());
   const Device device = group.device();
+  app::resolve_model(options);
   Inputs inputs = open_inputs(options, group);
 
   nn::manual_seed(options.seed);

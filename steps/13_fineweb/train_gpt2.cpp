@@ -138,6 +138,7 @@ void run(app::CommandLine& flags) {
   app::speak_only_if(group.is_master());
   const Device device = group.device();
   training::RunFolder folder(options.run, options.steps, group);
+  app::resolve_model(options);
   Inputs inputs = open_inputs(options, group);
 
   nn::manual_seed(options.seed);

@@ -31,7 +31,6 @@ TEST(HellaSwagFile, AWrongLineIsNamedWithItsFile) {
   };
   refused("hello", "not valid JSON");
   refused(kLine.substr(0, 40), "not valid JSON");
-  refused("", "not valid JSON");
   refused("[]", "not an item of HellaSwag");
   refused("{}", "not an item of HellaSwag");
   refused(R"({"ctx": "a", "label": 0, "endings": ["a", "b", "c"]})", "3 endings; an item of HellaSwag has 4");
@@ -39,12 +38,42 @@ TEST(HellaSwagFile, AWrongLineIsNamedWithItsFile) {
   refused(R"({"ctx": "a", "label": 0, "endings": "abcd"})", "0 endings; an item");
   refused(R"({"ctx": "a", "label": 4, "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
   refused(R"({"ctx": "a", "label": -1, "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
-  refused(R"({"ctx": "a", "label": "1", "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
-  refused(R"({"ctx": "a", "label": 1.5, "endings": ["a", "b", "c", "d"]})", "its label is not 0, 1, 2 or 3");
+  for (const char* label :
+       {"1.5", "\"4\"", "\"-1\"", "\"01\"", "\" 1\"", "\"one\"", "\"1.5\"", "true", "null", "[1]"}) {
+    refused(fmt::format(R"({{"ctx": "a", "label": {}, "endings": ["a", "b", "c", "d"]}})", label),
+            "its label is not 0, 1, 2 or 3");
+  }
+  refused(R"({"ctx": "a", "label": "", "endings": ["a", "b", "c", "d"]})",
+          "its label is empty, as in HellaSwag's test set; give the validation set");
   refused(R"({"ctx": 7, "label": 0, "endings": ["a", "b", "c", "d"]})", "ctx is not a text");
   refused(R"({"ctx": "", "label": 0, "endings": ["a", "b", "c", "d"]})", "ctx is not a text");
   refused(R"({"ctx": "a", "label": 0, "endings": ["a", "b", "", "d"]})", "an ending is not a text");
   EXPECT_ERROR(parse_hellaswag("", "a.jsonl"), "a.jsonl: the file is empty");
+}
+
+// The ways in which people have the file: `datasets`, pandas and json.dump export it, Windows touches it.
+TEST(HellaSwagFile, IsReadAsPeopleHaveIt) {
+  const std::string head =
+      R"({"ctx": "A man is", "endings": ["on a roof.", "a fish.", "asleep.", "tall."], "label": )";
+  const std::string text = head + "\"2\"}", number = head + "2}", real = head + "2.0}";
+  for (const std::string& file :
+       {number + "\n" + number, text + "\n" + text + "\n", real + "\n" + text,
+        number + "\r\n" + number + "\r\n", "\xef\xbb\xbf" + text + "\n" + text, text + "\n\n" + text + "\n\n",
+        "[" + text + ",\n " + number + "]\n", "\n [" + text + "," + text + "]"}) {
+    const auto items = parse_hellaswag(file, "file");
+    ASSERT_EQ(items.size(), 2u) << file;
+    for (const HellaSwagItem& item : items) {
+      EXPECT_EQ(item.label, 2) << file;
+      EXPECT_EQ(item.context, "A man is");
+      EXPECT_EQ(item.endings[3], "tall.");
+    }
+  }
+  EXPECT_ERROR(parse_hellaswag("[" + text + ", {}]", "a.json"), "a.json, item 2: not an item of HellaSwag");
+  EXPECT_ERROR(parse_hellaswag("[" + text, "a.json"), "a.json: not valid JSON (line 1");
+  EXPECT_ERROR(parse_hellaswag("[]", "a.json"), "a.json: the file is empty");
+  EXPECT_ERROR(parse_hellaswag("\n \n", "a.jsonl"), "a.jsonl: the file is empty");
+  EXPECT_ERROR(parse_hellaswag("PAR1", "a.parquet"),
+               "a.parquet: a Parquet table; make JSON Lines of it with: ");
 }
 
 // A model whose prediction depends on the last `memory` ids alone, made of a hash: any logits, but the same
