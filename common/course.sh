@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # the scripts that source this file use the variables
 # What the verbs of ./course share: where things are, packages, the build, the names of the steps. A verb's script
 # sources this file, which sets `here` (the caller's folder) and `root` (the repository) and goes to `root`.
 #

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # the script that sources this file sets the variables
 # The pages of the timing table: table.md and table.svg from table.json, and the tables in the README.
 # tests/bench/timing sources this file.
 #

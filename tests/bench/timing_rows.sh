@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # the script that sources this file sets the variables
 # The rows of the timing table, in $work/rows.jsonl. tests/bench/timing sources this file.
 
 # row KEY NUMBER FLAGS CHECK ARITHMETIC BEFORE VIDEO_MS TORCH IDEA
