@@ -40,7 +40,7 @@ inline std::string take_tag(std::string_view& xml) {
 
 // "", or what is wrong with an XML document of elements, attributes and text, with or without a declaration.
 inline std::string xml_fault(std::string_view xml) {
-  static const std::regex kTag(R"(<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*="")*)\s*(/?)>)");
+  static const std::regex kTag(R"(<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*\s*=\s*"")*)\s*(/?)>)");
   if (xml.starts_with("<?xml ")) xml.remove_prefix(std::min(xml.find("?>"), xml.size() - 2) + 2);
   std::vector<std::string> open;
   while (!xml.empty()) {

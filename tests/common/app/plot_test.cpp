@@ -99,7 +99,7 @@ TEST_F(Plot, ShowsLossesAndHellaSwagBesideTheBaselines) {
         ">night (0.3060)<", ">GPT-2 124M: 3.2924<", ">GPT-2 124M: 0.2945<", ">GPT-3 124M: 0.337<",
         ">the first steps, from 10.98, are above<", ">step<"})
     EXPECT_EQ(count(svg, text), std::string(text) == ">step<" ? 2u : 1u) << text;
-  EXPECT_EQ(count(svg, kDashed), 3u);
+  EXPECT_EQ(count(svg, kDashed), 2u);  // a path in each panel
 }
 
 TEST_F(Plot, OfLossesAloneIsOnePanel) {
@@ -126,7 +126,7 @@ TEST_F(Plot, NamesSeveralLogsByTheirFilesOrPaths) {
   put_file(dir_ / "a/<&>\".jsonl", training(3, 5, 4));
   const std::string distinct = svg_of("a/log.jsonl 'a/<&>\".jsonl'");
   EXPECT_EQ(count(distinct, ">a, training"), 1u);  // of a run's folder the folder
-  EXPECT_EQ(count(distinct, ">&lt;&amp;&gt;&quot;, training"), 1u);
+  EXPECT_EQ(count(distinct, ">&lt;&amp;>\", training ("), 1u);
   const std::string same = svg_of("a/night.jsonl b/night.jsonl");
   EXPECT_EQ(count(same, ">a/night, training"), 1u);
   EXPECT_EQ(count(same, ">b/night, training"), 1u);
@@ -135,7 +135,7 @@ TEST_F(Plot, NamesSeveralLogsByTheirFilesOrPaths) {
 TEST_F(Plot, ThinsLongCurves) {
   put_file(dir_ / "long.jsonl", training(19073, 11, 3));
   const std::string svg = svg_of("long.jsonl");
-  const size_t at = svg.find("<g id=\"gnuplot_plot_2\"");  // after the faint curve
+  const size_t at = svg.find("<g id=\"gnuplot_plot_2a\"");  // after the faint curve
   ASSERT_NE(at, std::string::npos);
   const std::string curve = svg.substr(at, svg.find("<g id=", at + 1) - at);
   const size_t points = count(curve, " L") + 1;
