@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154  # the script that sources this file sets the variables
+# shellcheck shell=bash disable=SC2034,SC2154  # the script that sources this file sets the variables
 # What the tour shows of each step: tour_NN, called with the step's name. tests/tour/tour sources this file and has
 # `show`, `check`, `compare` and `row`.
 
