@@ -28,7 +28,7 @@ cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; 
 build_packages=(
   g++ cmake ninja-build git jq curl ca-certificates
   libdnnl-dev ocl-icd-opencl-dev  # oneDNN, and what its CMake files ask for
-  libcli11-dev nlohmann-json3-dev libfmt-dev libpcre2-dev libpng-dev zlib1g-dev libzstd-dev
+  libcli11-dev nlohmann-json3-dev libfmt-dev libpcre2-dev libpng-dev zlib1g-dev libzstd-dev libxxhash-dev
   libopenmpi-dev openmpi-bin  # many processes
   libgtest-dev libbenchmark-dev
 )

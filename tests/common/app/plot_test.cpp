@@ -176,12 +176,20 @@ TEST_F(Plot, IsAPngIfItsNameEndsInPng) {
   EXPECT_EQ(file_bytes(dir_ / "plot.png").substr(1, 3), "PNG");
 }
 
-TEST_F(Plot, APictureThatCannotBeWrittenLeavesTheOldOne) {
+TEST_F(Plot, AFullDiskLeavesThePictureThatWasThere) {
   put_file(dir_ / "run.jsonl", training(3, 5, 4));
-  put_file(dir_ / "plot.svg", "old");
-  fs::create_directory(dir_ / "plot.svg.part");  // as a full disk: nothing can be written there
-  expect_error("run.jsonl --out plot.svg", "--out plot.svg: could not be written");
-  EXPECT_EQ(file_bytes(dir_ / "plot.svg"), "old");
+  put_file(dir_ / "run.svg", "the picture of yesterday");
+  put_file(dir_ / "cp",
+           "#!/bin/sh\nfor target; do :; done\n: >\"$target\"\n"
+           "echo \"cp: error writing '$target': No space left on device\" >&2\nexit 1\n");
+  fs::permissions(dir_ / "cp", fs::perms::owner_all);
+  const Outcome outcome = shell("cd " + dir_.path() + " && PATH=" + dir_.path() +
+                                ":$PATH " GPT2_SOURCE_DIR "/course plot run.jsonl");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.output.find("plot: --out run.svg: could not be written (No space left on device)"), 0u)
+      << outcome.output;
+  EXPECT_EQ(file_bytes(dir_ / "run.svg"), "the picture of yesterday");
+  EXPECT_EQ(dir_.names(), (std::vector<std::string>{"cp", "run.jsonl", "run.svg"}));
 }
 
 TEST_F(Plot, BadInputIsOneLine) {
