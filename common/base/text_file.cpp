@@ -8,7 +8,7 @@ namespace gpt2 {
 
 std::string_view skip_byte_order_mark(std::string_view text, const std::string& name) {
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
-    fail("{}: the text is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)", name);
+    fail("{}: text in UTF-16; make UTF-8 of it with: iconv -f UTF-16 -t UTF-8", name);
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
 }

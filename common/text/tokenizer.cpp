@@ -3,6 +3,7 @@
 #include <array>
 #include <filesystem>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/text/bpe.h"
@@ -112,8 +113,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_v
   if (spec == "char") return std::make_unique<CharTokenizer>(characters_of(corpus));
   require(fs::is_directory(spec),
           "tokenizer {}: no such folder; give byte, char or a folder with vocab.bpe and encoder.json, or "
-          "tokenizer.json",
-          spec);
+          "tokenizer.json{}",
+          spec, how_to_download(spec));
   return open_folder(spec);
 }
 

@@ -97,5 +97,10 @@ std::string Utf8Stream::finish() {
 std::string printable(std::string_view text) { return escape_controls(text, "\n\t"); }
 
 std::string printable_line(std::string_view text) { return escape_controls(text, ""); }
+std::string to_utf8(std::string_view bytes) {
+  Utf8Stream stream;
+  std::string text = stream.push(bytes);
+  return text + stream.finish();
+}
 
 }  // namespace gpt2

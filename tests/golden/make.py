@@ -18,8 +18,8 @@ import torch
 
 from golden_io import ROOT
 
-GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "sampling", "ops", "tokenizer", "schedule",
-           "saved_tokenizer")
+GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "hf_options", "sampling", "ops", "tokenizer")
+GOLDENS += ("schedule", "saved_tokenizer")
 
 
 def parse_arguments():

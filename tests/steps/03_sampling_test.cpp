@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/data/safetensors.h"
 #include "paths.h"
 #include "tests/steps/program.h"
 
@@ -66,16 +67,16 @@ TEST(Sampling, TheTextOfASampleIsItsIdsDecoded) {
 
 TEST(Sampling, PrintIdsOnlyTokenises) {
   const Outcome outcome = run_program("03_sampling", "--print-ids 'hi !'");
-  EXPECT_EQ(outcome.output, "71 72 220 0\n");
+  EXPECT_EQ(outcome.output, "71,72,220,0\n");
   EXPECT_TRUE(outcome.events("sample").empty());
 }
 
 TEST(Sampling, EndOfTextIsOneTokenUnlessToldNotTo) {
   for (const auto& [flags, ids] : std::vector<std::pair<std::string, std::string>>{
-           {"", "0 256 0\n"},
-           {"--special-tokens on ", "0 256 0\n"},
-           {"--special-tokens off ", "0 27 91 68 77 67 78 69 83 68 87 83 91 29 0\n"},
-           {"--model data/fixtures/tiny-gpt2 ", "0 256 0\n"}})
+           {"", "0,256,0\n"},
+           {"--special-tokens on ", "0,256,0\n"},
+           {"--special-tokens off ", "0,27,91,68,77,67,78,69,83,68,87,83,91,29,0\n"},
+           {"--model data/fixtures/tiny-gpt2 ", "0,256,0\n"}})
     EXPECT_EQ(run_program("03_sampling", flags + "--print-ids '!<|endoftext|>!'").output, ids) << flags;
   EXPECT_EQ(sample("--prompt '<|endoftext|>A' --num-sequences 1 --max-tokens 1").at(0).size(), 3u);
   EXPECT_NE(run_program("03_sampling", "--help").output.find("<|endoftext|>"), std::string::npos);
@@ -108,6 +109,22 @@ TEST(Sampling, NoControlCharacterReachesTheTerminal) {
   for (const unsigned char c : outcome.output) EXPECT_TRUE(c >= 0x20 || c == '\n' || c == '\t') << int(c);
   const std::string text = outcome.events("sample").at(0).at("text");
   EXPECT_EQ(text.substr(0, 3), "\x1b[3");
+}
+
+// Every weight is finite, and yet the logits are not.
+TEST(Sampling, LogitsThatAreNotFiniteAreOneLine) {
+  const TempDir folder;
+  const gpt2::SafetensorsFile file(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/model.safetensors");
+  std::vector<gpt2::SafetensorsEntry> entries = file.entries();
+  const std::vector<float> huge(39, 3e38f);
+  for (auto& entry : entries)
+    if (entry.name == "transformer.ln_f.weight") entry.bytes = std::as_bytes(std::span(huge));
+  gpt2::write_safetensors(folder / "model.safetensors", entries);
+  for (const std::string name : {"config.json", "vocab.json", "merges.txt"})
+    std::filesystem::copy(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/" + name, folder.path());
+  for (const std::string top_k : {"1", "50"})
+    expect_error("03_sampling", "--model " + folder.path() + " --prompt Once --top-k " + top_k,
+                 "sampling: probability 0 of row 0 is nan");
 }
 
 TEST(Sampling, BadInputIsOneLine) {

@@ -131,7 +131,7 @@ TEST(Merges, AFileFromWindowsIsTheSame) {
   EXPECT_ERROR(merges(std::string("\xFF\xFE"
                                   "a\0",
                                   4)),
-               "merges.txt: the text is UTF-16");
+               "merges.txt: text in UTF-16");
 }
 
 std::vector<AddedToken> added(const char* json) { return parse_added_tokens(json, "added_tokens.json"); }
