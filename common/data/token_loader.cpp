@@ -104,6 +104,10 @@ std::vector<SourceIdentity> TokenLoader::identities() const {
   return identities;
 }
 
+void TokenLoader::set_contents(std::span<const uint64_t> digests) {
+  for (size_t i = 0; i < sources_.size(); ++i) sources_[i]->set_content(digests[i]);
+}
+
 int64_t TokenLoader::tail() const {
   int64_t tail = 0;
   for (size_t i = 0; i < sources_.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "common/base/finite.h"
 #include "common/data/safetensors.h"
 
 namespace gpt2::nn {
@@ -83,7 +84,8 @@ void load(Module& model, const std::string& directory) {
   refuse_unknown(file, used);
 }
 
-void save(const Module& model, const HfConfig& config, const std::string& directory) {
+std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
+                                     const std::string& directory) {
   const NoGrad no_grad;
   std::vector<SafetensorsEntry> entries;
   std::vector<std::vector<float>> values;  // on the host
@@ -92,6 +94,7 @@ void save(const Module& model, const HfConfig& config, const std::string& direct
     const Tensor part = part_in_file(parameter, config.vocab_size).detach();
     const bool transposed = is_conv1d(parameter.name);
     values.push_back((transposed ? part.transpose(0, 1).contiguous() : part).to_vector<float>());
+    require_finite(values.back(), parameter.name);
     entries.push_back({.name = parameter.name,
                        .dtype = "F32",
                        .shape = shape_in_file(parameter.name, part),
@@ -101,8 +104,9 @@ void save(const Module& model, const HfConfig& config, const std::string& direct
   const std::filesystem::path folder(directory);
   AtomicFile json(folder / "config.json");
   json.write(to_json(config));
-  json.commit();
-  write_safetensors(folder / "model.safetensors", entries);
+  const uint64_t config_digest = json.commit();
+  return {{"config.json", config_digest},
+          {"model.safetensors", write_safetensors(folder / "model.safetensors", entries)}};
 }
 
 }  // namespace gpt2::nn

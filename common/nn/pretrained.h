@@ -8,6 +8,8 @@
 // since 02_hf_weights
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "common/nn/hf_config.h"
@@ -22,7 +24,9 @@ namespace gpt2::nn {
 void load(Module& model, const std::string& directory);
 
 // Writes config.json and model.safetensors, which transformers' GPT2LMHeadModel and load() open, into a folder that
-// exists: float32, of the vocabulary's matrices the rows below config.vocab_size.   since 13_fineweb
-void save(const Module& model, const HfConfig& config, const std::string& directory);
+// exists: float32, of the vocabulary's matrices the rows below config.vocab_size. Returns each file's digest
+// (common/base/digest.h). Throws, naming the tensor, before a weight that is not finite is written.   since 13_fineweb
+std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
+                                     const std::string& directory);
 
 }  // namespace gpt2::nn

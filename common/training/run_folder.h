@@ -1,6 +1,6 @@
 // The folder of a run, --out: its checkpoints, and its log beside them. Without --out there is none.
 //
-//   const training::RunFolder folder(options.run, options.steps, group);
+//   training::RunFolder folder(options.run, options.steps, group);
 //   ...
 //   const std::optional<int64_t> resumed = folder.resume(state, setup);
 //   app::Log log = folder.open_log(options.log);
@@ -18,19 +18,20 @@ namespace gpt2::training {
 
 class RunFolder {
  public:
-  // Prepares the folder for a run of so many steps, and keeps others out of it. Fails if there is something in it,
-  // unless the run goes on with it.
+  // Prepares the folder for a run of `steps` steps and locks it against other runs. Throws if there is something in it
+  // already, unless the run goes on with it.
   RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGroup& group);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
-  // Restores the newest checkpoint, on all ranks, and returns its step, if there is one. Fails if the disk has not the
-  // room for what is to come.
-  std::optional<int64_t> resume(const TrainingState& state, const CheckpointSetup& setup) const;
+  // Restores the newest checkpoint (--resume-from: another), on all ranks, and returns its step; none if there is no
+  // checkpoint. Throws if it is damaged, if it belongs to a run with other settings or data, unless --resume-anyway
+  // accepts them, and if the disk is too full for the checkpoints still to be written.
+  std::optional<int64_t> resume(const TrainingState& state, const CheckpointSetup& setup);
 
-  // The log, by default OUT/log.jsonl, and OUT/log.txt. That of a run that goes on is continued; that of one that has
-  // come to its end stays as it is.
+  // The log, by default OUT/log.jsonl, and OUT/log.txt. The log of a run that goes on is continued; the log of a run
+  // that was complete stays as it is.
   app::Log open_log(const std::string& path) const;
 
   // Writes a checkpoint if one is due before this step, or at the end.
@@ -38,14 +39,19 @@ class RunFolder {
             app::Log& log) const;
 
  private:
+  void choose_checkpoint();
   void require_room_for_all(int64_t parameters) const;
+  void require_shared_folder() const;
+  nlohmann::json verified() const;
+  void require_same_run(const nlohmann::json& saved, const CheckpointSetup& setup, TokenLoader& loader);
 
   RunOptions run_;
   int64_t steps_;
   const dist::ProcessGroup& group_;
   int lock_ = -1;                // the folder, held by this run
-  std::string newest_;           // the checkpoint to go on from, or empty
-  std::optional<int64_t> step_;  // and its step
+  std::string checkpoint_;       // the one to go on from, or empty
+  std::optional<int64_t> step_;  // its step
+  nlohmann::ordered_json note_;  // how the run goes on from it, for the log
 };
 
 }  // namespace gpt2::training

@@ -38,18 +38,25 @@ void RunOptions::add_to(app::CommandLine& flags) {
             "of the data: drawn anew each epoch, or from front to back");
   flags.add("--val-data", val_data,
             "a text or shards to measure the loss on (a text: by default its last tenth)");
-  flags.add("--val-every", val_every, 0, kMany, "steps between two measurements of it; 0: never");
+  flags.add("--val-every", val_every, 0, kMany,
+            "steps between two measurements of the validation loss; 0: never");
   flags.add("--hellaswag", hellaswag, "a file of HellaSwag's format");
   flags.add("--hellaswag-every", hellaswag_every, 0, kMany, "steps between two scores on it; 0: never");
   flags.add("--sample-every", sample_every, 0, kMany, "steps between two samples; 0: never");
   flags.add("--dropout", dropout, 0, 0.99,
             "share of the branches' values that a step leaves out, for small data");
-  flags.add("--out", out, "a folder for checkpoints and log; the last step's is always written");
+  flags.add("--out", out,
+            "folder for the checkpoints and the log; a checkpoint is always written after the last step");
   flags.add("--checkpoint-every", checkpoint_every, 0, kMany,
-            "steps between two checkpoints; 0: the last alone");
-  flags.add("--keep", keep, 1, kMany, "checkpoints that stay, the newest");
-  flags.add("--keep-every", keep_every, 0, kMany, "those of every so many steps stay too; 0: none");
+            "steps between two checkpoints; 0: only after the last step");
+  flags.add("--keep", keep, 1, kMany, "number of newest checkpoints to keep");
+  flags.add("--keep-every", keep_every, 0, kMany,
+            "also keep every checkpoint whose step is a multiple of N; 0: none");
   flags.add("--resume", resume, "go on from the newest checkpoint in --out");
+  flags.add("--resume-from", resume_from,
+            "go on from this checkpoint in --out (step_000123); newer ones are renamed");
+  flags.add("--resume-anyway", resume_anyway,
+            "go on although settings, data or the program differ; the log says which");
   flags.add_presets({{"gpt2-124m", kGpt2OneNight},
                      {"shakespeare-char", kShakespeareChar},
                      {"shakespeare-char-cpu", kShakespeareCharCpu},

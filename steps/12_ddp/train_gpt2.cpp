@@ -77,7 +77,7 @@ void run(app::CommandLine& flags) {
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
   model.to(device);
-  log.config(options, model);
+  log.config(options, model, group.world_size());
 
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   const Precision precision(app::matmul_precision(options.matmul_precision));

@@ -63,7 +63,7 @@ void run(app::CommandLine& flags) {
   const dist::ProcessGroup group(options.on(), {.rendezvous_port = int(options.rendezvous_port)});
   app::speak_only_if(group.is_master());
   const Device device = group.device();
-  const training::RunFolder folder(options.run, options.steps, group);
+  training::RunFolder folder(options.run, options.steps, group);
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const bool pretrained = app::is_directory(options.model);
   const std::string text = training::read_text(options);
@@ -128,7 +128,7 @@ void run(app::CommandLine& flags) {
                                  .block_size = config.block_size},
                                 *tokenizer, std::move(data.val), batches, 20 * grad_accum_steps, group);
   app::Log log = folder.open_log(options.log);
-  log.config(options, model);
+  log.config(options, model, group.world_size());
   app::catch_interrupts();
   for (int64_t step = resumed.value_or(0);; ++step) {
     const bool is_end = step == options.steps, stops = is_end || app::stop_requested(group);

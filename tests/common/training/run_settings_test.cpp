@@ -1,0 +1,74 @@
+#include "common/training/run_settings.h"
+
+#include <array>
+
+#include "common/app/options.h"
+#include "common/training/run_options.h"
+#include "tests/common/files.h"
+
+namespace gpt2::testing {
+namespace {
+
+using training::RunSettings;
+
+// The settings of a program that is given these arguments.
+RunSettings settings_of(std::vector<std::string> arguments, const std::vector<SourceIdentity>& data = {}) {
+  arguments.insert(arguments.begin(), "program");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  app::CommandLine flags("program", int(argv.size()), argv.data());
+  app::Options options;
+  training::RunOptions run;
+  options.add_to(flags);
+  run.add_to(flags);
+  flags.parse();
+  const auto tokenizer = make_tokenizer("byte", "");
+  const training::Resolved resolved{4, 64, 3072, 6e-5, AttentionKernels::own, kCpu, 2};
+  return training::run_settings(flags, resolved, HfConfig{}, *tokenizer, data);
+}
+
+}  // namespace
+
+TEST(RunSettings, HoldWhatWasResolved) {
+  const RunSettings settings = settings_of({"--batch", "4", "--log", "/tmp/log"});
+  EXPECT_EQ(settings.at("--batch"), 4);
+  EXPECT_EQ(settings.at("--total-batch"), 3072);
+  EXPECT_EQ(settings.at("--model"), "12 layers, 12 heads, 768 channels, block size 1024, vocabulary 50257");
+  EXPECT_EQ(settings.at("ranks"), 2);
+  EXPECT_EQ(settings.at("build").get<std::string>().size(), 16u);
+  EXPECT_FALSE(settings.contains("--device"));
+}
+
+TEST(RunSettings, ADefaultGivenExplicitlyMakesNoDifference) {
+  const RunSettings defaults = settings_of({});
+  for (const auto& same : std::vector<std::vector<std::string>>{{"--batch", "4"},
+                                                                {"--seq", "64"},
+                                                                {"--tokenizer", "byte"},
+                                                                {"--model", "tiny"},
+                                                                {"--device", "cpu"},
+                                                                {"--seed", "1337"},
+                                                                {"--data", "tales"},
+                                                                {"--order", "shuffled"}}) {
+    EXPECT_EQ(settings_of(same), defaults) << same[0];
+  }
+  EXPECT_NE(settings_of({"--seed", "7"}), defaults);
+}
+
+TEST(RunSettings, APathThatIsNotUtf8CanBeStoredAndStaysItself) {
+  const RunSettings one = settings_of({"--out", "na\xefve"}, {{"\xff.bin", 10, 1, 1}});
+  EXPECT_EQ(one.at("--out"), "na\\xefve");
+  EXPECT_EQ(one.at("--data").at(0), "\\xff.bin, 10 tokens, digest 0000000000000001");
+  EXPECT_EQ(RunSettings::parse(one.dump()), one);
+  EXPECT_NE(settings_of({"--out", "na\xeeve"}), settings_of({"--out", "na\xefve"}));
+}
+
+TEST(RunSettings, KnowTheData) {
+  const SourceIdentity a{"a.bin", 10, 1, 1}, b{"b.bin", 10, 2, 2};
+  const RunSettings settings = settings_of({}, {a, b});
+  EXPECT_NE(settings_of({}, {b, a}), settings);
+  EXPECT_NE(settings_of({}, {a}), settings);
+  EXPECT_NE(settings_of({}, {a, {"b.bin", 11, 2, 2}}), settings);
+  EXPECT_NE(settings_of({}, {a, {"b.bin", 10, 3, 2}}), settings);
+}
+
+}  // namespace gpt2::testing
