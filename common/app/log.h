@@ -95,6 +95,7 @@ class Log {
   Lines json_, text_;
   std::shared_ptr<const nlohmann::ordered_json> note_;  // null: this run did not go on from a checkpoint
   int64_t num_steps_ = 0;                               // of the whole run
+  std::optional<double> peak_tokens_per_sec_;           // at which mfu is 1, if the peak is known
   std::vector<StepRecord> steps_;
   KernelCounts counts_;  // of the last step
 };

@@ -34,9 +34,16 @@ struct TrainingState {
 
 // What goes into a checkpoint and does not change from step to step.
 struct CheckpointSetup {
+  CheckpointSetup(HfConfig config, const Tokenizer& tokenizer, RunSettings settings)
+      : config(std::move(config)), tokenizer(tokenizer), settings(std::move(settings)) {}
+  CheckpointSetup(const app::CommandLine& flags, const HfConfig& config, const Tokenizer& tokenizer,
+                  const TokenLoader& loader, int64_t grad_accum_steps)
+      : CheckpointSetup(config, tokenizer, run_settings(flags, config, tokenizer, loader, grad_accum_steps)) {
+  }
+
   HfConfig config;
   const Tokenizer& tokenizer;
-  RunSettings settings;  // run_settings(): name -> value
+  RunSettings settings;
 };
 
 // The complete checkpoints in `out`, oldest first; none if there is no such folder.

@@ -7,6 +7,7 @@
 
 #include "common/base/digest.h"
 #include "common/base/file.h"
+#include "common/tensor/context.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::training {
@@ -53,34 +54,37 @@ std::string build() {
 
 }  // namespace
 
-RunSettings run_settings(const app::CommandLine& flags, const Resolved& resolved, const HfConfig& model,
-                         const Tokenizer& tokenizer, const std::vector<SourceIdentity>& data) {
+RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, const Tokenizer& tokenizer,
+                         const TokenLoader& loader, int64_t grad_accum_steps) {
+  const TokenLoader::Settings& batches = loader.settings();
   RunSettings settings;
   const json given = flags.values();
   for (const auto& [name, value] : given.items()) {
     if (name == "--device" || name == "--preset") continue;  // resolved below, and into the other flags
     settings[name] = value.is_string() ? json(utf8_of(value.get<std::string>())) : value;
   }
-  const bool is_cuda = resolved.device.is_cuda();
+  const bool is_cuda = batches.device.is_cuda();
   const auto resolve = [&](const char* name, json value) { settings[name] = std::move(value); };
   resolve("--model", architecture(model));
   resolve("--tokenizer", identity(tokenizer));
-  resolve("--batch", resolved.B);
-  resolve("--seq", resolved.T);
-  resolve("--total-batch", resolved.total_batch);
-  resolve("--min-lr", resolved.min_lr);
-  resolve("--attention", resolved.attention == AttentionKernels::cudnn ? "cudnn" : "own");
+  resolve("--batch", batches.B);
+  resolve("--seq", batches.T);
+  resolve("--total-batch", batches.B * batches.T * grad_accum_steps * batches.world);
+  if (settings.value("--min-lr", 0.0) < 0) {  // not given
+    resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);
+  }
+  resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
   if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // TF32 is a GPU's
     resolve("--matmul-precision", "highest");
   }
   json sources = json::array();
-  for (const SourceIdentity& source : data) {
+  for (const SourceIdentity& source : loader.identities()) {
     sources.push_back(
         fmt::format("{}, {} tokens, digest {}", utf8_of(source.name), source.tokens, to_hex(source.samples)));
   }
   resolve("--data", std::move(sources));
   resolve("device", is_cuda ? "cuda" : "cpu");
-  resolve("ranks", resolved.ranks);
+  resolve("ranks", batches.world);
   if (!is_cuda) resolve("threads", omp_get_max_threads());
   resolve("build", build());
   return settings;

@@ -9,31 +9,19 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 #include "common/app/program.h"
-#include "common/data/shards.h"
+#include "common/data/token_loader.h"
 #include "common/nn/hf_config.h"
-#include "common/ops/attention.h"
-#include "common/tensor/context.h"
 #include "common/text/tokenizer.h"
 
 namespace gpt2::training {
 
-// What the program made of flags whose default depends on model, device and number of ranks.
-struct Resolved {
-  int64_t B, T, total_batch;  // sequences and tokens of a micro-batch, tokens of an optimizer step
-  double min_lr;
-  AttentionKernels attention;
-  Device device;
-  int ranks;
-};
-
 using RunSettings = nlohmann::ordered_json;  // name -> value, always in the same order
 
-// The names are those of the flags; device, ranks, threads and build have no "--". `data` are the sources of --data.
-// Every rank computes its own, without communication.
-RunSettings run_settings(const app::CommandLine& flags, const Resolved& resolved, const HfConfig& model,
-                         const Tokenizer& tokenizer, const std::vector<SourceIdentity>& data);
+// The names are those of the flags; device, ranks, threads and build have no "--". --data are the loader's sources, and
+// --attention is the current kernels. Every rank computes its own settings, without communication.
+RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, const Tokenizer& tokenizer,
+                         const TokenLoader& loader, int64_t grad_accum_steps);
 
 }  // namespace gpt2::training

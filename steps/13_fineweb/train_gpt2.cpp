@@ -18,7 +18,6 @@
 #include "common/training/dataset.h"
 #include "common/training/evaluation.h"
 #include "common/training/run_folder.h"
-#include "common/training/run_settings.h"
 #include "gpt2.h"
 
 namespace {
@@ -92,8 +91,7 @@ void run(app::CommandLine& flags) {
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
   model.to(device);
-  const AttentionKernels kernels = app::attention_kernels(options.attention, device, dtype);
-  const Attention attention(kernels);
+  const Attention attention(app::attention_kernels(options.attention, device, dtype));
   const Precision precision(app::matmul_precision(options.matmul_precision));
   optim::AdamW optimizer(model, {.beta1 = 0.9,
                                  .beta2 = options.beta2,
@@ -102,17 +100,8 @@ void run(app::CommandLine& flags) {
                                  .decay_vectors = false});
   app::print_groups(optimizer);
   const training::TrainingState state{model, optimizer, loader};
-  const double min_lr = options.min_lr < 0 ? options.max_lr / 10 : options.min_lr;
-  const HfConfig shape = hf_config(config, tokenizer->end_of_text());
-  const training::Resolved resolved{.B = B,
-                                    .T = T,
-                                    .total_batch = B * T * grad_accum_steps * group.world_size(),
-                                    .min_lr = min_lr,
-                                    .attention = kernels,
-                                    .device = device,
-                                    .ranks = group.world_size()};
-  const training::CheckpointSetup setup{
-      shape, *tokenizer, training::run_settings(flags, resolved, shape, *tokenizer, loader.identities())};
+  const training::CheckpointSetup setup(flags, hf_config(config, tokenizer->end_of_text()), *tokenizer,
+                                        loader, grad_accum_steps);
   const std::optional<int64_t> resumed = folder.resume(state, setup);
   dist::DistributedDataParallel ddp(model, group);
   const optim::CosineSchedule get_lr{

@@ -179,7 +179,8 @@ TEST(Shards, AShardThatChangesWhileItIsReadIsAnError) {
       if (goes_on) {
         EXPECT_NO_THROW(read(shard, 0, 10)) << meddling.name << checked;
       } else {
-        EXPECT_ERROR(read(shard, 0, 10), "its ids were changed while the run reads them") << meddling.name;
+        SCOPED_TRACE(meddling.name);
+        EXPECT_ERROR(read(shard, 0, 10), "its ids were changed while the run reads them");
       }
     }
   }

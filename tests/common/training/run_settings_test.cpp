@@ -11,20 +11,40 @@ namespace {
 
 using training::RunSettings;
 
+// Ids of a file that is not there.
+class Named final : public TokenSource {
+ public:
+  explicit Named(SourceIdentity identity) : identity_(std::move(identity)) {}
+  int64_t size() const override { return 10'000; }
+  const SourceIdentity& identity() const override { return identity_; }
+  void set_content(uint64_t) override {}
+  void read(int64_t, std::span<int32_t>) const override {}
+  void will_need(int64_t, int64_t) const override {}
+
+ private:
+  SourceIdentity identity_;
+};
+
 // The settings of a program that is given these arguments.
-RunSettings settings_of(std::vector<std::string> arguments, const std::vector<SourceIdentity>& data = {}) {
+RunSettings settings_of(std::vector<std::string> arguments,
+                        const std::vector<SourceIdentity>& data = {{"a.bin", 10, 1, 1}}) {
   arguments.insert(arguments.begin(), "program");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   app::CommandLine flags("program", int(argv.size()), argv.data());
   app::Options options;
   training::RunOptions run;
+  double max_lr = 6e-4, min_lr = -1;
   options.add_to(flags);
   run.add_to(flags);
+  flags.add("--max-lr", max_lr, 0, 1, "");
+  flags.add("--min-lr", min_lr, 0, 1, "");
   flags.parse();
   const auto tokenizer = make_tokenizer("byte", "");
-  const training::Resolved resolved{4, 64, 3072, 6e-5, AttentionKernels::own, kCpu, 2};
-  return training::run_settings(flags, resolved, HfConfig{}, *tokenizer, data);
+  TokenSources sources;
+  for (const SourceIdentity& source : data) sources.push_back(std::make_unique<Named>(source));
+  const TokenLoader loader(std::move(sources), {.B = 4, .T = 64, .world = 2});
+  return training::run_settings(flags, HfConfig{}, *tokenizer, loader, 6);
 }
 
 }  // namespace
@@ -35,6 +55,7 @@ TEST(RunSettings, HoldWhatWasResolved) {
   EXPECT_EQ(settings.at("--total-batch"), 3072);
   EXPECT_EQ(settings.at("--model"), "12 layers, 12 heads, 768 channels, block size 1024, vocabulary 50257");
   EXPECT_EQ(settings.at("ranks"), 2);
+  EXPECT_EQ(settings.at("--min-lr"), 6e-4 / 10);
   EXPECT_EQ(settings.at("build").get<std::string>().size(), 16u);
   EXPECT_FALSE(settings.contains("--device"));
 }
@@ -42,6 +63,7 @@ TEST(RunSettings, HoldWhatWasResolved) {
 TEST(RunSettings, ADefaultGivenExplicitlyMakesNoDifference) {
   const RunSettings defaults = settings_of({});
   for (const auto& same : std::vector<std::vector<std::string>>{{"--batch", "4"},
+                                                                {"--max-lr", "6e-4"},
                                                                 {"--seq", "64"},
                                                                 {"--tokenizer", "byte"},
                                                                 {"--model", "tiny"},
