@@ -104,8 +104,10 @@ void run(app::CommandLine& flags) {
                                         loader, grad_accum_steps);
   const std::optional<int64_t> resumed = folder.resume(state, setup);
   dist::DistributedDataParallel ddp(model, group);
-  const optim::CosineSchedule get_lr{
-      .max_lr = options.max_lr, .min_lr = min_lr, .warmup = options.warmup, .max_steps = options.steps};
+  const optim::CosineSchedule get_lr{.max_lr = options.max_lr,
+                                     .min_lr = options.min_lr < 0 ? options.max_lr / 10 : options.min_lr,
+                                     .warmup = options.warmup,
+                                     .max_steps = options.steps};
   app::Replay first_micro(device, options.cuda_graph), next_micro(device, options.cuda_graph),
       last_micro(device, options.cuda_graph), update(device, options.cuda_graph);
   const Tensor loss_accum = empty({}, device), norm_of_step = empty({}, device);
