@@ -12,6 +12,9 @@ namespace gpt2::app {
 // Catches the signals from now on.
 void catch_interrupts();
 
+// Asks for a clean stop as if `signal` had come. Returns false, and does nothing, before catch_interrupts().
+bool stop_after_step(int signal);
+
 // The first signal that was caught, or 0. The program's exit status is 128 more (common/app/program.h).
 int interrupt();
 

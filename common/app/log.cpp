@@ -85,6 +85,9 @@ Log::Log(const std::string& path, const std::string& text_path) : Log(path, text
 Log Log::resume(const std::string& path, const std::string& text_path, int64_t step,
                 const ordered_json& note) {
   std::string json, text;
+  std::error_code none;
+  const bool readable = !std::filesystem::exists(path, none) || std::filesystem::is_regular_file(path, none);
+  require(readable, "--log {}: not a regular file; a run that goes on reads its log, so name a file", path);
   std::ifstream before(path);
   for (std::string line; std::getline(before, line);) {
     const ordered_json event = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -108,12 +111,13 @@ void Log::event(const std::string& name, const ordered_json& fields) {
   ordered_json line = {{"event", name}};
   line.update(fields);
   write(line);
+  flush_output();  // what was printed beside it
 }
 
 void Log::write_config(const Options& options, const nn::Module& model) {
   num_steps_ = options.steps;
   context().counts.reset();  // what is counted from here on belongs to the first step
-  ordered_json fields = {{"device", to_string(options.on())},
+  ordered_json fields = {{"device", to_string(options.device())},
                          {"model", options.model},
                          {"data", options.data},
                          {"tokenizer", options.tokenizer},
@@ -129,7 +133,7 @@ void Log::write_config(const Options& options, const nn::Module& model) {
 
 void Log::set_peak(const Options& options, const nn::Module& model, const std::string& arithmetic,
                    int ranks) {
-  const Device device = options.on();
+  const Device device = options.device();
   const auto peak = device.is_cuda() ? peak_flops(backend(device).name(), arithmetic) : std::nullopt;
   const auto parameters = model.named_parameters();
   const auto positions = std::find_if(
@@ -238,7 +242,6 @@ void Log::step(const StepRecord& record) {
   if (peak_tokens_per_sec_) fields["mfu"] = tokens_per_sec / *peak_tokens_per_sec_;
   fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step, record.loss,
              recipe, record.ms, tokens_per_sec, time_left());
-  std::fflush(stdout);
   event("step", fields);
 }
 

@@ -12,6 +12,8 @@
 #include <string>
 
 #include "common/nn/module.h"
+#include "common/tensor/context.h"
+#include "common/tensor/dtype.h"
 
 namespace gpt2::app {
 
@@ -28,11 +30,11 @@ std::optional<double> peak_flops(const std::string& gpu, const std::string& arit
 template <class StepOptions>
 std::string arithmetic_of(const StepOptions& options) {
   if constexpr (requires { options.dtype; }) {
-    if (options.dtype == "bf16") return "bf16";
+    if (options.dtype == DType::bf16) return "bf16";
   }
   if constexpr (requires { options.matmul_precision; }) {
-    if (options.matmul_precision == "high") return "tf32";
-    if (options.matmul_precision == "medium") return "bf16";
+    if (options.matmul_precision == MatmulPrecision::high) return "tf32";
+    if (options.matmul_precision == MatmulPrecision::medium) return "bf16";
   }
   return "fp32";
 }

@@ -75,6 +75,8 @@ class TokenLoader {
   // Of the sources, in their order; and the digests of all ids for those that another rank has read.
   std::vector<SourceIdentity> identities() const;
   void set_contents(std::span<const uint64_t> digests);
+  int64_t B() const { return settings_.B; }
+  int64_t T() const { return settings_.T; }
   int64_t num_tokens() const { return num_tokens_; }
   int64_t rows_per_epoch() const { return first_row_.back(); }
   int64_t batches_per_epoch() const { return rows_per_epoch() / (settings_.B * settings_.world); }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/data/token_loader.h"
+#include "common/nn/checkpoints.h"
 #include "common/nn/hf_config.h"
 #include "common/nn/module.h"
 #include "common/optim/adamw.h"
@@ -34,23 +35,20 @@ struct TrainingState {
 
 // What goes into a checkpoint and does not change from step to step.
 struct CheckpointSetup {
-  CheckpointSetup(HfConfig config, const Tokenizer& tokenizer, RunSettings settings)
-      : config(std::move(config)), tokenizer(tokenizer), settings(std::move(settings)) {}
-  CheckpointSetup(const app::CommandLine& flags, const HfConfig& config, const Tokenizer& tokenizer,
-                  const TokenLoader& loader, int64_t grad_accum_steps)
-      : CheckpointSetup(config, tokenizer, run_settings(flags, config, tokenizer, loader, grad_accum_steps)) {
-  }
-
   HfConfig config;
   const Tokenizer& tokenizer;
   RunSettings settings;
 };
 
-// The complete checkpoints in `out`, oldest first; none if there is no such folder.
-std::vector<std::string> checkpoints_in(const std::string& out);
+// The setup of a run on the batches of this loader, `grad_accum_steps` of them in an optimizer step of each rank.
+inline CheckpointSetup checkpoint_setup(const app::CommandLine& flags, const HfConfig& config,
+                                        const Tokenizer& tokenizer, const TokenLoader& loader,
+                                        int64_t grad_accum_steps) {
+  return {config, tokenizer, run_settings(flags, config, tokenizer, loader, grad_accum_steps)};
+}
 
-// The step in a checkpoint's name, step_ and six digits or more; none in another name.
-std::optional<int64_t> step_of(const std::string& path);
+using nn::checkpoints_in;
+using nn::step_of;
 
 // Which checkpoints stay: the newest, and those whose step is a multiple of `every`, unless that is 0.
 struct Keep {

@@ -8,7 +8,6 @@
 
 #include "common/base/error.h"
 #include "common/base/json.h"
-#include "common/optim/schedule.h"
 
 namespace gpt2::training {
 namespace {
@@ -100,13 +99,6 @@ std::string name_of(const std::string& checkpoint) {
   return "checkpoint " + std::filesystem::path(checkpoint).filename().string();
 }
 
-optim::CosineSchedule schedule(const json& settings) {
-  return {.max_lr = settings.value("--max-lr", 0.0),
-          .min_lr = settings.value("--min-lr", 0.0),
-          .warmup = settings.value("--warmup", int64_t{0}),
-          .max_steps = settings.value("--steps", int64_t{0})};
-}
-
 }  // namespace
 
 std::vector<Difference> differences(const json& before, const RunSettings& now) {
@@ -160,9 +152,8 @@ std::string change_of_schedule(const std::string& checkpoint, int64_t step, cons
           "accept the difference with --resume-anyway",
           run_of(checkpoint), steps_before, name_of(checkpoint), steps);
   return fmt::format(
-      "--steps {} instead of {}: from step {} on the learning rate follows the schedule of {} steps ({:.4e} "
-      "at step {}, which was {:.4e})",
-      steps, steps_before, step, steps, schedule(now)(step), step, schedule(before)(step));
+      "--steps {} instead of {}: from step {} on the learning rate follows the schedule of {} steps", steps,
+      steps_before, step, steps);
 }
 
 }  // namespace gpt2::training

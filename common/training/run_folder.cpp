@@ -9,7 +9,9 @@
 #include <array>
 #include <filesystem>
 #include <span>
+#include <utility>
 
+#include "common/app/interrupt.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/training/checkpoint_digests.h"
@@ -165,24 +167,25 @@ void RunFolder::require_same_run(const json& saved, const CheckpointSetup& setup
   note_["differs"] = as_json(different);
 }
 
-std::optional<int64_t> RunFolder::resume(const TrainingState& state, const CheckpointSetup& setup) {
-  if (run_.out.empty()) return std::nullopt;
+void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
+  state_.emplace(state);
+  setup_.emplace(std::move(setup));
+  if (run_.out.empty()) return;
   if (group_.is_master()) require_room_for_all(state.model.num_parameters());
   require_shared_folder();
   share_digests(state.loader, group_);
   if (!step_) {
     if (run_.resume) fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", run_.out);
-    return std::nullopt;
+    return;
   }
   const json saved = verified();
-  require_same_run(saved, setup, state.loader);
+  require_same_run(saved, *setup_, state.loader);
   load_checkpoint(checkpoint_, saved, state);
   fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from", checkpoint_);
   group_.barrier();  // all ranks have read it
   if (group_.is_master()) {
     for (const std::string& path : set_aside_after(run_.out, *step_)) fmt::print("set aside: {}\n", path);
   }
-  return step_;
 }
 
 app::Log RunFolder::open_log(const std::string& path) const {
@@ -192,15 +195,17 @@ app::Log RunFolder::open_log(const std::string& path) const {
   return step_ ? app::Log::resume(json, text, *step_, note_) : app::Log(json, text);
 }
 
-void RunFolder::save(int64_t step, bool is_end, const TrainingState& state, const CheckpointSetup& setup,
-                     app::Log& log) const {
+bool RunFolder::save_if_due(int64_t step, bool is_end, app::Log& log) const {
+  const bool stops = is_end || app::stop_requested(group_);
   const bool is_due = step > 0 && run_.checkpoint_every > 0 && step % run_.checkpoint_every == 0;
-  if (run_.out.empty() || !group_.is_master() || !(is_due || is_end)) return;
-  // The log's event comes first: a power cut between the two leaves an event too many, which resuming removes, rather
-  // than a checkpoint that the log does not know.
-  const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
-  fmt::print("saved {}\n",
-             save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, state, setup, log_it));
+  if (!run_.out.empty() && group_.is_master() && (is_due || stops) && step != step_) {
+    // The log's event comes first: a power cut between the two leaves an event too many, which resuming removes, rather
+    // than a checkpoint that the log does not know.
+    const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
+    const Keep keep{run_.keep, run_.keep_every};
+    fmt::print("saved {}\n", save_checkpoint(run_.out, step, keep, *state_, *setup_, log_it));
+  }
+  return stops;
 }
 
 }  // namespace gpt2::training

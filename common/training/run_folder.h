@@ -2,9 +2,12 @@
 //
 //   training::RunFolder folder(options.run, options.steps, group);
 //   ...
-//   const std::optional<int64_t> resumed = folder.resume(state, setup);
+//   folder.resume({model, optimizer, loader}, setup);
 //   app::Log log = folder.open_log(options.log);
-//   for (int64_t step = resumed.value_or(0);; ++step) { ... folder.save(step, is_end, state, setup, log); ... }
+//   for (int64_t step = folder.resumed().value_or(0);; ++step) {
+//     if (folder.save_if_due(step, step == options.steps, log)) break;
+//     ...
+//   }
 //
 // since 13_fineweb
 #pragma once
@@ -25,18 +28,22 @@ class RunFolder {
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
-  // Restores the newest checkpoint (--resume-from: another), on all ranks, and returns its step; none if there is no
-  // checkpoint. Throws if it is damaged, if it belongs to a run with other settings or data, unless --resume-anyway
-  // accepts them, and if the disk is too full for the checkpoints still to be written.
-  std::optional<int64_t> resume(const TrainingState& state, const CheckpointSetup& setup);
+  // Restores the newest checkpoint (--resume-from: another), if there is one, on all ranks. From now on checkpoints are
+  // of this state, which must outlive this object. Throws if the checkpoint is damaged, if it belongs to a run with other
+  // settings or data, unless --resume-anyway accepts them, and if the disk is too full for the checkpoints still to be
+  // written.
+  void resume(const TrainingState& state, CheckpointSetup setup);
+
+  // The step of the checkpoint that was restored; none if the run starts at step 0.
+  std::optional<int64_t> resumed() const { return step_; }
 
   // The log, by default OUT/log.jsonl, and OUT/log.txt. The log of a run that goes on is continued; the log of a run
   // that was complete stays as it is.
   app::Log open_log(const std::string& path) const;
 
-  // Writes a checkpoint if one is due before this step, or at the end.
-  void save(int64_t step, bool is_end, const TrainingState& state, const CheckpointSetup& setup,
-            app::Log& log) const;
+  // Writes a checkpoint if one is due before this step, at the end, or if the run was interrupted (app::interrupt).
+  // Returns true if the run ends here. All ranks call it together.
+  bool save_if_due(int64_t step, bool is_end, app::Log& log) const;
 
  private:
   void choose_checkpoint();
@@ -52,6 +59,8 @@ class RunFolder {
   std::string checkpoint_;       // the one to go on from, or empty
   std::optional<int64_t> step_;  // its step
   nlohmann::ordered_json note_;  // how the run goes on from it, for the log
+  std::optional<TrainingState> state_;
+  std::optional<CheckpointSetup> setup_;
 };
 
 }  // namespace gpt2::training

@@ -6,11 +6,13 @@
 #include <string>
 
 #include "common/app/program.h"
+#include "common/data/token_loader.h"
 
 namespace gpt2::training {
 
 struct RunOptions {
-  std::string val_data, hellaswag, order = "shuffled", out, resume_from;
+  DataOrder order = DataOrder::shuffled;
+  std::string val_data, hellaswag, out, resume_from;
   int64_t val_every = 0, hellaswag_every = 0, sample_every = 0, checkpoint_every = 0;  // 0: never
   int64_t keep = 3, keep_every = 0;
   bool resume = false, resume_anyway = false;

@@ -61,7 +61,7 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   const json given = flags.values();
   for (const auto& [name, value] : given.items()) {
     if (name == "--device" || name == "--preset") continue;  // resolved below, and into the other flags
-    settings[name] = value.is_string() ? json(utf8_of(value.get<std::string>())) : value;
+    settings[name] = value;
   }
   const bool is_cuda = batches.device.is_cuda();
   const auto resolve = [&](const char* name, json value) { settings[name] = std::move(value); };
@@ -70,9 +70,8 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   resolve("--batch", batches.B);
   resolve("--seq", batches.T);
   resolve("--total-batch", batches.B * batches.T * grad_accum_steps * batches.world);
-  if (settings.value("--min-lr", 0.0) < 0) {  // not given
-    resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);
-  }
+  if (!settings["--min-lr"].is_number())
+    resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);  // not given
   resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
   if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // TF32 is a GPU's
     resolve("--matmul-precision", "highest");

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "common/app/program.h"
+#include "common/app/command_line.h"
 #include "common/data/token_loader.h"
 #include "common/nn/hf_config.h"
 #include "common/text/tokenizer.h"

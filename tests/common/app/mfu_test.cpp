@@ -44,19 +44,20 @@ TEST(Mfu, KnowsThePeaksOfTheTable) {
 
 struct WithoutFlags {};
 struct WithPrecision {
-  std::string matmul_precision;
+  MatmulPrecision matmul_precision;
 };
 struct WithBoth {
-  std::string matmul_precision, dtype;
+  MatmulPrecision matmul_precision;
+  DType dtype;
 };
 
 TEST(Mfu, TheArithmeticIsTheFlags) {
   EXPECT_EQ(arithmetic_of(WithoutFlags{}), "fp32");
-  EXPECT_EQ(arithmetic_of(WithPrecision{"highest"}), "fp32");
-  EXPECT_EQ(arithmetic_of(WithPrecision{"high"}), "tf32");
-  EXPECT_EQ(arithmetic_of(WithPrecision{"medium"}), "bf16");
-  EXPECT_EQ(arithmetic_of(WithBoth{"high", "fp32"}), "tf32");
-  EXPECT_EQ(arithmetic_of(WithBoth{"high", "bf16"}), "bf16");
+  EXPECT_EQ(arithmetic_of(WithPrecision{MatmulPrecision::highest}), "fp32");
+  EXPECT_EQ(arithmetic_of(WithPrecision{MatmulPrecision::high}), "tf32");
+  EXPECT_EQ(arithmetic_of(WithPrecision{MatmulPrecision::medium}), "bf16");
+  EXPECT_EQ(arithmetic_of(WithBoth{MatmulPrecision::high, DType::f32}), "tf32");
+  EXPECT_EQ(arithmetic_of(WithBoth{MatmulPrecision::high, DType::bf16}), "bf16");
 }
 
 }  // namespace

@@ -79,10 +79,9 @@ TEST(Resume, ALongerRunSaysItsScheduleAndAShorterOneIsRefused) {
     return training::change_of_schedule(kCheckpoint, 20, json(settings()), now, anyway);
   };
   EXPECT_EQ(change(100, false), "");
-  EXPECT_EQ(change(200, false),
-            "--steps 200 instead of 100: from step 20 on the learning rate follows the schedule of 200 steps "
-            "(5.9632e-04 "
-            "at step 20, which was 5.8372e-04)");
+  EXPECT_EQ(
+      change(200, false),
+      "--steps 200 instead of 100: from step 20 on the learning rate follows the schedule of 200 steps");
   EXPECT_ERROR(change(50, false),
                "--resume: the run in runs/a used --steps 100 (checkpoint step_000020); got --steps 50");
   EXPECT_NE(change(50, true), "");
