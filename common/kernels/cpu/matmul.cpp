@@ -82,7 +82,7 @@ void multiply_float(const Matmul& p) {
   for_each_of_batch(p, [&](int64_t b0, int64_t b1) { return multiply_one(p, b0, b1); });
 }
 
-// A copy of a batch of matrices in another type, in memory that lives as long as this.
+// A copy of a batch of matrices without gaps, in type `dtype`, in memory that lives as long as this.
 class Converted {
  public:
   Converted(const ConstMatrixView& from, const std::array<int64_t, 2>& batch, DType dtype)
@@ -97,13 +97,13 @@ class Converted {
     view_.batch_stride = {batch[1] * one, one};
     const Dims4 shape{batch[0], batch[1], lines, length}, to_strides{batch[1] * one, one, length, 1},
         from_strides{from.batch_stride[0], from.batch_stride[1], line_stride, 1};
-    if (dtype == DType::bf16) {
-      copy_strided({}, static_cast<bf16*>(storage_.data()), static_cast<const float*>(from.data), shape,
-                   to_strides, from_strides);
-    } else {
-      copy_strided({}, static_cast<float*>(storage_.data()), static_cast<const bf16*>(from.data), shape,
-                   to_strides, from_strides);
-    }
+    const auto copy = [&](auto* to) {
+      from.dtype == DType::bf16
+          ? copy_strided({}, to, static_cast<const bf16*>(from.data), shape, to_strides, from_strides)
+          : copy_strided({}, to, static_cast<const float*>(from.data), shape, to_strides, from_strides);
+    };
+    dtype == DType::bf16 ? copy(static_cast<bf16*>(storage_.data()))
+                         : copy(static_cast<float*>(storage_.data()));
   }
   const ConstMatrixView& view() const { return view_; }
 
@@ -142,6 +142,13 @@ void multiply_widened(const Matmul& p) {
 }
 
 void multiply_bf16(const Matmul& p) {
+  // oneDNN 3.7 reads an A of one row as if its columns were contiguous, whatever stride it is given.
+  if (p.a.rows == 1 && p.a.col_stride > 1) {
+    const Converted a(p.a, p.batch, DType::bf16);
+    Matmul packed = p;
+    packed.a = a.view();
+    return multiply_bf16(packed);
+  }
   const GemmBf16* gemm = gemm_bf16(p);
   if (gemm == nullptr) return multiply_widened(p);
   const int64_t threads = std::min<int64_t>(omp_get_max_threads(), p.batch[0] * p.batch[1]);
