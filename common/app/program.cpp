@@ -1,6 +1,5 @@
 #include "common/app/program.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,7 +8,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <iterator>
 #include <limits>
 #include <new>
@@ -20,6 +18,7 @@
 
 #include "common/app/interrupt.h"
 #include "common/base/error.h"
+#include "common/base/os.h"
 
 namespace gpt2::app {
 
@@ -132,17 +131,8 @@ namespace {
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
-  std::error_code none;
-  const std::string self =
-      std::filesystem::read_symlink("/proc/self/exe", none);  // by its name, for ps and pkill
-  execv(self.c_str(), argv);  // returns only if there is no /proc: then it stays as it is
-}
-
-// oneDNN takes its packing buffers from malloc, call by call: keep them, rather than have the kernel clear
-// new pages each time.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  setenv("KMP_BLOCKTIME", "1", 0);             // clang's libomp: milliseconds
+  execv(os::executable_path().c_str(), argv);  // returns only if the path is unknown: then all stays as it is
 }
 
 }  // namespace
@@ -153,7 +143,7 @@ void speak_only_if(bool is_master) {
 
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body) {
   limit_spinning(argv);
-  keep_freed_memory();
+  os::keep_freed_memory();  // oneDNN's packing buffers: otherwise the kernel clears new pages in every call
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write, with the file's name
   try {
     CommandLine flags(program, argc, argv);

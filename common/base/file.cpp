@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/base/os.h"
 
 namespace gpt2 {
 namespace {
@@ -92,7 +93,7 @@ void RandomAccessFile::read(int64_t offset, std::span<std::byte> bytes) const {
 }
 
 void RandomAccessFile::will_need(int64_t offset, int64_t size) const {
-  ::posix_fadvise(descriptor_, offset, size, POSIX_FADV_WILLNEED);  // advice: it may fail
+  os::read_ahead(descriptor_, offset, size);
 }
 
 std::string read_text_file(const std::string& path, int64_t max_bytes) {
