@@ -29,12 +29,25 @@ else()
   target_include_directories(pcre2 INTERFACE ${pcre2_source_BINARY_DIR})
 endif()
 
-find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(PNG)                # without it the picture of the position embeddings is not written
-find_package(ZLIB)               # without it no .gz is read
-find_library(ZSTD_LIBRARY zstd)  # without it no .zst is read
+find_package(OpenMP COMPONENTS CXX)
+if(NOT OpenMP_CXX_FOUND)
+  message(FATAL_ERROR "OpenMP not found: g++ brings its own; clang needs the libomp of its version "
+                      "(Debian: libomp-dev, or libomp-19-dev for clang-19)")
+endif()
+find_package(PNG)
+if(NOT PNG_FOUND)
+  message(WARNING "libpng not found: no picture of the position embeddings (Debian: libpng-dev)")
+endif()
+find_package(ZLIB)
+if(NOT ZLIB_FOUND)
+  message(WARNING "zlib not found: .gz files cannot be read (Debian: zlib1g-dev)")
+endif()
+find_library(ZSTD_LIBRARY zstd)
 find_path(ZSTD_INCLUDE_DIR zstd.h)
-find_package(dnnl CONFIG)        # without it matrix products on the CPU are plain loops
+if(NOT ZSTD_LIBRARY OR NOT ZSTD_INCLUDE_DIR)
+  message(WARNING "zstd not found: .zst files cannot be read (Debian: libzstd-dev)")
+endif()
+find_package(dnnl CONFIG)
 if(NOT dnnl_FOUND)
   message(WARNING "oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
 endif()
