@@ -1,5 +1,6 @@
 #include "common/data/shards.h"
 
+#include <fmt/ranges.h>
 #include <glob.h>
 #include <sys/resource.h>
 
@@ -8,6 +9,7 @@
 #include <bit>
 #include <cstring>
 #include <exception>
+#include <iterator>
 
 #include "common/base/error.h"
 #include "common/data/npy.h"

@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #ifdef GPT2_HAVE_ONEDNN
 #include <omp.h>

@@ -2,6 +2,7 @@
 #include "common/app/inputs.h"
 
 #include <CLI/CLI.hpp>
+#include <new>
 
 #include "common/app/program.h"
 #include "paths.h"

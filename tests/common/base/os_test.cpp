@@ -9,11 +9,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "paths.h"
@@ -21,8 +18,6 @@
 
 namespace gpt2::testing {
 namespace {
-
-namespace fs = std::filesystem;
 
 TEST(OperatingSystem, KnowsTheProgram) {
   EXPECT_EQ(os::executable_path(), GPT2_BIN_DIR "/common_test");
@@ -129,37 +124,6 @@ TEST(OperatingSystem, SendingWithoutWaitingStopsAtAFullBuffer) {
   }
   EXPECT_EQ(sent, -1);
   EXPECT_EQ(errno, EAGAIN);
-}
-
-// What other systems lack, or have under another name or with another meaning.
-constexpr const char* kOnlyOnLinux[] = {
-    "/proc/",           "/sys/",           "<linux/",       "<malloc.h>",      "<sched.h>",
-    "<sys/prctl.h>",    "<sys/sysinfo.h>", "<sys/epoll.h>", "<sys/eventfd.h>", "SOCK_CLOEXEC",
-    "MSG_NOSIGNAL",     "accept4",         "pipe2",         "mallopt",         "malloc_trim",
-    "madvise",          "posix_fadvise",   "MAP_POPULATE",  "MAP_HUGETLB",     "MREMAP",
-    "sched_",           "cpu_set_t",       "getrusage",     "_unlocked(",      "program_invocation",
-    "_SC_AVPHYS_PAGES", "_SC_NPROCESSORS", "memfd_create",  "fallocate",       "prctl(",
-    "signalfd",         "get_nprocs",      "personality("};
-
-TEST(OperatingSystem, NoOtherFileCallsLinux) {
-  size_t files = 0;
-  for (const char* folder : {"common", "data", "steps"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(GPT2_SOURCE_DIR) / folder)) {
-      const std::string extension = entry.path().extension(), name = entry.path().filename();
-      if ((extension != ".h" && extension != ".cpp" && extension != ".cuh" && extension != ".cu") ||
-          name == "os.cpp") {
-        continue;
-      }
-      std::ifstream file(entry.path());
-      const std::string text(std::istreambuf_iterator<char>(file), {});
-      for (const char* word : kOnlyOnLinux) {
-        EXPECT_EQ(text.find(word), std::string::npos)
-            << entry.path() << " uses " << word << ": give common/base/os.h a function for it";
-      }
-      ++files;
-    }
-  }
-  EXPECT_GT(files, 100u);
 }
 
 }  // namespace
