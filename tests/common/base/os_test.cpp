@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ namespace gpt2::testing {
 namespace {
 
 TEST(OperatingSystem, KnowsTheProgram) {
-  EXPECT_EQ(os::executable_path(), GPT2_BIN_DIR "/common_test");
+  EXPECT_EQ(os::executable_path(), std::filesystem::canonical(GPT2_BIN_DIR "/common_test").string());
   EXPECT_EQ(os::program_name(), "common_test");
 }
 
