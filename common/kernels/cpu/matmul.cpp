@@ -141,9 +141,14 @@ void multiply_widened(const Matmul& p) {
   round_into(p.c, p.batch, static_cast<const float*>(result.data()));
 }
 
+// oneDNN 3 reads from the gaps of a left operand whose values are not neighbours, and a NaN there spreads: 3.7 if it
+// is one row, 3.12 (with AMX) if its rows have an odd length.
+bool reads_gaps(const ConstMatrixView& a) {
+  return (a.rows == 1 && a.col_stride > 1) || (a.cols % 2 == 1 && a.col_stride == 1 && a.row_stride > a.cols);
+}
+
 void multiply_bf16(const Matmul& p) {
-  // oneDNN 3.7 reads an A of one row as if its columns were contiguous, whatever stride it is given.
-  if (p.a.rows == 1 && p.a.col_stride > 1) {
+  if (reads_gaps(p.a)) {
     const Converted a(p.a, p.batch, DType::bf16);
     Matmul packed = p;
     packed.a = a.view();
