@@ -45,14 +45,28 @@ else()
   target_link_libraries(xxhash_library INTERFACE xxHash::xxhash)
 endif()
 
-find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(PNG)                # without it the picture of the position embeddings is not written
-find_package(ZLIB)               # without it no .gz is read
-find_library(ZSTD_LIBRARY zstd)  # without it no .zst is read
+find_package(OpenMP COMPONENTS CXX)
+if(NOT OpenMP_CXX_FOUND)
+  message(NOTICE "-- OpenMP not found: g++ brings its own; clang needs the libomp of its version (Debian: libomp-dev, "
+                 "or libomp-19-dev for clang-19)")
+  message(FATAL_ERROR "OpenMP not found")
+endif()
+find_package(PNG)
+if(NOT PNG_FOUND)
+  message(NOTICE "-- libpng not found: no picture of the position embeddings (Debian: libpng-dev)")
+endif()
+find_package(ZLIB)
+if(NOT ZLIB_FOUND)
+  message(NOTICE "-- zlib not found: .gz files cannot be read (Debian: zlib1g-dev)")
+endif()
+find_library(ZSTD_LIBRARY zstd)
 find_path(ZSTD_INCLUDE_DIR zstd.h)
-find_package(dnnl CONFIG)        # without it matrix products on the CPU are plain loops
+if(NOT ZSTD_LIBRARY OR NOT ZSTD_INCLUDE_DIR)
+  message(NOTICE "-- zstd not found: .zst files cannot be read (Debian: libzstd-dev)")
+endif()
+find_package(dnnl CONFIG)
 if(NOT dnnl_FOUND)
-  message(WARNING "oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
+  message(NOTICE "-- oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
 endif()
 
 # MPI starts processes and carries values between processors; NCCL carries them between GPUs. Without them the
@@ -60,13 +74,13 @@ endif()
 set(MPI_CXX_SKIP_MPICXX ON)  # the C functions alone
 find_package(MPI COMPONENTS CXX)
 if(NOT MPI_CXX_FOUND)
-  message(WARNING "MPI not found: one process at a time on the CPU (Debian: libopenmpi-dev openmpi-bin)")
+  message(NOTICE "-- MPI not found: one process at a time on the CPU (Debian: libopenmpi-dev openmpi-bin)")
 endif()
 if(GPT2_CUDA)
   find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
   if(NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY)
-    message(WARNING "NCCL not found: one GPU at a time (libnccl-dev)")
+    message(NOTICE "-- NCCL not found: one GPU at a time (libnccl-dev)")
   endif()
 endif()
 

@@ -1,7 +1,6 @@
 #include "common/app/log.h"
 
 #include <fmt/core.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/os.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::app {
@@ -147,9 +147,7 @@ void Log::set_peak(const Options& options, const nn::Module& model, const std::s
 
 size_t peak_bytes(Device device) {
   if (device.is_cuda()) return heap(device).peak_bytes();
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return size_t(usage.ru_maxrss) * 1024;
+  return os::peak_memory_bytes();
 }
 
 namespace {

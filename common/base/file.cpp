@@ -14,6 +14,7 @@
 
 #include "common/base/course_data.h"
 #include "common/base/error.h"
+#include "common/base/os.h"
 
 namespace gpt2 {
 namespace {
@@ -131,7 +132,7 @@ RandomAccessFile::Stamp RandomAccessFile::stamp() const {
 }
 
 void RandomAccessFile::will_need(int64_t offset, int64_t size) const {
-  ::posix_fadvise(descriptor_, offset, size, POSIX_FADV_WILLNEED);  // advice: it may fail
+  os::read_ahead(descriptor_, offset, size);
 }
 
 std::string read_text_file(const std::string& path, int64_t max_bytes) {

@@ -1,5 +1,7 @@
 #include "common/data/safetensors.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>

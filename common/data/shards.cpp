@@ -1,5 +1,6 @@
 #include "common/data/shards.h"
 
+#include <fmt/ranges.h>
 #include <glob.h>
 #include <sys/resource.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 
 #include "common/base/course_data.h"
 #include "common/base/digest.h"

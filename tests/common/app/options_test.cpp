@@ -1,6 +1,8 @@
 #include "common/app/options.h"
 #include "common/app/inputs.h"
 
+#include <new>
+
 #include "common/app/program.h"
 #include "paths.h"
 #include "tests/common/files.h"
