@@ -14,6 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::app {
 
@@ -147,12 +148,12 @@ void Log::hellaswag(int64_t step, const HellaSwag::Score& score) {
 }
 
 void Log::sample(int64_t step, const std::string& text) {
-  fmt::print("> {}\n", text);
+  fmt::print("> {}\n", printable(text));
   event("sample", {{"step", step}, {"text", text}});
 }
 
 void Log::checkpoint(int64_t step, const std::string& path) {
-  fmt::print("saved {}\n", path);
+  fmt::print("saved {}\n", printable_line(path));
   event("checkpoint", {{"step", step}, {"path", path}});
 }
 

@@ -16,6 +16,7 @@
 
 #include "common/app/interrupt.h"
 #include "common/base/error.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::app {
 namespace {
@@ -55,7 +56,7 @@ struct BrokenPipe {};
 
 // Unlike fmt::print, does not throw: where the error stream fails there is nobody left to tell.
 void print_error(const std::string& program, const std::string& message) {
-  const std::string line = program + ": " + message + "\n";
+  const std::string line = program + ": " + printable_line(message) + "\n";
   std::fputs(line.c_str(), stderr);
 }
 

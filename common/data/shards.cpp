@@ -91,8 +91,10 @@ void TokenShard::read_checked(int64_t begin, std::span<uint16_t> ids) const {
   for (const uint16_t id : ids) largest = std::max(largest, id);
   if (largest < vocab_size_) return;
   const auto wrong = std::find_if(ids.begin(), ids.end(), [this](uint16_t id) { return id >= vocab_size_; });
-  fail("{}: token {} at offset {} is outside the vocabulary ({})", path(), *wrong,
-       begin + (wrong - ids.begin()), vocab_size_);
+  fail(
+      "{}: token {} at offset {} is outside the vocabulary ({}); is --tokenizer the one that made the "
+      "shards?",
+      path(), *wrong, begin + (wrong - ids.begin()), vocab_size_);
 }
 
 void TokenShard::read(int64_t begin, std::span<int32_t> ids) const {

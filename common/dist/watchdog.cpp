@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "common/base/error.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::dist {
 namespace {
@@ -122,7 +123,8 @@ void Watchdog::end(const std::string& line) {
         milliseconds(500));  // a launcher ends all ranks with the first: not before the line
   } else {
     // Unlike fmt::print, fputs does not throw if standard error is closed.
-    std::fputs(fmt::format("{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_, line)
+    std::fputs(fmt::format("{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_,
+                           printable_line(line))
                    .c_str(),
                stderr);
   }

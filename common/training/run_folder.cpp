@@ -12,6 +12,7 @@
 
 #include "common/app/interrupt.h"
 #include "common/base/error.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::training {
 
@@ -58,11 +59,12 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
   require(all_see_it, "--out {}: not the same on all ranks; it has to be one folder that all machines share",
           run_.out);
   if (!step_) {
-    if (run_.resume) fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", run_.out);
+    if (run_.resume)
+      fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", printable_line(run_.out));
     return;
   }
   load_checkpoint(newest_, state, setup_->settings);
-  fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from", newest_);
+  fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from", printable_line(newest_));
 }
 
 app::Log RunFolder::open_log(const std::string& path) const {

@@ -211,6 +211,38 @@ TEST(FineWeb, ACheckpointNeedsNoOtherFlag) {
   EXPECT_LT(finetuned.losses().at(0), trained.losses().at(0));
 }
 
+// The model has 257 rows, the tokenizer 28 ids: samples and checkpoint are of those.
+TEST(FineWeb, AModelWithMoreRowsThanItsTokenizerHasIds) {
+  const TempDir folder;
+  const std::string out = folder / "out";
+  put_file(folder / "text.txt", tales(20000));
+  const Outcome trained =
+      run_program(kProgram,
+                  " --model data/tales-gpt2 --tokenizer char --batch 1 --seq 16 --total-batch 16"
+                  " --steps 1 --sample-every 1 --data " +
+                      (folder / "text.txt") + " --out " + out);
+  EXPECT_EQ(trained.status, 0) << trained.error;
+  ASSERT_EQ(trained.events("sample").size(), 2u);
+  const Outcome sampled =
+      run_program("03_sampling", "--prompt Once --max-tokens 60 --top-k 300 --model " + out + "/step_000001");
+  EXPECT_EQ(sampled.status, 0) << sampled.error;
+  EXPECT_EQ(sampled.events("sample").size(), 5u);
+}
+
+// The cut between training and validation would fall inside the separator.
+TEST(FineWeb, ATextIsNotCutInsideEndOfText) {
+  const TempDir folder;
+  const std::string separator = "<|endoftext|>", tail(200 - separator.size() + 6, 'b');
+  put_file(folder / "text.txt", std::string(1794, 'a') + separator + tail);
+  const std::string flags = kSmall + "--steps 1 --val-every 1 --seq 16 --data " + (folder / "text.txt");
+  const Outcome outcome = run_program(kProgram, flags);
+  EXPECT_EQ(outcome.status, 0) << outcome.error;
+  EXPECT_NE(outcome.output.find("loaded 1794 tokens"), std::string::npos) << outcome.output;
+  EXPECT_NE(run_program(kProgram, kSmall + "--steps 1 --data " + (folder / "text.txt"))
+                .output.find("loaded 1988 tokens"),
+            std::string::npos);
+}
+
 TEST(FineWeb, ReadsTokenShards) {
   const TempDir folder;
   std::vector<uint16_t> ids(5000);
