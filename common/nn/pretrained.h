@@ -8,6 +8,8 @@
 // since 02_hf_weights
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "common/nn/hf_config.h"
@@ -25,7 +27,9 @@ namespace gpt2::nn {
 void load(Module& model, const std::string& directory);
 
 // Writes config.json and model.safetensors, which transformers' GPT2LMHeadModel and load() open, into a folder that
-// exists: float32, without the rows and hidden channels that config does not have.   since 13_fineweb
-void save(const Module& model, const HfConfig& config, const std::string& directory);
+// exists: float32, without the rows and hidden channels that config does not have. Returns each file's digest
+// (common/base/digest.h). Throws, naming the tensor, before a weight that is not finite is written.   since 13_fineweb
+std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
+                                     const std::string& directory);
 
 }  // namespace gpt2::nn
