@@ -33,7 +33,7 @@ class Heap {
   void free(void* pointer);
   void release_free_segments();  // gives back what no block uses
   // From now on no segment is given back: a recorded graph writes to blocks that are free for everyone else.
-  // since 10_adamw
+  // since 14_cuda_graph
   void keep_segments() { keeps_segments_ = true; }
 
   size_t requests() const { return requests_; }              // segments taken so far
