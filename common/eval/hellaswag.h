@@ -1,9 +1,10 @@
 // HellaSwag (Zellers et al. 2019): a context and four endings, of which one goes on as the world does. A
 // model that only completes text picks the ending that surprises it least.
 //
-// The file has one item a line: {"ctx": ..., "endings": [four], "label": 0..3, ...}, or all items in one array. As in the video an
-// ending is encoded with a space before it, and only its own tokens count: by the mean of their cross
-// entropy, which is what is published (acc_norm), and by the sum (acc), which favours short endings.
+// The file has one item a line: {"ctx": ..., "endings": [four], "label": 0..3, ...}, or all items in one
+// array. As in the video an ending is encoded with a space before it, and only its own tokens count: by the
+// mean of their cross entropy, which is what is published (acc_norm), and by the sum (acc), which favours
+// short endings.
 //
 // since 13_fineweb
 #pragma once
@@ -26,8 +27,8 @@ struct HellaSwagItem {
   int label = 0;  // of the right one
 };
 
-// Returns the items of a file's text: JSON objects, one a line or in one array, the label a number or text ("3").
-// Throws on an invalid item; the message gives file and line (or item) number.
+// Returns the items of a file's text: JSON objects, one a line or in one array, the label a number or text
+// ("3"). Throws on an invalid item; the message gives file and line (or item) number.
 std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name);
 
 class HellaSwag {
@@ -62,18 +63,20 @@ class HellaSwag {
     // (4n, T) ids on this device.
     Tensor tokens(Device device) const;
 
-    // The model's choice for each item, from its logits for these tokens: contiguous (4n, T, Vp), float or bf16, of
-    // which the first vocab_size columns count. Throws if a loss is not finite.
+    // The model's choice for each item, from its logits for these tokens: contiguous (4n, T, Vp), float or
+    // bf16, of which the first vocab_size columns count. Throws if a loss is not finite.
     std::vector<Prediction> predictions(const Tensor& logits, int64_t vocab_size) const;
   };
 
-  // One rank's share of the file's items: every world-th. A model reads at most block_size tokens. If a context with
-  // its longest ending is longer, all four rows lose the same tokens at the beginning of the context, so that they are
-  // still compared on equal terms; if nothing of the context would be left, the item is skipped.
+  // One rank's share of the file's items: every world-th. A model reads at most block_size tokens. If a
+  // context with its longest ending is longer, all four rows lose the same tokens at the beginning of the
+  // context, so that they are still compared on equal terms; if nothing of the context would be left, the
+  // item is skipped.
   HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_t block_size, int rank = 0,
             int world = 1);
 
-  // All items of this rank in batches of at most max_tokens tokens, or of one item. They refer to this object.
+  // All items of this rank in batches of at most max_tokens tokens, or of one item. They refer to this
+  // object.
   std::vector<Batch> batches(int64_t max_tokens) const;
 
   int64_t num_items() const { return int64_t(items_.size()); }

@@ -1,4 +1,4 @@
-// The causal mask: position i attends to the positions j <= i only. T: float or bf16.
+// The causal mask: position i attends only to positions j <= i. T: float or bf16.
 //
 // since 01_module
 #pragma once
@@ -10,8 +10,8 @@ namespace gpt2 {
 
 namespace cpu {
 
-// y[m, i, j] = j <= i ? x[m, i, j] : masked; y, x: (matrices, positions, positions); y may be x. `masked` is -inf in the
-// forward pass and 0 in the backward pass, where masked entries have no gradient.
+// y[m, i, j] = j <= i ? x[m, i, j] : masked; y, x: (matrices, positions, positions); y may be x. `masked` is
+// -inf in the forward pass and 0 in the backward pass, because masked entries have no gradient.
 template <class T>
 void causal_mask(Stream stream, T* y, const T* x, float masked, int64_t matrices, int64_t positions);
 

@@ -1,6 +1,6 @@
 // Scale, causal mask and softmax of attention scores in one pass:
 //   y[m, i, j] = softmax over j <= i of (scale * x[m, i, j]),   0 for j > i
-// What lies right of the diagonal is written as 0 and never read: half of the matrix. T: float or bf16; the
+// The half of the matrix right of the diagonal is never read, and is written as 0. T: float or bf16; the
 // arithmetic is float.
 //
 // since 07_fusion
@@ -18,7 +18,7 @@ template <class T>
 void causal_softmax_forward(Stream stream, T* y, const T* x, float scale, int64_t matrices,
                             int64_t positions);
 
-// dx = scale * y * (dy - sum(y * dy)), row by row, 0 right of the diagonal; dx may be dy.
+// dx = scale * y * (dy - sum(y * dy)) for each row, and 0 right of the diagonal; dx may be dy.
 template <class T>
 void causal_softmax_backward(Stream stream, T* dx, const T* y, const T* dy, float scale, int64_t matrices,
                              int64_t positions);

@@ -1,5 +1,5 @@
-// Copies between memory layouts and between types: what contiguous(), cat() and casts are made of. Y and X are
-// float or bf16 each; float to bf16 rounds to nearest, ties to even.
+// Copies between memory layouts and between types; used by contiguous(), cat() and casts. Y and X are each
+// float or bf16; float to bf16 rounds to nearest, ties to even.
 //
 // since 01_module
 #pragma once

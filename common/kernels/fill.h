@@ -1,4 +1,4 @@
-// Constants and counters.
+// Fills memory with a constant or with 0, 1, 2, ...
 //
 // since 01_module
 #pragma once

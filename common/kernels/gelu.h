@@ -1,6 +1,6 @@
 // GELU, tanh approximation (Hendrycks & Gimpel 2016, section 2), as GPT-2 uses it:
 //   gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-// T: float or bf16; computed in float, rounded once.
+// T: float or bf16; computed in float and rounded once.
 //
 // since 01_module
 #pragma once

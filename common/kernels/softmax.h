@@ -12,7 +12,7 @@ namespace cpu {
 // y, x: (rows, cols); y may be x.
 void softmax_forward(Stream stream, float* y, const float* x, int64_t rows, int64_t cols);
 
-// dx = y * (dy - sum(y * dy)), row by row; dx may be dy.
+// dx = y * (dy - sum(y * dy)) for each row; dx may be dy.
 void softmax_backward(Stream stream, float* dx, const float* y, const float* dy, int64_t rows, int64_t cols);
 
 }  // namespace cpu

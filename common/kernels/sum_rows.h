@@ -1,5 +1,5 @@
-// Column sums: the gradient of whatever was added to every row (a bias, the position embeddings). X: float or
-// bf16; sums are float.
+// Column sums: the gradient of a tensor that was added to every row (a bias, the position embeddings). X:
+// float or bf16; sums are float.
 //
 // since 04_overfit
 #pragma once
@@ -15,7 +15,7 @@ namespace cpu {
 int64_t sum_rows_workspace(int64_t rows, int64_t cols);
 
 // y[j] = beta * y[j] + sum_i x[i, j]; x: (rows, cols), y: (cols). With beta 0, y is not read. The order of
-// additions depends on the shape alone: the same input gives the same bits.
+// additions depends only on the shape: the same input gives the same bits.
 template <class X>
 void sum_rows(Stream stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols, float beta);
 

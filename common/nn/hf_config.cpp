@@ -17,8 +17,8 @@ class Options {
  public:
   Options(const json& object, const std::string& where) : object_(object), where_(where) {}
 
-  // `alias`: a second name that transformers accepts for the same size. Where both are given, transformers takes
-  // the alias; if they differ, this library takes neither.
+  // `alias`: a second name that transformers accepts for the same size. Where both are given, transformers
+  // takes the alias; if they differ, this library takes neither.
   int64_t integer(const char* key, const char* alias, int64_t otherwise, int64_t largest) const {
     if (alias && object_.contains(alias)) {
       if (object_.contains(key) && object_[key] != object_[alias])

@@ -39,8 +39,8 @@ HfConfig parse_hf_config(std::string_view json, const std::string& where);
 // The configuration of a Hugging Face directory.
 HfConfig read_hf_config(const std::string& directory);
 
-// A config.json that transformers' GPT2LMHeadModel opens and parse_hf_config reads back. The attention scale is
-// the default one: nn::load has put any other into the weights.
+// A config.json that transformers' GPT2LMHeadModel opens and parse_hf_config reads back. The attention scale
+// is the default one: nn::load has put any other into the weights.
 std::string to_json(const HfConfig& config);
 
 }  // namespace gpt2

@@ -26,8 +26,9 @@ bool is_mask(std::string_view name) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
-// The shape of a parameter's tensor in a file, whose linear layers are transposed. The file has vocab_size of the
-// vocabulary's rows (the model may have more: 09_vocab) and n_inner of the MLP's 4 n_embd hidden channels.
+// The shape of a parameter's tensor in a file, whose linear layers are transposed. The file has vocab_size of
+// the vocabulary's rows (the model may have more: 09_vocab) and n_inner of the MLP's 4 n_embd hidden
+// channels.
 Shape shape_in_file(const NamedParameter& parameter, const HfConfig& config) {
   const std::string_view name = parameter.name;
   Shape shape = parameter.tensor->shape();
@@ -39,7 +40,8 @@ Shape shape_in_file(const NamedParameter& parameter, const HfConfig& config) {
   return shape;
 }
 
-// A matrix or vector cut to another shape, or padded with zeros: hidden channels and tokens that are not used.
+// A matrix or vector cut to another shape, or padded with zeros: hidden channels and tokens that are not
+// used.
 std::vector<float> resized(const std::vector<float>& values, const Shape& shape, const Shape& wanted) {
   const int64_t from = shape.back(), to = wanted.back(), cols = std::min(from, to);
   const int64_t rows = std::min(numel(shape) / from, numel(wanted) / to);
@@ -96,8 +98,8 @@ void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry,
   copy_(*parameter.tensor, transposed ? tensor.transpose(0, 1).contiguous() : tensor);
 }
 
-// A file may store the output layer although config.json ties it to the token embedding: twice the same matrix is
-// harmless. If they differ, transformers 5 takes the stored one and transformers 4 the embedding.
+// A file may store the output layer although config.json ties it to the token embedding: twice the same
+// matrix is harmless. If they differ, transformers 5 takes the stored one and transformers 4 the embedding.
 void require_tied(const SafetensorsCheckpoint& file) {
   const SafetensorsEntry *head = file.find(std::string(kHead)),
                          *embedding = find(file, std::string(kTokenEmbedding));

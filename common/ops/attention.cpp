@@ -28,7 +28,8 @@ AttentionShape shape_of(const Tensor& q, float scale) {
   return {B, nh, positions, hs, scale};
 }
 
-// (B, nh, T, hs) as they lie in a (B, T, parts, nh, hs) buffer: heads side by side, as a linear layer wants them.
+// (B, nh, T, hs) as they lie in a (B, T, parts, nh, hs) buffer: heads side by side, as a linear layer wants
+// them.
 Tensor packed_heads(const Tensor& buffer, const AttentionShape& s, int64_t parts, int64_t part) {
   const int64_t C = s.heads * s.hs, row = parts * C;
   return buffer.as_strided({s.B, s.heads, s.T, s.hs}, {s.T * row, s.hs, row, 1}, part * C);
@@ -118,8 +119,8 @@ Tensor readable(const Tensor& x) {
   return y.stride(-1) == 1 ? y : y.contiguous();
 }
 
-// The head size to compute with: that of q, or the next larger one that there are kernels for. Zeros behind the
-// channels of q, k and v change no score and add zeros to y.
+// The head size to compute with: that of q, or the next larger one that there are kernels for. Zeros behind
+// the channels of q, k and v change no score and add zeros to y.
 int64_t computed_head_size(const Tensor& q, float scale) {
   const int64_t hs = q.size(-1);
   if (wants_cudnn(q.device()) && cudnn_refusal(shape_of(q, scale), q.device()).empty()) return hs;

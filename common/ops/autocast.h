@@ -4,10 +4,10 @@
 //   const auto [logits, loss] = model(x, y);
 //   loss.backward();
 //
-// linear and matmul round float operands to bf16 and give bf16; LayerNorm, softmax, the loss and the sum of the
-// residual stream widen what comes in and compute in float32; ops in between (GELU, masks, views) keep the type
-// they are given. Parameters stay float32, and so do their gradients. A parameter is rounded once, at its first
-// use, and that copy serves until the guard goes: one guard a training step.
+// linear and matmul round float operands to bf16 and give bf16; LayerNorm, softmax, the loss and the sum of
+// the residual stream widen what comes in and compute in float32; ops in between (GELU, masks, views) keep
+// the type they are given. Parameters stay float32, and so do their gradients. A parameter is rounded once,
+// at its first use, and that copy serves until the guard goes: one guard a training step.
 //
 // since 06_bf16
 #pragma once

@@ -3,8 +3,8 @@
 //   DISPATCH(x.device(), gelu_forward, y.data<float>(), x.data<float>(), x.numel());
 //
 // calls cpu::gelu_forward or cuda::gelu_forward on the device's current stream. In a build without CUDA
-// there are no cuda:: kernels, and no tensor on such a device either. On the meta device nothing is called. Each
-// call is counted.
+// there are no cuda:: kernels, and no tensor on such a device either. On the meta device nothing is called.
+// Each call is counted.
 //
 // since 01_module
 #pragma once

@@ -17,8 +17,8 @@
 
 namespace gpt2 {
 
-// a + b, in float32 where one of them is; b has the shape of a, or of a's last dimensions: it is then added to
-// each of the leading ones.
+// a + b, in float32 where one of them is; b has the shape of a, or of a's last dimensions: it is then added
+// to each of the leading ones.
 Tensor operator+(const Tensor& a, const Tensor& b);
 
 Tensor operator*(const Tensor& x, double factor);
@@ -59,14 +59,15 @@ Tensor mlp(const Tensor& x, const Tensor& fc_weight, const Tensor& fc_bias, cons
 // softmax(causal_mask(x * scale)); x (..., T, T)
 Tensor causal_softmax(const Tensor& x, double scale);
 
-// The residual stream and the LayerNorm that reads it next: {x + branch, layer_norm(x + branch)}. The branch may
-// have fewer leading dimensions than x (the position embeddings). Under autocast the second result is bf16,
+// The residual stream and the LayerNorm that reads it next: {x + branch, layer_norm(x + branch)}. The branch
+// may have fewer leading dimensions than x (the position embeddings). Under autocast the second result is
+// bf16,
 // since a matrix product comes next.
 std::pair<Tensor, Tensor> add_layer_norm(const Tensor& x, const Tensor& branch, const Tensor& weight,
                                          const Tensor& bias, float eps);
 
-// cross_entropy of the first vocab_size columns of contiguous logits. backward() overwrites the logits with their
-// gradient: whoever wants to see them looks before.
+// cross_entropy of the first vocab_size columns of contiguous logits. backward() overwrites the logits with
+// their gradient: whoever wants to see them looks before.
 Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets, int64_t vocab_size);
 inline Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets) {
   return fused_cross_entropy(logits, targets, logits.size(-1));

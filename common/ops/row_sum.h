@@ -9,7 +9,8 @@
 
 namespace gpt2 {
 
-// Adds to the gradient of input i, which has this shape, the sum of contiguous dy over its leading dimensions.
+// Adds to the gradient of input i, which has this shape, the sum of contiguous dy over its leading
+// dimensions.
 inline void add_row_sum(Gradients& g, size_t i, const Shape& shape, const Tensor& dy) {
   const int64_t cols = numel(shape), rows = dy.numel() / cols;
   const Tensor workspace = empty({DISPATCH_SIZE(dy.device(), sum_rows_workspace, rows, cols)}, dy.device());

@@ -29,8 +29,8 @@ void copy_elements(const Tensor& to, const Tensor& from) {
   });
 }
 
-// The strides with which x's elements can be seen in another shape, if that needs no copy. Dimensions of x that
-// lie one behind the other in memory form a chunk; `shape` has to cut up each chunk for itself.
+// The strides with which x's elements can be seen in another shape, if that needs no copy. Dimensions of x
+// that lie one behind the other in memory form a chunk; `shape` has to cut up each chunk for itself.
 std::optional<Shape> view_strides(const Tensor& x, const Shape& shape) {
   if (x.numel() == 0) return contiguous_strides(shape);
   Shape strides(shape.size());

@@ -1,8 +1,9 @@
 // AdamW over a model's parameters, with torch's defaults.
 //
-// The parameters of a model that was moved by Module::to lie in one block of memory, matrices first. Gradients and
-// both moments get blocks with the same layout, so that a step is one kernel launch over all of them, and their norm
-// another. Learning rate and step count live on the device, so that a step can be replayed as a CUDA graph.
+// The parameters of a model that was moved by Module::to lie in one block of memory, matrices first.
+// Gradients and both moments get blocks with the same layout, so that a step is one kernel launch over all of
+// them, and their norm another. Learning rate and step count live on the device, so that a step can be
+// replayed as a CUDA graph.
 //
 // since 04_overfit; decay groups and clipping since 10_adamw
 #pragma once
@@ -27,15 +28,15 @@ class AdamW {
   // All parameters of the model decay. Throws if they do not share one block: call model.to(device) first.
   AdamW(const nn::Module& model, const AdamWOptions& options);
 
-  // Two groups, of which the first decays and the second does not; options.weight_decay is ignored. As a step is one
-  // launch, the first group's parameters must lie before the second's, as matrices do before vectors; throws
-  // otherwise.   since 10_adamw
+  // Two groups, of which the first decays and the second does not; options.weight_decay is ignored. As a step
+  // is one launch, the first group's parameters must lie before the second's, as matrices do before vectors;
+  // throws otherwise.   since 10_adamw
   AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, const AdamWOptions& options);
 
   void zero_grad();  // the next backward() overwrites the gradients
 
-  // The norm of all gradients, a scalar on the device; the next step() takes them as scaled down to max_norm where it
-  // is larger.
+  // The norm of all gradients, a scalar on the device; the next step() takes them as scaled down to max_norm
+  // where it is larger.
   Tensor clip_grad_norm(double max_norm);
 
   void set_lr(double lr);  // from the next step() on

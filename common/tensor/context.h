@@ -65,8 +65,8 @@ struct NoGrad : Setting<bool, &Context::grad_enabled> {
 // How float32 matrix products multiply: const Precision precision(MatmulPrecision::high);
 using Precision = Setting<MatmulPrecision, &Context::matmul_precision>;
 
-// Whether a matrix product takes the fastest of the algorithms of a GPU's library, which are tried when its shape is
-// new; otherwise it takes the library's first suggestion, whose bits are the same every time.
+// Whether a matrix product takes the fastest of the algorithms of a GPU's library, which are tried when its
+// shape is new; otherwise it takes the library's first suggestion, whose bits are the same every time.
 using MatmulTuning = Setting<bool, &Context::tune_matmul>;
 
 // Whose kernels scaled_dot_product_attention uses on a GPU.

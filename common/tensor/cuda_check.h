@@ -1,5 +1,5 @@
-// Every call of the CUDA runtime goes through CUDA_CHECK: an error that nobody looks at comes back later, from
-// an innocent call.
+// Every call of the CUDA runtime goes through CUDA_CHECK: an error that nobody looks at comes back later,
+// from an innocent call.
 //
 // Kernel files include this header and not common/base/error.h, because nvcc cannot compile fmt 9 as C++20.
 //

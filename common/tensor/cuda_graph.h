@@ -1,9 +1,11 @@
-// A training step as one launch: what a piece of code queues on a GPU is recorded once, as a CUDA graph, and replayed.
+// A training step as one launch: what a piece of code queues on a GPU is recorded once, as a CUDA graph, and
+// replayed.
 //
-// Nothing runs while it is recorded, and nothing may wait for the GPU or come from ordinary host memory: batches,
-// learning rate and step count are written into fixed places on the device before a replay. A replay uses the
-// memory that the recording asked for, although most of it has been given back since: between two replays others may
-// use it, but what they still want after the next one they must have allocated before the recording.
+// Nothing runs while it is recorded, and nothing may wait for the GPU or come from ordinary host memory:
+// batches, learning rate and step count are written into fixed places on the device before a replay. A replay
+// uses the memory that the recording asked for, although most of it has been given back since: between two
+// replays others may use it, but what they still want after the next one they must have allocated before the
+// recording.
 //
 // since 14_cuda_graph
 #pragma once

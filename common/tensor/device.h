@@ -4,8 +4,9 @@
 // when the call returns; on a GPU it is queued, and only Backend::synchronize waits for it. Nothing in
 // a training step waits except Tensor::item(), so that a step can be captured as a CUDA graph.
 //
-// The third device, meta, is no processor: its tensors have shapes and no values, and no kernel runs. A training
-// step on it takes no time and says how much memory the real one will want (common/app/memory_check.h).
+// The third device, meta, is no processor: its tensors have shapes and no values, and no kernel runs. A
+// training step on it takes no time and says how much memory the real one will want
+// (common/app/memory_check.h).
 //
 // since 01_module
 #pragma once

@@ -1,8 +1,9 @@
 // What a training step asks of the memory: how many kernels were called, and how many bytes they touched.
 //
-// Every op names each tensor that its kernel reads or writes once, by Tensor::data(). So that is where bytes are
-// counted, and DISPATCH, which calls the kernel, books them under its name. Caches are not thought of: these are
-// the bytes of a machine that has none, which is what a kernel on tensors larger than its caches comes close to.
+// Every op names each tensor that its kernel reads or writes once, by Tensor::data(). So that is where bytes
+// are counted, and DISPATCH, which calls the kernel, books them under its name. Caches are not thought of:
+// these are the bytes of a machine that has none, which is what a kernel on tensors larger than its caches
+// comes close to.
 //
 // since 06_bf16
 #pragma once

@@ -18,7 +18,8 @@ void* Heap::allocate(size_t bytes) {
   bytes = round_up(std::max<size_t>(bytes, 1), kAlignment);
   auto fit = free_.lower_bound({bytes, nullptr});
   if (fit == free_.end()) {
-    // Enough is free, but in pieces: give them back rather than hold both (parameters before they are pooled).
+    // Enough is free, but in pieces: give them back rather than hold both (parameters before they are
+    // pooled).
     if (bytes_reserved_ - bytes_in_use_ >= bytes) release_free_segments();
     if (!grow(bytes)) {
       release_free_segments();

@@ -2,7 +2,8 @@
 // give the same initial weights and the same samples as the video's code under torch.
 //
 // The engine is mt19937. What torch makes of its 32-bit outputs (aten/src/ATen/core/DistributionsHelper.h and
-// native/cpu/DistributionTemplates.h) is written at each function; tests/golden/rng.json holds torch's values.
+// native/cpu/DistributionTemplates.h) is written at each function; tests/golden/rng.json holds torch's
+// values.
 //
 // since 01_module
 #pragma once
@@ -21,9 +22,9 @@ class Generator {
   // Uniform in [low, high): 24 bits of one output, times high - low, plus low with a single rounding.
   void uniform(std::span<float> values, float low, float high);
 
-  // Normal, by Box and Muller. Sixteen values or more: in float, in blocks of 16 that pair u[j] with u[j + 8];
-  // unless 16 divides the size, the last 16 values are drawn anew. Fewer: in double, two at a time, the second
-  // kept for the next short call.
+  // Normal, by Box and Muller. Sixteen values or more: in float, in blocks of 16 that pair u[j] with u[j +
+  // 8]; unless 16 divides the size, the last 16 values are drawn anew. Fewer: in double, two at a time, the
+  // second kept for the next short call.
   void normal(std::span<float> values, float mean, float std);
 
   // Exponential with rate 1, computed in double.

@@ -8,8 +8,8 @@ namespace {
 constexpr int64_t kTile = 64;    // of C: kTile x kTile
 constexpr int64_t kDepth = 256;  // of A and B at a time: a Tile fits the second-level cache
 
-// kRows x kCols values of C are summed in registers. One row is one vector of GCC's and clang's, cut to what the
-// processor has: GCC does not find this by itself, and the plain loop is three times slower.
+// kRows x kCols values of C are summed in registers. One row is one vector of GCC's and clang's, cut to what
+// the processor has: GCC does not find this by itself, and the plain loop is three times slower.
 constexpr int64_t kRows = 4, kCols = 16;
 using Vector __attribute__((vector_size(kCols * sizeof(float)), may_alias)) = float;
 

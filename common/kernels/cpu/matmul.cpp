@@ -1,7 +1,8 @@
-// Float products: oneDNN's sgemm rather than its matmul primitive, since it needs no object per shape (sampling
-// meets a new shape with every token), and over a training step it is the fastest library there is here
-// (docs/timing/gemm_study.md). Products of bf16: gemm_bf16.cpp, where the processor has the instructions;
-// otherwise their operands are widened and multiplied as floats, which gives the same products and sums.
+// Float products: oneDNN's sgemm rather than its matmul primitive, since it needs no object per shape
+// (sampling meets a new shape with every token), and over a training step it is the fastest library there is
+// here (docs/timing/gemm_study.md). Products of bf16: gemm_bf16.cpp, where the processor has the
+// instructions; otherwise their operands are widened and multiplied as floats, which gives the same products
+// and sums.
 #include "common/kernels/matmul.h"
 
 #include <omp.h>
@@ -67,8 +68,9 @@ bool multiply_one(const Matmul& p, int64_t b0, int64_t b1) {
   return gemm(p.a.of_batch(b0, b1), p.b.of_batch(b0, b1), c, p.alpha, p.bias ? 1 : p.beta);
 }
 
-// one(b0, b1) for each matrix of the batch. One matrix keeps all threads busy by itself; of many small ones each
-// thread takes its share, and the product inside, finding itself in a parallel region, starts none of its own.
+// one(b0, b1) for each matrix of the batch. One matrix keeps all threads busy by itself; of many small ones
+// each thread takes its share, and the product inside, finding itself in a parallel region, starts none of
+// its own.
 template <class One>
 void for_each_of_batch(const Matmul& p, const One& one) {
   const int64_t n = p.batch[0] * p.batch[1];
@@ -190,8 +192,8 @@ void multiply_with_epilogue(Stream stream, Matmul p) {
 
 }  // namespace
 
-// No library hands out the value before the GELU as well, so the epilogues are a pass over the result, which is
-// still in the cache.
+// No library hands out the value before the GELU as well, so the epilogues are a pass over the result, which
+// is still in the cache.
 void matmul(Stream stream, const Matmul& p) {
   if (p.epilogue == Epilogue::none) return multiply(p);
   p.c.dtype == DType::bf16 ? multiply_with_epilogue<bf16>(stream, p)

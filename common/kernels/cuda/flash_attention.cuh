@@ -74,7 +74,8 @@ __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& h
   }
 }
 
-// Rows of two matrices that a block goes through, keys and values, say: a pair of tiles in use, one on its way.
+// Rows of two matrices that a block goes through, keys and values, say: a pair of tiles in use, one on its
+// way.
 template <int hs, int rows>
 struct TilePairs {
   static constexpr int kSize = kTileSize<hs, 4 * rows>;
