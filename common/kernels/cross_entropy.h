@@ -11,7 +11,7 @@ namespace gpt2 {
 namespace cpu {
 
 // loss: one float; log_sum_exp: (rows), kept for the backward pass; losses: (rows), the loss of each row;
-// logits: (rows, V); targets: (rows), each in [0, V). The kernel does not check the targets: the host has.
+// logits: (rows, V); targets: (rows), each in [0, V), checked by the caller on the host.
 void cross_entropy_forward(Stream stream, float* loss, float* losses, float* log_sum_exp, const float* logits,
                            const int32_t* targets, int64_t rows, int64_t V);
 

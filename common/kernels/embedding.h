@@ -9,8 +9,8 @@ namespace gpt2 {
 
 namespace cpu {
 
-// y[i, :] = table[ids[i], :]; y: (n, C), table: (vocab, C), ids: (n), each in [0, vocab). The kernel does not
-// check the ids: the host has.
+// y[i, :] = table[ids[i], :]; y: (n, C), table: (vocab, C), ids: (n), each in [0, vocab), checked by the
+// caller on the host.
 void embedding_forward(Stream stream, float* y, const float* table, const int32_t* ids, int64_t n, int64_t C);
 
 // dtable[v, :] = beta * dtable[v, :] + sum over i with ids[i] = v of dy[i, :], added in order of i without

@@ -18,7 +18,7 @@ namespace cpu {
 
 // loss: one float, the mean over rows of losses (rows); largest: (rows), max over j < V of logits[row, j];
 // log_sum: (rows), log of the sum over j < V of exp(logits[row, j] - largest[row]); logits: (rows, Vp);
-// targets: (rows), each in [0, V). The kernel does not check the targets: the host has.
+// targets: (rows), each in [0, V), checked by the caller on the host.
 template <class T>
 void fused_cross_entropy_forward(Stream stream, float* loss, float* losses, float* largest, float* log_sum,
                                  const T* logits, const int32_t* targets, int64_t rows, int64_t V,
