@@ -12,8 +12,8 @@ namespace {
 int64_t whole_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 // Softmax of the visible part of a row. The exponentials are kept in float and padded with exp(-inf) to whole
-// vectors. Many rows are so short that handling the last few values one by one would take longer than the
-// rest.
+// vectors. Half of the rows are so short that handling the last few values one by one would take longer than
+// the rest.
 template <class T>
 void softmax_row(T* y, const T* x, float* kept, float scale, int64_t visible) {
   const int64_t padded = whole_lanes(visible);

@@ -5,7 +5,8 @@
 namespace gpt2::cuda {
 namespace {
 
-// sum = x + branch, to memory and to shared memory. Each lane reads what it writes: sum may be x.
+// Writes sum = x + branch to memory and to shared memory. Each lane writes only places that it has read
+// itself, so sum may be x.
 template <class B>
 __device__ void add_rows(float* sum, float* kept, const float* x, const B* branch, int64_t C) {
   for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kLaneStride) {
@@ -42,7 +43,8 @@ __global__ void add_layer_norm_forward_kernel(float* sum, Y* y, float* mean, flo
   }
 }
 
-// What a warp keeps of a row in the backward pass, in bytes: sum, and dy as it comes.
+// Bytes of shared memory per warp in the backward pass: a row of sum in float and a row of dy in its own
+// type.
 template <class Y>
 __host__ __device__ int64_t kept_bytes(int64_t C) {
   return ceil_div(padded(C) * int64_t{sizeof(float) + sizeof(Y)}, 16) * 16;

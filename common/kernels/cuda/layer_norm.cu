@@ -41,7 +41,7 @@ __global__ void layer_norm_backward_input_kernel(float* dx, const float* dy, con
   }
 }
 
-// Row c of dweights and of dbiases becomes the sum over chunk c of the rows.
+// Row c of dweights and row c of dbiases become the sums over chunk c of the rows.
 template <class Y>
 __global__ void layer_norm_backward_weight_kernel(float* dweights, float* dbiases, const Y* dy,
                                                   const float* x, const float* mean, const float* rstd,
@@ -87,7 +87,7 @@ void layer_norm_backward_input(Stream stream, float* dx, const float* dy, const 
          dy, x, weight, mean, rstd, rows, C);
 }
 
-// The sums of both gradients' chunks, and what it takes to add them up.
+// Space for the sums of the chunks of both gradients, and the workspace of sum_rows, which adds them.
 int64_t layer_norm_backward_workspace(int64_t rows, int64_t C) {
   const int64_t chunks = row_chunks(rows, C);
   return 2 * chunks * C + sum_rows_workspace(chunks, C);
