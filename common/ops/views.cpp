@@ -1,4 +1,5 @@
-// Views: the same storage, other strides. Their gradients are views too, except where parts meet again.
+// Views: the same storage with other strides. Their gradients are views too, except when the parts of a split
+// have to be joined.
 #include <algorithm>
 #include <optional>
 
@@ -12,7 +13,7 @@
 namespace gpt2 {
 namespace {
 
-// to[...] = from[...], any strides, any two types, at most four dimensions.
+// to[...] = from[...] for any strides, any two types, and at most four dimensions.
 void copy_elements(const Tensor& to, const Tensor& from) {
   require(to.shape() == from.shape() && to.dim() <= 4, "copy: {} into {}", to_string(from.shape()),
           to_string(to.shape()));
@@ -29,12 +30,12 @@ void copy_elements(const Tensor& to, const Tensor& from) {
   });
 }
 
-// The strides with which x's elements can be seen in another shape, if that needs no copy. Dimensions of x
-// that lie one behind the other in memory form a chunk; `shape` has to cut up each chunk for itself.
+// Returns the strides of a view of x with another shape, if this needs no copy. Dimensions of x that are
+// contiguous in memory form a chunk; the dimensions of `shape` must divide each chunk separately.
 std::optional<Shape> view_strides(const Tensor& x, const Shape& shape) {
   if (x.numel() == 0) return contiguous_strides(shape);
   Shape strides(shape.size());
-  size_t to = shape.size();       // dimensions of `shape` from here on have their strides
+  size_t to = shape.size();       // the strides of dimensions of `shape` from here on are known
   int64_t chunk = 1, viewed = 1;  // elements of the chunk so far, in x and in `shape`
   int64_t innermost = x.dim() > 0 ? x.stride(-1) : 1;
   for (size_t from = x.shape().size(); from-- > 0;) {
@@ -53,7 +54,7 @@ std::optional<Shape> view_strides(const Tensor& x, const Shape& shape) {
   return strides;
 }
 
-// x in another shape: a view if its strides allow, a copy otherwise.
+// x in another shape: a view if its strides allow it, otherwise a copy.
 Tensor reshaped(const Tensor& x, const Shape& shape) {
   if (const auto strides = view_strides(x, shape)) return x.as_strided(shape, *strides, x.offset());
   const Tensor copy = x.contiguous();
@@ -79,7 +80,8 @@ Tensor part(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
   return x.as_strided(shape, x.strides(), x.offset() + start * x.stride(dim));
 }
 
-// True if the gradients of a split's parts lie as the parts did: they are a packed buffer already.
+// True if the gradients of the parts of a split are laid out like the parts; then they already form a packed
+// buffer.
 bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t dim, int64_t length) {
   for (int64_t i = 0; i < parts; ++i) {
     const Tensor &first = g.dy(0), &dy = g.dy(size_t(i));
@@ -91,7 +93,8 @@ bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t
   return true;
 }
 
-// The gradient of what was split, from those of its parts: where nothing depends on a part, zeros.
+// The gradient of the tensor that was split, joined from the gradients of its parts. A part that nothing
+// depends on gives zeros.
 Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype, int64_t parts,
               int64_t dim) {
   const int64_t length = shape[size_t(dim)] / parts;
@@ -109,7 +112,7 @@ Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype
   return dx;
 }
 
-// Fills in a -1.
+// Replaces a -1 by the inferred size.
 Shape resolved(Shape shape, const Tensor& x) {
   const auto unknown = std::find(shape.begin(), shape.end(), -1);
   if (unknown != shape.end()) {

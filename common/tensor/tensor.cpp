@@ -110,10 +110,10 @@ void copy_(const Tensor& to, const Tensor& from) {
       to.is_contiguous() && from.is_contiguous() && to.numel() == from.numel() && to.dtype() == from.dtype(),
       "copy_: {} {} into {} {}", to_string(from.dtype()), to_string(from.shape()), to_string(to.dtype()),
       to_string(to.shape()));
-  const Device device = to.device().is_cuda() ? to.device() : from.device();  // whose stream orders the copy
+  const Device device = to.device().is_cuda() ? to.device() : from.device();  // its stream orders the copy
   backend(device).copy(bytes(to), bytes(from), size_t(to.numel()) * size_of(to.dtype()),
                        context().stream(device));
-  if (device.is_cuda() && !to.device().is_cuda()) synchronize(device);  // the host may read it at once
+  if (device.is_cuda() && !to.device().is_cuda()) synchronize(device);  // the host may read it immediately
 }
 
 template std::vector<float> Tensor::to_vector<float>() const;

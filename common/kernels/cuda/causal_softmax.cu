@@ -16,7 +16,7 @@ struct CausalRow {
   static constexpr int N = kPiece<T>;
   static constexpr int kStride = kWarp * N;  // from one piece of a lane to the next
 
-  int64_t row, start, visible;  // row number in its matrix, offset of its first value, number of visible values
+  int64_t row, start, visible;  // row in its matrix, offset of its first value, number of visible values
 
   __device__ explicit CausalRow(int64_t positions)
       : row(positions - 1 - (blockIdx.y * int64_t{kWarps} + threadIdx.x / kWarp)),

@@ -9,7 +9,7 @@ namespace {
 
 // Plain arrays, because the operators of std::array are host functions.
 struct Layout {
-  int64_t shape[4], y[4], x[4];  // shape[3] counts the copies of a thread (N values each); strides count values
+  int64_t shape[4], y[4], x[4];  // shape[3] counts pieces of N values, strides count values
 };
 
 // A thread copies N adjacent values, or one. A copy to the same type keeps all bits, even those of a NaN.

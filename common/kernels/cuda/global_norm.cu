@@ -7,8 +7,7 @@ namespace gpt2::cuda {
 namespace {
 
 constexpr int kThreads = 512;
-constexpr int64_t kMaxBlocks =
-    1024;  // a few per multiprocessor; root_kernel adds this many with one block
+constexpr int64_t kMaxBlocks = 1024;  // a few per multiprocessor; root_kernel adds this many with one block
 
 // Block b sums groups b, b + blocks, b + 2 blocks ... of kThreads pieces each.
 __global__ void squares_kernel(float* sums, const float* x, int64_t n) {
