@@ -15,8 +15,8 @@ namespace {
 
 // to[...] = from[...] for any strides, any two types, and at most four dimensions.
 void copy_elements(const Tensor& to, const Tensor& from) {
-  require(to.shape() == from.shape() && to.dim() <= 4, "copy: {} into {}", to_string(from.shape()),
-          to_string(to.shape()));
+  require(to.shape() == from.shape() && to.dim() <= 4, "copy: cannot copy {} into {}",
+          to_string(from.shape()), to_string(to.shape()));
   Dims4 shape{1, 1, 1, 1}, to_strides{}, from_strides{};
   std::copy_backward(to.shape().begin(), to.shape().end(), shape.end());
   std::copy_backward(to.strides().begin(), to.strides().end(), to_strides.end());
@@ -120,7 +120,8 @@ Shape resolved(Shape shape, const Tensor& x) {
     *unknown = x.numel() / std::max<int64_t>(1, numel(shape));
   }
   const bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size >= 0; });
-  require(positive && numel(shape) == x.numel(), "view: {} as {}", to_string(x.shape()), to_string(shape));
+  require(positive && numel(shape) == x.numel(), "view: cannot view {} as {}", to_string(x.shape()),
+          to_string(shape));
   return shape;
 }
 
@@ -129,7 +130,7 @@ Shape resolved(Shape shape, const Tensor& x) {
 Tensor Tensor::view(Shape wanted) const {
   const Shape shape = resolved(std::move(wanted), *this);
   const auto new_strides = view_strides(*this, shape);
-  require(new_strides.has_value(), "view: {} with strides {} as {}; call contiguous() first",
+  require(new_strides.has_value(), "view: cannot view {} with strides {} as {}; call contiguous() first",
           to_string(shape_), to_string(strides_), to_string(shape));
   Tensor y = as_strided(shape, *new_strides, offset_);
   record({*this}, y, [before = shape_](Gradients& g) { g.add(0, reshaped(g.dy(), before)); });
@@ -153,8 +154,9 @@ Tensor Tensor::contiguous() const {
 
 Tensor Tensor::slice(int64_t dim, int64_t start, int64_t length) const {
   dim = wrap(dim);
-  require(start >= 0 && length >= 0 && start + length <= size(dim), "slice: {} to {} of dimension {} of {}",
-          start, start + length, dim, to_string(shape_));
+  require(start >= 0 && length >= 0 && start + length <= size(dim),
+          "slice: {} to {} is not a range of dimension {} of {}", start, start + length, dim,
+          to_string(shape_));
   Tensor y = part(*this, dim, start, length);
   record({*this}, y, [shape = shape_, dim, start](Gradients& g) {
     const Tensor dx = zeros(shape, g.dy().device(), g.dy().dtype());
@@ -166,7 +168,7 @@ Tensor Tensor::slice(int64_t dim, int64_t start, int64_t length) const {
 
 Tensor pad(const Tensor& x, int64_t size) {
   const int64_t last = x.dim() - 1, n = x.size(-1);
-  require(size >= n, "pad: the last dimension of {} to {}", to_string(x.shape()), size);
+  require(size >= n, "pad: cannot pad the last dimension of {} to {}", to_string(x.shape()), size);
   Shape shape = x.shape();
   shape.back() = size;
   Tensor y = zeros(shape, x.device(), x.dtype());
@@ -178,8 +180,8 @@ Tensor pad(const Tensor& x, int64_t size) {
 std::vector<Tensor> split(const Tensor& x, int64_t parts, int64_t dim) {
   if (dim < 0) dim += x.dim();
   const int64_t length = x.size(dim) / parts;
-  require(length * parts == x.size(dim), "split: dimension {} of {} into {} parts", dim, to_string(x.shape()),
-          parts);
+  require(length * parts == x.size(dim), "split: cannot split dimension {} of {} into {} equal parts", dim,
+          to_string(x.shape()), parts);
   std::vector<Tensor> y;
   for (int64_t i = 0; i < parts; ++i) y.push_back(part(x, dim, i * length, length));
   record({x}, std::span(y),

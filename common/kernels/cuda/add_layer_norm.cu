@@ -32,7 +32,7 @@ __global__ void add_layer_norm_forward_kernel(float* sum, Y* y, float* mean, flo
                                               int64_t rows, int64_t C, int64_t branch_rows, float eps) {
   GPU_DYNAMIC_SHARED(float, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept = shared + threadIdx.x / kWarp * padded(C);
   add_rows(sum + row * C, kept, x + row * C, branch + row % branch_rows * C, C);
   const RowMoments moments = row_moments(kept, C, eps);
@@ -56,7 +56,7 @@ __global__ void add_layer_norm_backward_input_kernel(float* dx, Y* dbranch, cons
                                                      const float* rstd, int64_t rows, int64_t C) {
   GPU_DYNAMIC_SHARED(unsigned char, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept_sum = reinterpret_cast<float*>(shared + threadIdx.x / kWarp * kept_bytes<Y>(C));
   Y* kept_dy = reinterpret_cast<Y*>(kept_sum + padded(C));
   copy_row(kept_sum, sum + row * C, C);

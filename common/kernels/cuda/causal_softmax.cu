@@ -33,7 +33,7 @@ template <class T>
 __global__ void causal_softmax_forward_kernel(T* y, const T* x, float scale, int64_t positions) {
   using Row = CausalRow<T>;
   const Row at(positions);
-  if (at.row < 0) return;  // a whole warp
+  if (at.row < 0) return;  // the whole warp returns
   const int64_t begin = at.first(x);
   x += at.start;
   y += at.start;
@@ -68,7 +68,7 @@ __global__ void causal_softmax_backward_kernel(T* dx, const T* y, const T* dy, f
                                                int64_t positions) {
   using Row = CausalRow<T>;
   const Row at(positions);
-  if (at.row < 0) return;  // a whole warp
+  if (at.row < 0) return;  // the whole warp returns
   const int64_t begin = at.first(y);
   dx += at.start;
   y += at.start;

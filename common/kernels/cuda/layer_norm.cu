@@ -12,7 +12,7 @@ __global__ void layer_norm_forward_kernel(float* y, float* mean, float* rstd, co
                                           float eps) {
   GPU_DYNAMIC_SHARED(float, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept = shared + threadIdx.x / kWarp * padded(C);
   copy_row(kept, x + row * C, C);
   const RowMoments moments = row_moments(kept, C, eps);
@@ -28,7 +28,7 @@ __global__ void layer_norm_backward_input_kernel(float* dx, const float* dy, con
                                                  int64_t rows, int64_t C) {
   GPU_DYNAMIC_SHARED(float, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept_dy = shared + threadIdx.x / kWarp * 2 * padded(C);
   float* kept_x = kept_dy + padded(C);
   copy_row(kept_dy, dy + row * C, C);
