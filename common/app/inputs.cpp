@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/json.h"
+#include "common/base/text_file.h"
 #include "common/data/file_kind.h"
 #include "common/nn/checkpoints.h"
 #include "common/tales/tales.h"
+#include "common/text/utf8.h"
 
 namespace gpt2::app {
 namespace {
@@ -30,7 +34,9 @@ std::string read_corpus(const std::string& data, const std::string& flag) {
   require(!file.text().empty(), "{} {}: the file is empty", flag, data);
   const std::string kind = kind_unless_text(data, file.text().substr(0, kBeginningBytes));
   require(kind.empty(), "{} {}: {}", flag, data, kind);
-  return std::string(file.text());
+  const std::string_view text = skip_byte_order_mark(file.text(), fmt::format("{} {}", flag, data));
+  require(!text.empty(), "{} {}: the file is empty", flag, data);
+  return with_unix_lines(text);
 }
 
 bool resolve_model(Options& options) {
@@ -49,23 +55,42 @@ bool resolve_model(Options& options) {
   require(!checkpoints.empty(), "--model {}: the folder has neither a config.json nor checkpoints of a run{}",
           given, how_to_download(given));
   options.model = checkpoints.back();
-  fmt::print("--model {}: a run's folder; its newest checkpoint is {}\n", given, options.model);
+  fmt::print("--model {}: a run's folder; its newest checkpoint is {}\n", printable_line(given),
+             printable_line(options.model));
   return true;
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus) {
-  const bool beside_weights = options.tokenizer.empty() && has_tokenizer(options.model);
+  const bool beside_weights = options.tokenizer.empty() && is_directory(options.model);
+  require(!beside_weights || has_tokenizer(options.model),
+          "--model {}: the folder has no tokenizer (vocab.json and merges.txt, or tokenizer.json); copy the "
+          "model's own into it, or give --tokenizer",
+          options.model);
   const std::string spec = beside_weights              ? options.model
                            : options.tokenizer.empty() ? "byte"
                                                        : options.tokenizer;
-  return gpt2::make_tokenizer(spec, corpus);
+  auto tokenizer = gpt2::make_tokenizer(spec, corpus);
+  tokenizer->read_special_tokens(options.special_tokens);
+  return tokenizer;
+}
+
+void check_tokenizer(const Tokenizer& tokenizer, int64_t vocab_size) {
+  require(tokenizer.base_size() <= vocab_size,
+          "--tokenizer: it has {} ids, the model's vocabulary only {}; give the model's own tokenizer",
+          tokenizer.base_size(), vocab_size);
 }
 
 std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size) {
-  require(tokenizer.vocab_size() <= vocab_size,
-          "--tokenizer: it has {} ids, the model's vocabulary only {}; give the model's own tokenizer",
-          tokenizer.vocab_size(), vocab_size);
-  return tokenizer.encode(text);
+  check_tokenizer(tokenizer, vocab_size);
+  std::vector<int32_t> ids = tokenizer.encode_documents(text);
+  for (const int32_t id : ids) {
+    if (id >= vocab_size)
+      fail(
+          "--tokenizer: the added token {} has the id {}, the model only {} rows; remove it from the text, "
+          "or give --special-tokens off",
+          escaped(tokenizer.decode({{id}})), id, vocab_size);
+  }
+  return ids;
 }
 
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size) {

@@ -21,18 +21,24 @@ bool is_directory(const std::string& model);
 // load in it; the message says how to download it where ./course data can.
 bool resolve_model(Options& options);
 
-// Returns the text that this flag names: tales (the embedded corpus) or a file. Throws if the file is empty or is
-// recognisably no text (common/data/file_kind.h); the message says what to use instead.
+// Returns the text that this flag names: tales (the embedded corpus) or a file. A byte order mark is dropped and "\r\n"
+// read as "\n". Throws if the file is empty or is recognisably no text (common/data/file_kind.h); the message says what
+// to use instead.
 std::string read_corpus(const std::string& data, const std::string& flag = "--data");
 
-// The tokenizer that --tokenizer names, or by default the one beside the model's weights, or byte.
+// The tokenizer that --tokenizer names; by default the one in the folder that --model names, or byte for a named size.
+// Throws if that folder has no tokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);
 
 // The token ids in "464,3290" or "464 3290". Throws if an entry is not a token id below `vocab_size`; the message names
 // `flag`.
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size);
 
-// The token ids of a text, for a model with this vocabulary. Fails if the tokenizer has ids that it has not.
+// Throws if the tokenizer is not one for a model with `vocab_size` rows: it has more ids, added tokens aside.
+void check_tokenizer(const Tokenizer& tokenizer, int64_t vocab_size);
+
+// The token ids of a text (Tokenizer::encode_documents) for a model with `vocab_size` rows. Throws if check_tokenizer()
+// does, or if the text has an added token for which the model has no row.
 std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size);
 
 // The ids of a prompt; id 0 alone if the tokenizer does not have its characters (--tokenizer char).

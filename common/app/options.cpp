@@ -31,9 +31,14 @@ void Options::add_to(CommandLine& flags) {
       .placeholder("DATA");
   flags
       .add("--tokenizer", tokenizer,
-           "byte, char, or a directory with vocab.bpe and encoder.json, or merges.txt and vocab.json")
+           "byte, char, or a directory with vocab.bpe and encoder.json, or merges.txt and vocab.json, or "
+           "tokenizer.json (byte-level BPE)")
       .placeholder("TOKENIZER")
       .default_text("the model directory's own; byte for a model size");
+  flags.add(
+      "--special-tokens", special_tokens, {{"on", true}, {"off", false}},
+      "on: <|endoftext|> in a text or prompt is the one token that separates documents, and added tokens "
+      "are tokens; off: both are ordinary text");
   flags.add("--batch", batch, 1, kMany, "sequences per batch")
       .default_text("4 for tiny; else 16 on a GPU, 4 on a CPU");
   flags.add("--seq", seq, 1, kMany, "tokens per sequence")

@@ -19,7 +19,8 @@ struct Options {
   std::string device_name = "auto";
   std::string model = "tiny";
   std::string data = "tales";
-  std::string tokenizer;  // empty: the model directory's own, or byte
+  std::string tokenizer;       // empty: the model directory's own, or byte
+  bool special_tokens = true;  // in texts and prompts: tokens, or ordinary text
   std::string log;
   uint64_t seed = 1337;
   int64_t steps = 50;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/error.h"
+#include "common/base/text_file.h"
 
 namespace gpt2 {
 namespace {
@@ -23,6 +24,7 @@ std::string position(std::string_view text, size_t byte) {
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& where) {
+  text = skip_byte_order_mark(text, where);
   constexpr int kMaxDepth = 16;
   std::vector<std::set<std::string>> keys;  // those seen so far, of every object that is still open
   const auto check = [&](int depth, json::parse_event_t event, json& parsed) {

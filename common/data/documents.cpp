@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/base/json.h"
+#include "common/base/text_file.h"
 #include "common/data/file_kind.h"
 
 namespace gpt2 {
@@ -142,14 +143,15 @@ bool BlockReader::next(Block& block) {
 
 std::vector<int32_t> encode_block(const Tokenizer& tokenizer, const Block& block) {
   Encoder encoder(tokenizer);
+  std::string_view rest = block.text;
+  if (block.start.offset == 0) rest = skip_byte_order_mark(rest, block.file);
   if (!block.json_lines) {
-    add_text(encoder, block.text, block.start.begins_document);
+    add_text(encoder, with_unix_lines(rest), block.start.begins_document);
     return encoder.ids();
   }
   int64_t number = block.start.line;
-  for (std::string_view rest = block.text; !rest.empty(); ++number) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+  for (; !rest.empty(); ++number) {
+    const std::string_view line = take_line(rest);
     const bool blank = line.find_first_not_of(" \t\r") == kNone;
     if (!blank) add_json_line(encoder, line, fmt::format("{}, line {}", block.file, number));
   }

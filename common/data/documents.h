@@ -1,5 +1,6 @@
 // A corpus as documents: text files in which <|endoftext|> stands between two documents, and JSON Lines, in
-// which the value of "text" is one; both may be packed (text_input.h).
+// which the value of "text" is one, and <|endoftext|> in it is ordinary text; both may be packed (text_input.h). Of files
+// from Windows the byte order mark is dropped, and "\r\n" in a text file is read as "\n".
 //
 // A file is cut into blocks of about a megabyte that can be encoded in any order, by any thread: put
 // together, the ids of the blocks are those of the documents, each with the id of <|endoftext|> before it, as

@@ -1,6 +1,7 @@
 #include "common/dist/peers.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <thread>
 
 #include "common/base/error.h"

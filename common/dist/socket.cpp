@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/os.h"
+
 namespace gpt2::dist {
 namespace {
 
@@ -27,7 +29,7 @@ Socket::~Socket() {
 }
 
 Socket Socket::listen(int port, bool this_machine_alone) {
-  Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Socket socket(os::open_socket(AF_INET, SOCK_STREAM, 0));
   set(socket.fd_, SOL_SOCKET, SO_REUSEADDR);  // a run may follow another at once
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -46,7 +48,7 @@ int Socket::port() const {
 }
 
 Socket Socket::accept(std::chrono::milliseconds timeout) const {
-  return readable(fd_, timeout) ? Socket(accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)) : Socket();
+  return readable(fd_, timeout) ? Socket(os::accept_on(fd_)) : Socket();
 }
 
 Socket Socket::connect(const std::string& host, int port) {
@@ -56,7 +58,7 @@ Socket Socket::connect(const std::string& host, int port) {
   if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found) != 0) return {};
   Socket socket;
   for (const addrinfo* at = found; at != nullptr && !socket.defined(); at = at->ai_next) {
-    Socket candidate(::socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol));
+    Socket candidate(os::open_socket(at->ai_family, at->ai_socktype, at->ai_protocol));
     if (::connect(candidate.fd_, at->ai_addr, at->ai_addrlen) == 0) socket = std::move(candidate);
   }
   freeaddrinfo(found);
@@ -67,7 +69,7 @@ Socket Socket::connect(const std::string& host, int port) {
 bool Socket::send(const void* bytes, size_t count) const {
   const char* at = static_cast<const char*>(bytes);
   for (const char* end = at + count; at < end;) {
-    const ssize_t sent = ::send(fd_, at, size_t(end - at), MSG_NOSIGNAL);
+    const ssize_t sent = os::send_quietly(fd_, at, size_t(end - at), /*wait=*/true);
     if (sent <= 0) return false;
     at += sent;
   }

@@ -1,7 +1,10 @@
 #include "common/nn/hf_config.h"
 
+#include <fmt/ranges.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/file.h"

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "common/base/finite.h"
 #include "common/data/safetensors.h"
 
 namespace gpt2::nn {
@@ -139,7 +140,8 @@ void load(Module& model, const std::string& directory) {
   refuse_unknown(file, used);
 }
 
-void save(const Module& model, const HfConfig& config, const std::string& directory) {
+std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
+                                     const std::string& directory) {
   const NoGrad no_grad;
   std::vector<SafetensorsEntry> entries;
   std::vector<std::vector<float>> values;  // on the host
@@ -150,6 +152,7 @@ void save(const Module& model, const HfConfig& config, const std::string& direct
     const Shape shape = shape_in_file(parameter, config);
     values.push_back(tensor.to_vector<float>());
     if (shape != tensor.shape()) values.back() = resized(values.back(), tensor.shape(), shape);
+    require_finite(values.back(), parameter.name);
     entries.push_back({.name = parameter.name,
                        .dtype = "F32",
                        .shape = shape,
@@ -159,8 +162,9 @@ void save(const Module& model, const HfConfig& config, const std::string& direct
   const std::filesystem::path folder(directory);
   AtomicFile json(folder / "config.json");
   json.write(to_json(config));
-  json.commit();
-  write_safetensors(folder / "model.safetensors", entries);
+  const uint64_t config_digest = json.commit();
+  return {{"config.json", config_digest},
+          {"model.safetensors", write_safetensors(folder / "model.safetensors", entries)}};
 }
 
 }  // namespace gpt2::nn

@@ -9,6 +9,8 @@
 // since 02_hf_weights
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "common/nn/hf_config.h"
@@ -26,8 +28,10 @@ namespace gpt2::nn {
 void load(Module& model, const std::string& directory);
 
 // Writes config.json and model.safetensors (float32) into an existing folder. transformers' GPT2LMHeadModel
-// and load() can read them. Rows and hidden channels beyond the sizes in `config` are left out.   since
-// 13_fineweb
-void save(const Module& model, const HfConfig& config, const std::string& directory);
+// and load() can read them. Rows and hidden channels beyond the sizes in `config` are left out. Returns the
+// digest of each file (common/base/digest.h). Throws before it writes a weight that is not finite; the
+// message names the tensor.   since 13_fineweb
+std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
+                                     const std::string& directory);
 
 }  // namespace gpt2::nn

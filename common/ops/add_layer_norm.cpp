@@ -1,5 +1,7 @@
 #include "common/kernels/add_layer_norm.h"
 
+#include <type_traits>
+
 #include "common/kernels/layer_norm.h"
 #include "common/ops/autocast.h"
 #include "common/ops/autograd.h"

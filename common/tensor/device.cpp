@@ -1,14 +1,13 @@
 #include "common/tensor/device.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <memory>
 
 #include "common/base/error.h"
+#include "common/base/os.h"
 #include "common/tensor/cuda_graph.h"
 #ifdef GPT2_CUDA
 #include "common/tensor/cuda_backend.h"
@@ -26,7 +25,7 @@ class CpuBackend : public Backend {
   void* allocate(size_t bytes) override {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
-    madvise(memory, bytes, MADV_HUGEPAGE);
+    os::prefer_huge_pages(memory, bytes);
     return memory;
   }
   void release(void* pointer, size_t bytes) override { munmap(pointer, bytes); }
@@ -36,20 +35,8 @@ class CpuBackend : public Backend {
   }
   void fill_zero(void* to, size_t bytes, Stream) override { std::memset(to, 0, bytes); }
 
-  std::string name() const override {
-    std::ifstream cpuinfo("/proc/cpuinfo");
-    for (std::string line; std::getline(cpuinfo, line);) {
-      if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-    }
-    return "CPU";
-  }
-  size_t available_memory_bytes() const override {
-    std::ifstream meminfo("/proc/meminfo");
-    for (std::string line; std::getline(meminfo, line);) {
-      if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) * 1024;
-    }
-    return size_t(sysconf(_SC_AVPHYS_PAGES)) * size_t(sysconf(_SC_PAGE_SIZE));
-  }
+  std::string name() const override { return os::processor_name(); }
+  size_t available_memory_bytes() const override { return os::available_memory_bytes(); }
 };
 
 // Returns addresses that must not be read or written; every block has a different one.

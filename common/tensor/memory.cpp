@@ -1,6 +1,7 @@
 #include "common/tensor/memory.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "common/base/error.h"
 

@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "common/base/json.h"
+#include "common/base/text_file.h"
 #include "common/text/pretokenizer.h"
 
 namespace gpt2 {
@@ -40,23 +41,34 @@ int32_t id_of(const std::string& token, const Vocabulary& vocabulary, const std:
 
 }  // namespace
 
+Merge make_merge(const std::string& left, const std::string& right, const Vocabulary& vocabulary,
+                 const std::string& where) {
+  return {id_of(left, vocabulary, where), id_of(right, vocabulary, where),
+          id_of(left + right, vocabulary, where)};
+}
+
+std::vector<Merge> without_repeats(const std::vector<Merge>& merges) {
+  std::unordered_map<uint64_t, size_t> last;  // where each pair occurs last
+  for (size_t i = 0; i < merges.size(); ++i) last[pair_of(merges[i].left, merges[i].right)] = i;
+  std::vector<Merge> unique;
+  unique.reserve(last.size());
+  for (size_t i = 0; i < merges.size(); ++i)
+    if (last.at(pair_of(merges[i].left, merges[i].right)) == i) unique.push_back(merges[i]);
+  return unique;
+}
+
 std::vector<Merge> parse_merges(std::string_view text, const std::string& name,
                                 const Vocabulary& vocabulary) {
+  text = skip_byte_order_mark(text, name);
   std::vector<Merge> merges;
-  std::unordered_map<uint64_t, int> lines;  // of each pair
   for (int number = 1; !text.empty(); ++number) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const std::string_view line = take_line(text);
     if (number == 1 && line.starts_with("#version")) continue;
     const std::string where = fmt::format("{}, line {}", name, number);
     const auto [left, right] = split_merge(line, where);
-    const Merge merge{id_of(left, vocabulary, where), id_of(right, vocabulary, where),
-                      id_of(left + right, vocabulary, where)};
-    const auto [same, is_new] = lines.emplace(pair_of(merge.left, merge.right), number);
-    require(is_new, "{}: the same merge as in line {}; a pair has one rank", where, same->second);
-    merges.push_back(merge);
+    merges.push_back(make_merge(left, right, vocabulary, where));
   }
-  return merges;
+  return without_repeats(merges);
 }
 
 BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges)
@@ -139,18 +151,25 @@ void BpeTokenizer::encode_piece(std::string_view piece, std::vector<int32_t>& id
 std::string BpeTokenizer::decode(std::span<const int32_t> ids) const { return join(ids, vocabulary_.bytes); }
 
 std::optional<int32_t> BpeTokenizer::end_of_text() const {
-  const auto found = vocabulary_.ids.find(std::string(kEndOfText));
-  if (found == vocabulary_.ids.end()) return std::nullopt;
-  return found->second;
+  for (const AddedToken& token : vocabulary_.added)
+    if (token.text == kEndOfText) return token.id;
+  return std::nullopt;
 }
 
 std::vector<Tokenizer::File> BpeTokenizer::files() const {
-  std::vector<std::string_view> spelling(vocabulary_.ids.size());  // of each id
+  std::vector<std::string_view> spelling(vocabulary_.bytes.size());  // of each id that has one
   for (const auto& [token, id] : vocabulary_.ids) spelling[id] = token;
   std::string merges = "#version: 0.2\n";  // transformers skips the first line, whatever it is
   for (const Merge& merge : merges_)
     merges += fmt::format("{} {}\n", spelling[merge.left], spelling[merge.right]);
-  return {{"vocab.json", nlohmann::json(vocabulary_.ids).dump() + "\n"}, {"merges.txt", merges}};
+  std::vector<File> files = {{"vocab.json", nlohmann::json(vocabulary_.ids).dump() + "\n"},
+                             {"merges.txt", merges}};
+  nlohmann::json added;
+  for (const AddedToken& token :
+       vocabulary_.added)  // <|endoftext|> need not be said of the vocabulary's tokens
+    if (token.text != kEndOfText || spelling[token.id].empty()) added[token.text] = token.id;
+  if (!added.is_null()) files.push_back({"added_tokens.json", added.dump() + "\n"});
+  return files;
 }
 
 }  // namespace gpt2

@@ -25,8 +25,16 @@ struct Merge {
 };
 
 // From lines "left right" in the vocabulary's spelling, lowest rank first, after an optional first line
-// "#version: ..." (vocab.bpe, merges.txt). Errors name the line; `name` is the file.
+// "#version: ..." (vocab.bpe, merges.txt). Of a merge that occurs twice the later rank counts, as in transformers.
+// Errors name the line; `name` is the file.
 std::vector<Merge> parse_merges(std::string_view text, const std::string& name, const Vocabulary& vocabulary);
+
+// The merge of two spellings. Throws unless both and their result are in the vocabulary; messages begin with `where`.
+Merge make_merge(const std::string& left, const std::string& right, const Vocabulary& vocabulary,
+                 const std::string& where);
+
+// `merges` with each pair once, at the place of its last occurrence.
+std::vector<Merge> without_repeats(const std::vector<Merge>& merges);
 
 class BpeTokenizer final : public Tokenizer {
  public:
@@ -36,8 +44,12 @@ class BpeTokenizer final : public Tokenizer {
   std::vector<int32_t> encode(std::string_view text) const override;
   std::string decode(std::span<const int32_t> ids) const override;
   int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.bytes.size()); }
+  int64_t base_size() const override { return static_cast<int64_t>(vocabulary_.ids.size()); }
   std::optional<int32_t> end_of_text() const override;
-  std::vector<File> files() const override;  // vocab.json and merges.txt
+  std::vector<File> files() const override;  // vocab.json, merges.txt, and added_tokens.json if need be
+
+ protected:
+  const std::vector<AddedToken>& special_tokens() const override { return vocabulary_.added; }
 
  private:
   void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const;

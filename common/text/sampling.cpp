@@ -29,6 +29,10 @@ void require_probabilities(std::span<const float> row, int64_t b) {
 
 }  // namespace
 
+int64_t num_drawable_ids(const Tokenizer& tokenizer, int64_t vocab_size) {
+  return std::min(tokenizer.vocab_size(), vocab_size);
+}
+
 TopK topk(const Tensor& x, int64_t k) {
   const auto [B, V] = x.sizes<2>();
   k = std::min(k, V);

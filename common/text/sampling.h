@@ -8,8 +8,13 @@
 
 #include "common/tensor/random.h"
 #include "common/tensor/tensor.h"
+#include "common/text/tokenizer.h"
 
 namespace gpt2 {
+
+// The number of ids that may be drawn from a model with `vocab_size` rows: those that the tokenizer can decode. A model
+// may have more rows than its tokenizer has ids (50304 for GPT-2's 50257), or fewer than one with added tokens.
+int64_t num_drawable_ids(const Tokenizer& tokenizer, int64_t vocab_size);
 
 // The k largest values of each row of x (B, V), largest first, and their columns: two tensors (B, min(k, V)). Of
 // equal values the one further left comes first. NaN counts as the largest value, as in torch.

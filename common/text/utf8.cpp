@@ -1,11 +1,39 @@
 #include "common/text/utf8.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace gpt2 {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+// The code point of a control character (Unicode's category Cc: U+0000..U+001F, U+007F..U+009F), or -1.
+int control_code(std::string_view character) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(character[i]); };
+  if (character.size() == 1 && (byte(0) < 0x20 || byte(0) == 0x7F)) return byte(0);
+  if (character.size() == 2 && byte(0) == 0xC2 && byte(1) < 0xA0) return byte(1);
+  return -1;
+}
+
+std::string escape_controls(std::string_view text, std::string_view allowed) {
+  std::string result;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Unit unit = first_utf8_unit(text.substr(at));
+    const std::string_view character = text.substr(at, unit.length);
+    const int control = control_code(character);
+    if (unit.kind != Utf8Unit::Kind::valid) {
+      for (const char byte : character) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    } else if (control < 0 || allowed.find(character) != allowed.npos) {
+      result += character;
+    } else {
+      result += fmt::format("\\u{:04x}", control);
+    }
+    at += unit.length;
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -66,6 +94,9 @@ std::string Utf8Stream::finish() {
   return std::exchange(waiting_, {}).empty() ? std::string() : std::string(kReplacement);
 }
 
+std::string printable(std::string_view text) { return escape_controls(text, "\n\t"); }
+
+std::string printable_line(std::string_view text) { return escape_controls(text, ""); }
 std::string to_utf8(std::string_view bytes) {
   Utf8Stream stream;
   std::string text = stream.push(bytes);

@@ -46,4 +46,11 @@ class Utf8Stream {
   std::string waiting_;  // less than one character
 };
 
+// Text from a file or a model as a terminal may show it: control characters, which could move the cursor, set colours or
+// send keys, are escaped (ESC becomes "\u001b"), and so are bytes that are not valid UTF-8 ("\xff"). "\n" and "\t" stay.
+std::string printable(std::string_view text);
+
+// The same on one line, for names and messages: "\n" and "\t" are escaped too.
+std::string printable_line(std::string_view text);
+
 }  // namespace gpt2

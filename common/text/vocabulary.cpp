@@ -1,6 +1,8 @@
 #include "common/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "common/base/error.h"
@@ -10,6 +12,9 @@
 
 namespace gpt2 {
 namespace {
+
+constexpr size_t kMaxTokens = 1 << 24;  // far beyond any vocabulary
+constexpr const char* kNoVocabulary = "{}: not a vocabulary, which is a JSON object of tokens and their ids";
 
 // The alphabet has no character above U+07FF.
 std::string utf8_of(unsigned code_point) {
@@ -32,8 +37,8 @@ std::vector<Symbol> byte_alphabet() {
   return symbols;
 }
 
-// The bytes of a spelling, which is valid UTF-8 (parse_json saw to it).
-std::string bytes_of(const std::string& spelling, const std::string& name) {
+// The bytes of a spelling, which is valid UTF-8 (parse_json saw to it), or nothing if a character stands for no byte.
+std::optional<std::string> bytes_of(const std::string& spelling) {
   static const auto bytes = [] {
     std::unordered_map<std::string, char> map;
     for (const Symbol& symbol : byte_alphabet()) map.emplace(symbol.second, symbol.first);
@@ -42,15 +47,24 @@ std::string bytes_of(const std::string& spelling, const std::string& name) {
   std::string result;
   for (size_t at = 0; at < spelling.size();) {
     const size_t length = first_utf8_unit(std::string_view(spelling).substr(at)).length;
-    const std::string character = spelling.substr(at, length);
-    const auto found = bytes.find(character);
-    if (found == bytes.end())
-      fail("{}: token {} has the character {}, which stands for no byte", name, escaped(spelling),
-           escaped(character));
+    const auto found = bytes.find(spelling.substr(at, length));
+    if (found == bytes.end()) return std::nullopt;
     result += found->second;
-    at += character.size();
+    at += length;
   }
   return result;
+}
+
+[[noreturn]] void refuse_spelling(const std::string& spelling, const std::string& name) {
+  for (size_t at = 0; at < spelling.size();) {
+    const size_t length = first_utf8_unit(std::string_view(spelling).substr(at)).length;
+    const std::string character = spelling.substr(at, length);
+    if (!bytes_of(character))
+      fail("{}: token {} has the character {}, which stands for no byte", name, escaped(spelling),
+           escaped(character));
+    at += length;
+  }
+  fail("{}: token {} stands for no bytes", name, escaped(spelling));
 }
 
 // An id of a vocabulary of `size` tokens.
@@ -65,11 +79,9 @@ int32_t parse_id(const nlohmann::json& value, const std::string& spelling, size_
   return value.get<int32_t>();
 }
 
-}  // namespace
-
-std::vector<std::string> parse_spellings(std::string_view json, const std::string& name) {
-  const nlohmann::json tokens = parse_json(json, name);
-  require(tokens.is_object(), "{}: not a vocabulary, which is a JSON object of tokens and their ids", name);
+// The spelling of each id.
+std::vector<std::string> spellings_of(const nlohmann::json& tokens, const std::string& name) {
+  require(tokens.is_object(), kNoVocabulary, name);
   std::vector<const std::string*> owner(tokens.size(), nullptr);
   for (auto token = tokens.begin(); token != tokens.end(); ++token) {
     const std::string& spelling = token.key();
@@ -78,26 +90,72 @@ std::vector<std::string> parse_spellings(std::string_view json, const std::strin
       fail("{}: tokens {} and {} have the same id {}", name, escaped(*owner[id]), escaped(spelling), id);
     owner[id] = &spelling;
   }
-  // As many ids as tokens, none twice: none is free.
+  // Each token has an id below their number, and no two share one: every id has a token.
   std::vector<std::string> spellings;
   spellings.reserve(owner.size());
   for (const std::string* spelling : owner) spellings.push_back(*spelling);
   return spellings;
 }
 
-Vocabulary parse_vocabulary(std::string_view json, const std::string& name) {
-  Vocabulary vocabulary{.name = name, .bytes = {}, .ids = {}};
-  for (const std::string& spelling : parse_spellings(json, name)) {
-    vocabulary.ids.emplace(spelling, static_cast<int32_t>(vocabulary.bytes.size()));
-    vocabulary.bytes.push_back(bytes_of(spelling, name));
-  }
+void find_bytes(Vocabulary& vocabulary) {
   for (const Symbol& symbol : byte_alphabet()) {
     const auto found = vocabulary.ids.find(symbol.second);
     require(found != vocabulary.ids.end(),
-            "{}: byte {:#04x} has no token; a byte-level vocabulary has all 256", name, symbol.first);
+            "{}: byte {:#04x} has no token; a byte-level vocabulary has all 256", vocabulary.name,
+            symbol.first);
     vocabulary.byte_ids[symbol.first] = found->second;
   }
+}
+
+}  // namespace
+
+std::vector<std::string> parse_spellings(std::string_view json, const std::string& name) {
+  return spellings_of(parse_json(json, name), name);
+}
+
+std::vector<AddedToken> parse_added_tokens(std::string_view json, const std::string& name) {
+  const nlohmann::json tokens = parse_json(json, name);
+  require(tokens.is_object(), "{}: not added tokens, which are a JSON object of tokens and their ids", name);
+  std::vector<AddedToken> added;
+  for (const auto& token : tokens.items())
+    added.push_back({token.key(), parse_id(token.value(), token.key(), kMaxTokens, name)});
+  return added;
+}
+
+Vocabulary make_vocabulary(nlohmann::json tokens, const std::vector<AddedToken>& added,
+                           const std::string& name) {
+  require(tokens.is_object(), kNoVocabulary, name);
+  std::set<std::string> only_added;
+  std::set<int32_t> added_ids;
+  for (const AddedToken& token : added) {
+    added_ids.insert(token.id);
+    require(!token.text.empty(), "{}: the added token with the id {} has no text", name, token.id);
+    if (!tokens.contains(token.text)) {
+      only_added.insert(token.text);
+      tokens[token.text] = token.id;
+    } else if (tokens[token.text] != token.id) {
+      fail("{}: token {} has two ids, {} and {}", name, escaped(token.text), escaped(tokens[token.text]),
+           token.id);
+    }
+  }
+  Vocabulary vocabulary{.name = name, .bytes = {}, .ids = {}, .added = {}};
+  for (const std::string& spelling : spellings_of(tokens, name)) {
+    const auto id = static_cast<int32_t>(vocabulary.bytes.size());
+    const bool is_added = spelling == kEndOfText || added_ids.contains(id);
+    const bool is_spelled = !only_added.contains(spelling);
+    if (is_added) vocabulary.added.push_back({spelling, id});
+    if (is_spelled) vocabulary.ids.emplace(spelling, id);
+    const std::optional<std::string> bytes = is_spelled ? bytes_of(spelling) : std::nullopt;
+    if (!bytes && !is_added) refuse_spelling(spelling, name);
+    vocabulary.bytes.push_back(bytes.value_or(spelling));
+  }
+  find_bytes(vocabulary);
   return vocabulary;
+}
+
+Vocabulary parse_vocabulary(std::string_view json, const std::string& name,
+                            const std::vector<AddedToken>& added) {
+  return make_vocabulary(parse_json(json, name), added, name);
 }
 
 Vocabulary byte_vocabulary() {

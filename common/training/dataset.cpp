@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
@@ -13,12 +14,14 @@
 namespace gpt2::training {
 namespace {
 
-// Where the last tenth of a text begins: between two characters.
+// Where the last tenth of a text begins: between two characters, and not inside <|endoftext|>.
 size_t validation_begin(const std::string& text) {
   if (text.size() < 4) return text.size();
   size_t at = text.size() / 10 * 9 + text.size() % 10 * 9 / 10;
   for (int i = 0; i < 3 && (text[at] & 0xC0) == 0x80; ++i) --at;  // inside a character of UTF-8
-  return at;
+  const size_t before = std::min(at, kEndOfText.size() - 1);
+  const size_t found = text.find(kEndOfText, at - before);
+  return found < at ? found : at;
 }
 
 }  // namespace
@@ -36,8 +39,10 @@ Dataset open_dataset(const app::Options& options, const RunOptions& run, const s
     return text_source(app::encode(tokenizer, part, vocab_size));
   };
   const auto open_files = [&](const std::string& pattern) {
-    return open_shards(pattern, vocab_size, group.rank(), group.world_size());
+    return open_shards(pattern, std::min(vocab_size, tokenizer.vocab_size()), group.rank(),
+                       group.world_size());
   };
+  app::check_tokenizer(tokenizer, vocab_size);
   const bool of_shards = names_shards(options.data), validates = run.val_every > 0;
   require(!validates || !of_shards || !run.val_data.empty(),
           "--val-every: --data names shards, and there is no --val-data; give a shard for validation");

@@ -12,9 +12,13 @@ int main(int argc, char** argv) {
     constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // that a shard's header can say
     TokenizeOptions options;
     flags.add_values("FILE", options.files,
-                     "text with <|endoftext|> between documents, or .jsonl; also .gz and .zst of both");
+                     "text with <|endoftext|> between documents, or .jsonl (one document per line, in which "
+                     "<|endoftext|> is "
+                     "ordinary text); also .gz and .zst of both");
     flags.group("Shards");
-    flags.add("--tokenizer", options.tokenizer, "byte, or a directory with vocab.bpe and encoder.json")
+    flags
+        .add("--tokenizer", options.tokenizer,
+             "byte, or a directory with vocab.bpe and encoder.json, or tokenizer.json")
         .placeholder("TOKENIZER");
     flags.add("--out", options.out, "folder for the shards (required)").placeholder("DIR");
     flags.add("--prefix", options.prefix, "what the names of the shards begin with").placeholder("NAME");

@@ -13,6 +13,7 @@
 #include "common/app/program.h"
 #include "common/base/error.h"
 #include "common/data/shards.h"
+#include "common/text/utf8.h"
 
 namespace gpt2 {
 namespace {
@@ -177,7 +178,7 @@ void Shards::wait() {
   if (!writing_.valid()) return;
   writing_.get();
   const auto& [name, tokens] = manifest_.shards.back();
-  fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", name, tokens);
+  fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", printable_line(name), tokens);
   app::flush_output();
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include "common/base/error.h"
 #include "common/data/documents.h"
 #include "common/data/shards.h"
+#include "common/text/utf8.h"
 #include "data/tokenize/in_order.h"
 #include "data/tokenize/manifest.h"
 #include "data/tokenize/output.h"
@@ -138,7 +140,7 @@ Manifest begin(const TokenizeOptions& options, const Corpus& corpus, bool is_the
   const auto settings = settings_of(options, corpus);
   if (!is_there) return {.settings = settings, .shards = {}, .next = {}};
   Manifest manifest = read_manifest(manifest_path(options), settings, options);
-  fmt::print("{}: {} shards are here{}\n", options.out, manifest.shards.size(),
+  fmt::print("{}: {} shards are here{}\n", printable_line(options.out), manifest.shards.size(),
              manifest.done ? ", the corpus is done" : "; going on behind the last");
   return manifest;
 }

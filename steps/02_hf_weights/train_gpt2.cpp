@@ -28,10 +28,10 @@ struct Options : app::Options {
 };
 
 // The ids of --ids, (1, T), or a batch of text (B, T).
-Tensor input(const Options& options, const Tokenizer& tokenizer, const std::string& text,
-             const GPTConfig& config) {
+Tensor input(const Options& options, const std::string& text, const GPTConfig& config) {
   if (options.ids.empty()) {
-    return app::first_batch(options, app::encode(tokenizer, text, config.vocab_size), config.block_size);
+    const auto tokenizer = app::make_tokenizer(options, text);
+    return app::first_batch(options, app::encode(*tokenizer, text, config.vocab_size), config.block_size);
   }
   const std::vector<int32_t> ids = app::parse_ids("--ids", options.ids, config.vocab_size);
   return from_vector(ids, {1, int64_t(ids.size())}, options.device());
@@ -47,10 +47,10 @@ void run(app::CommandLine& flags) {
           options.model);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
-  const auto tokenizer = app::make_tokenizer(options, text);
   const GPTConfig config =
-      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
-  const Tensor x = input(options, *tokenizer, text, config);  // (B, T)
+      pretrained ? config_from(options.model)
+                 : config_named(options.model, app::make_tokenizer(options, text)->vocab_size());
+  const Tensor x = input(options, text, config);  // (B, T)
 
   nn::manual_seed(options.seed);
   GPT model(config);

@@ -22,7 +22,7 @@ struct Options : app::Options {
   void add_to(app::CommandLine& flags) {
     app::Options::add_to(flags);
     flags.group("Sampling");
-    flags.add("--prompt", prompt, "the text to continue");
+    flags.add("--prompt", prompt, "the text to continue; <|endoftext|> in it begins a new document");
     flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290").placeholder("IDS");
     flags.add("--print-ids", print_ids, "print the token ids of this text, as --ids reads them, and exit")
         .may_be_empty();
@@ -36,8 +36,9 @@ struct Options : app::Options {
 
 // The prompt's ids once for every sequence -> (num_sequences, T)
 Tensor prompt_ids(const Options& options, const Tokenizer& tokenizer, int64_t vocab_size) {
-  const std::vector<int32_t> prompt = options.ids.empty() ? tokenizer.encode(options.prompt)
-                                                          : app::parse_ids("--ids", options.ids, vocab_size);
+  const int64_t num_ids = num_drawable_ids(tokenizer, vocab_size);
+  const std::vector<int32_t> prompt = options.ids.empty() ? app::encode(tokenizer, options.prompt, vocab_size)
+                                                          : app::parse_ids("--ids", options.ids, num_ids);
   require(!prompt.empty(), "--prompt: the text is empty; give at least one character");
   std::vector<int32_t> rows;
   for (int64_t i = 0; i < options.num_sequences; ++i) rows.insert(rows.end(), prompt.begin(), prompt.end());
@@ -48,17 +49,18 @@ Tensor prompt_ids(const Options& options, const Tokenizer& tokenizer, int64_t vo
 Tensor generate(GPT& model, Tensor x, const Options& options, const Tokenizer& tokenizer) {
   Generator generator(options.seed);
   Utf8Stream stream;
-  fmt::print("> {}", stream.push(tokenizer.decode(row(x, 0))));
+  const int64_t B = x.size(0), num_ids = num_drawable_ids(tokenizer, model.config.vocab_size);
+  fmt::print("> {}", printable(stream.push(tokenizer.decode(row(x, 0)))));
   for (int64_t i = 0; i < options.max_tokens; ++i) {
-    const Tensor logits = model(last(x, model.config.block_size));  // (B, T, vocab_size)
-    const Tensor next =
-        logits.slice(1, logits.size(1) - 1, 1).contiguous().view({x.size(0), -1});  // (B, vocab_size)
-    const Tensor probs = softmax(next / options.temperature);                       // (B, vocab_size)
-    const auto [topk_probs, topk_indices] = topk(probs, options.top_k);             // (B, k)
-    const Tensor ix = multinomial(topk_probs, generator);                           // (B, 1)
-    const Tensor xcol = gather(topk_indices, ix);                                   // (B, 1)
+    const Tensor logits = model(last(x, model.config.block_size));   // (B, T, vocab_size)
+    const Tensor last_row = logits.slice(1, logits.size(1) - 1, 1);  // (B, 1, vocab_size)
+    const Tensor next = last_row.slice(2, 0, num_ids).contiguous().view({B, num_ids});
+    const Tensor probs = softmax(next / options.temperature);            // (B, num_ids)
+    const auto [topk_probs, topk_indices] = topk(probs, options.top_k);  // (B, k)
+    const Tensor ix = multinomial(topk_probs, generator);                // (B, 1)
+    const Tensor xcol = gather(topk_indices, ix);                        // (B, 1)
     x = cat(x, xcol);
-    fmt::print("{}", stream.push(tokenizer.decode(row(xcol, 0))));
+    fmt::print("{}", printable(stream.push(tokenizer.decode(row(xcol, 0)))));
     app::flush_output();
   }
   fmt::print("{}\n", stream.finish());
@@ -74,14 +76,12 @@ void run(app::CommandLine& flags) {
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
   if (options.print_ids) {
-    fmt::print("{}\n", fmt::join(tokenizer->encode(*options.print_ids), ","));
+    fmt::print("{}\n", fmt::join(tokenizer->encode_documents(*options.print_ids), ","));
     return;
   }
   const GPTConfig config =
       pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
-  require(tokenizer->vocab_size() == config.vocab_size,
-          "--tokenizer: it has {} ids and the model {}; give the model's own", tokenizer->vocab_size(),
-          config.vocab_size);
+  app::check_tokenizer(*tokenizer, config.vocab_size);
   const Tensor x = prompt_ids(options, *tokenizer, config.vocab_size);  // (num_sequences, T)
 
   nn::manual_seed(options.seed);
@@ -94,7 +94,7 @@ void run(app::CommandLine& flags) {
   const Tensor y = generate(model, x, options, *tokenizer);
   for (int64_t i = 0; i < options.num_sequences; ++i) {
     const std::string sample = to_utf8(tokenizer->decode(row(y, i)));
-    if (i > 0) fmt::print("> {}\n", sample);
+    if (i > 0) fmt::print("> {}\n", printable(sample));
     log.event("sample", {{"ids", row(y, i)}, {"text", sample}});
   }
   log.event("done", {{"sequences", options.num_sequences}, {"tokens", y.size(1)}});

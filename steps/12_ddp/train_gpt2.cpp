@@ -125,7 +125,7 @@ void run(app::CommandLine& flags) {
   if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
   app::Log log(group.is_master() ? options.log : "");
-  log.config(options, model);
+  log.config(options, model, group.world_size());
   train(model, inputs.loader, inputs.grad_accum_steps, options, group, log);
   log.done(device);
   if (options.count) log.print_counts();

@@ -146,11 +146,11 @@ void run(app::CommandLine& flags) {
   if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
   optim::AdamW optimizer = configure_optimizers(model, options);
-  folder.resume({model, optimizer, inputs.loader},
-                {hf_config(inputs.config, inputs.tokenizer->end_of_text()), *inputs.tokenizer,
-                 training::run_settings(flags, inputs.loader.num_tokens(), device, group.world_size())});
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  folder.resume({model, optimizer, inputs.loader},
+                training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       options.run,
@@ -162,7 +162,7 @@ void run(app::CommandLine& flags) {
       inputs.loader.B() * inputs.loader.T(),
       dtype};
   app::Log log = folder.open_log(options.log);
-  log.config(options, model);
+  log.config(options, model, group.world_size());
   app::catch_interrupts();
   train(model, optimizer, inputs.loader, inputs.grad_accum_steps, options, group, evaluate, folder, log);
   log.done(device);

@@ -3,6 +3,7 @@
 // Nothing here changes the run: validation has a loader of its own, and sampling a random number generator of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -19,10 +20,11 @@
 #include "common/training/dataset.h"
 #include "gpt2.h"
 
-// The mean loss over the next val_loss_steps batches of every rank.
+// The mean loss over the first val_loss_steps batches of every rank, or over all batches if there are fewer.
 inline double val_loss(GPT& model, TokenLoader& val_loader, int64_t val_loss_steps,
                        const dist::ProcessGroup& group) {
   val_loader.reset();
+  val_loss_steps = std::min(val_loss_steps, val_loader.batches_per_epoch());
   double val_loss_accum = 0;
   for (int64_t i = 0; i < val_loss_steps; ++i) {
     const auto [x, y] = val_loader.next_batch();
@@ -51,16 +53,17 @@ inline HellaSwag::Score hellaswag_score(GPT& model, const HellaSwag& hellaswag, 
   return {int64_t(sums[0]), int64_t(sums[1]), int64_t(sums[2])};
 }
 
-// Adds max_tokens ids to each row of x (B, T): the loop of 03_sampling.
-inline Tensor generate(GPT& model, Tensor x, int64_t max_tokens, int64_t top_k, Generator& generator) {
+// Adds max_tokens ids below num_ids to each row of x (B, T): the loop of 03_sampling.
+inline Tensor generate(GPT& model, Tensor x, int64_t num_ids, int64_t max_tokens, int64_t top_k,
+                       Generator& generator) {
   for (int64_t i = 0; i < max_tokens; ++i) {
-    const Tensor logits = model(last(x, model.config.block_size));  // (B, T, vocab_size)
-    const Tensor next =
-        logits.slice(1, logits.size(1) - 1, 1).contiguous().view({x.size(0), -1});  // (B, vocab_size)
-    const Tensor probs = softmax(next);                                             // (B, vocab_size)
-    const auto [topk_probs, topk_indices] = topk(probs, top_k);                     // (B, k)
-    const Tensor ix = multinomial(topk_probs, generator);                           // (B, 1)
-    const Tensor xcol = gather(topk_indices, ix);                                   // (B, 1)
+    const Tensor logits = model(last(x, model.config.block_size));   // (B, T, vocab_size)
+    const Tensor last_row = logits.slice(1, logits.size(1) - 1, 1);  // (B, 1, vocab_size)
+    const Tensor next = last_row.slice(2, 0, num_ids).contiguous().view({x.size(0), num_ids});
+    const Tensor probs = softmax(next);                          // (B, num_ids)
+    const auto [topk_probs, topk_indices] = topk(probs, top_k);  // (B, k)
+    const Tensor ix = multinomial(topk_probs, generator);        // (B, 1)
+    const Tensor xcol = gather(topk_indices, ix);                // (B, 1)
     x = cat(x, xcol);
   }
   return x;
@@ -94,6 +97,8 @@ struct Evaluation {
     Generator generator(42);
     const std::vector<int32_t> prompt = app::encode_prompt(tokenizer, "Hello, I'm a language model,");
     const Tensor x = from_vector(prompt, {1, int64_t(prompt.size())}, group.device());
-    return to_utf8(tokenizer.decode(row(generate(model, x, 64, /*top_k=*/50, generator), 0)));
+    const int64_t num_ids = num_drawable_ids(tokenizer, model.config.vocab_size);
+    const Tensor y = generate(model, x, num_ids, 64, /*top_k=*/50, generator);
+    return to_utf8(tokenizer.decode(row(y, 0)));
   }
 };

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "common/data/npy.h"
+#include "common/data/safetensors.h"
 #include "steps/01_module/gpt2.h"
 #include "tests/common/testing.h"
 #include "tests/steps/program.h"
@@ -57,6 +58,35 @@ TEST(HfWeights, ExploreListsEveryTensorAndDrawsThePositionEmbeddings) {
   const std::string text = file_bytes(folder / "explore.txt");
   EXPECT_NE(text.find("transformer.h.0.attn.c_attn.weight       F32   (39, 117)"), std::string::npos) << text;
   EXPECT_EQ(file_bytes(folder / "wpe.png").substr(1, 3), "PNG");
+}
+
+// A tensor's name is what somebody wrote into a file: colours, say, or keys that the terminal then sends.
+TEST(HfWeights, NoControlCharacterOfANameReachesTheTerminal) {
+  const TempDir folder;
+  const std::string fixture = GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/";
+  put_file(folder / "config.json", file_bytes(fixture + "config.json"));
+  const gpt2::SafetensorsFile file(fixture + "model.safetensors");
+  std::vector<gpt2::SafetensorsEntry> entries = file.entries();
+  entries.push_back(entries.front());
+  for (const auto& [name, status, shown] : std::vector<std::tuple<std::string, int, std::string>>{
+           {"\x1b[31m\n.attn.bias", 1, "tensor \"\\u001b[31m\\n.attn.bias\" has control characters"},
+           {"\xC2\x9b"
+            "31m.attn.bias",
+            0, "\\u009b31m.attn.bias"},  // a mask, which is not loaded
+           {"\xC2\x9b"
+            "31m",
+            1, "tensor \\u009b31m belongs to no layer"}}) {
+    entries.back().name = name;
+    gpt2::write_safetensors(folder / "model.safetensors", entries);
+    const std::string command = "cd " + folder.path() +
+                                " && " GPT2_BIN_DIR
+                                "/02_hf_weights --explore --ids 1 --device cpu --model . > out 2>&1";
+    EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), status) << name;
+    const std::string output = file_bytes(folder / "out");
+    EXPECT_NE(output.find(shown), std::string::npos) << output;
+    EXPECT_EQ(output.find('\x1b'), std::string::npos);
+    EXPECT_EQ(output.find("\xC2\x9b"), std::string::npos);
+  }
 }
 
 TEST(HfWeights, BadInputIsOneLine) {

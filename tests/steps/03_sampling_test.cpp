@@ -1,5 +1,8 @@
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "common/data/safetensors.h"
 #include "paths.h"
 #include "tests/steps/program.h"
@@ -68,6 +71,46 @@ TEST(Sampling, PrintIdsOnlyTokenises) {
   EXPECT_TRUE(outcome.events("sample").empty());
 }
 
+TEST(Sampling, EndOfTextIsOneTokenUnlessToldNotTo) {
+  for (const auto& [flags, ids] : std::vector<std::pair<std::string, std::string>>{
+           {"", "0,256,0\n"},
+           {"--special-tokens on ", "0,256,0\n"},
+           {"--special-tokens off ", "0,27,91,68,77,67,78,69,83,68,87,83,91,29,0\n"},
+           {"--model data/fixtures/tiny-gpt2 ", "0,256,0\n"}})
+    EXPECT_EQ(run_program("03_sampling", flags + "--print-ids '!<|endoftext|>!'").output, ids) << flags;
+  EXPECT_EQ(sample("--prompt '<|endoftext|>A' --num-sequences 1 --max-tokens 1").at(0).size(), 3u);
+  EXPECT_NE(run_program("03_sampling", "--help").output.find("<|endoftext|>"), std::string::npos);
+}
+
+// The model has 257 rows; whatever the tokenizer, no id is drawn that it cannot decode.
+TEST(Sampling, DrawsOnlyIdsThatTheTokenizerHas) {
+  const TempDir folder;
+  put_file(folder / "text", "abc");
+  for (const auto& [flags, largest] : std::vector<std::pair<std::string, int>>{
+           {"--tokenizer char --data " + (folder / "text"), 2}, {"--tokenizer byte", 256}}) {
+    const auto rows = sample(flags + " --prompt abc --max-tokens 30 --top-k 300");
+    ASSERT_EQ(rows.size(), 5u) << flags;
+    for (const auto& row : rows) {
+      EXPECT_EQ(row.size(), 33u);
+      EXPECT_LE(*std::max_element(row.begin(), row.end()), largest) << flags;
+    }
+  }
+  expect_error("03_sampling",
+               "--model data/fixtures/tiny-gpt2 --tokenizer char --data " + (folder / "text") + " --ids 3",
+               "--ids 3: expected ids from 0 to 2");
+}
+
+// Ids 215 and 58 are ESC and [: colours, cursor, keys. The log has the exact text.
+TEST(Sampling, NoControlCharacterReachesTheTerminal) {
+  const Outcome outcome = run_program(
+      "03_sampling", "--model data/fixtures/tiny-gpt2 --ids 215,58,18,202 --num-sequences 2 --max-tokens 40");
+  EXPECT_EQ(outcome.status, 0) << outcome.error;
+  EXPECT_NE(outcome.output.find("> \\u001b[3"), std::string::npos) << outcome.output;
+  for (const unsigned char c : outcome.output) EXPECT_TRUE(c >= 0x20 || c == '\n' || c == '\t') << int(c);
+  const std::string text = outcome.events("sample").at(0).at("text");
+  EXPECT_EQ(text.substr(0, 3), "\x1b[3");
+}
+
 // Every weight is finite, and yet the logits are not.
 TEST(Sampling, LogitsThatAreNotFiniteAreOneLine) {
   const TempDir folder;
@@ -90,5 +133,15 @@ TEST(Sampling, BadInputIsOneLine) {
   expect_error("03_sampling", model + "--top-k 0", "--top-k");
   expect_error("03_sampling", model + "--temperature 0", "--temperature");
   expect_error("03_sampling", model + "--ids 999", "--ids 999: expected ids from 0 to 256");
-  expect_error("03_sampling", "--model gpt2 --prompt Hi --max-tokens 1", "--tokenizer");
+  const TempDir folder;
+  std::filesystem::copy(
+      GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2", folder.path(),
+      std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  for (const char* name : {"vocab.json", "merges.txt"}) std::filesystem::remove(folder / name);
+  expect_error("03_sampling", "--model " + folder.path(), "the folder has no tokenizer");
+  put_file(folder / "tokenizer.json", "");
+  expect_error("03_sampling", "--model " + folder.path(), "tokenizer.json: not valid JSON");
+  put_file(folder / "tokenizer.json",
+           file_bytes(GPT2_SOURCE_DIR "/tests/golden/saved_tokenizer/tokenizer.json"));
+  expect_error("03_sampling", "--model " + folder.path(), "--tokenizer: it has 300 ids");
 }

@@ -80,6 +80,20 @@ const nlohmann::json& golden_losses(const std::string& model) {
 
 }  // namespace
 
+// 1000 documents of three bytes, and a separator after each: tokens, or 13 bytes more.
+TEST(EndOfText, SeparatesTheDocumentsOfAText) {
+  const TempDir folder;
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "abc<|endoftext|>";
+  put_file(folder / "text", text);
+  for (const auto& [flags, tokens] : {std::pair{"", 4000}, {" --special-tokens off", 16000}}) {
+    const Outcome outcome = run_program("04_overfit", "--steps 1 --data " + (folder / "text") + flags);
+    EXPECT_EQ(outcome.status, 0) << outcome.error;
+    EXPECT_NE(outcome.output.find("loaded " + std::to_string(tokens) + " tokens"), std::string::npos)
+        << outcome.output;
+  }
+}
+
 TEST(OverfitProgram, LossesOverTheTextAreTorchs) {
   expect_losses(run_program("04_overfit", "--seed 1337").losses(), golden_losses("tiny").at("loader"));
 }

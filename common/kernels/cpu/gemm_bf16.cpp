@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #ifdef GPT2_HAVE_ONEDNN
 #include <omp.h>
@@ -37,20 +38,42 @@ dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
   return {{m.rows, m.cols}, type_of(m.dtype), strides};
 }
 
+// oneDNN 3 has removed operation descriptors and output scales from its interface; Debian 12 has oneDNN 2.6.
+#if DNNL_VERSION_MAJOR >= 3
+
+void scale_by(float alpha, dnnl::primitive_attr&, dnnl::post_ops& steps) {
+  steps.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0);
+}
+
+template <class... Layouts>
+dnnl::matmul::primitive_desc choose(const dnnl::primitive_attr& attributes, const Layouts&... layouts) {
+  return {engine(), layouts..., attributes};
+}
+
+#else
+
+void scale_by(float alpha, dnnl::primitive_attr& attributes, dnnl::post_ops&) {
+  attributes.set_output_scales(0, {alpha});
+}
+
+template <class... Layouts>
+dnnl::matmul::primitive_desc choose(const dnnl::primitive_attr& attributes, const Layouts&... layouts) {
+  return {dnnl::matmul::desc(layouts...), attributes, engine()};
+}
+
+#endif
+
 class OneDnnGemm : public GemmBf16 {
  public:
   explicit OneDnnGemm(const Matmul& p) : a_(layout(p.a)), b_(layout(p.b)), c_(layout(p.c)) {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (p.alpha != 1) attributes.set_output_scales(0, {p.alpha});
-    if (p.beta != 0) {
-      dnnl::post_ops add_old;
-      add_old.append_sum(p.beta);
-      attributes.set_post_ops(add_old);
-    }
+    dnnl::post_ops steps;  // in this order: scale the product, then add the old values
+    if (p.alpha != 1) scale_by(p.alpha, attributes, steps);
+    if (p.beta != 0) steps.append_sum(p.beta);
+    attributes.set_post_ops(steps);
     if (p.bias) bias_ = {{1, p.c.cols}, type_of(p.c.dtype), dnnl::memory::format_tag::ab};
-    const auto operation = p.bias ? dnnl::matmul::desc(a_, b_, bias_, c_) : dnnl::matmul::desc(a_, b_, c_);
-    const dnnl::matmul::primitive_desc chosen(operation, attributes, engine());
+    const auto chosen = p.bias ? choose(attributes, a_, b_, bias_, c_) : choose(attributes, a_, b_, c_);
     is_reference_ = std::string(chosen.impl_info_str()).starts_with("ref");
     scratchpad_ = chosen.scratchpad_desc();
     product_ = dnnl::matmul(chosen);

@@ -84,7 +84,7 @@ void multiply_float(const Matmul& p) {
   for_each_of_batch(p, [&](int64_t b0, int64_t b1) { return multiply_one(p, b0, b1); });
 }
 
-// A copy of a batch of matrices in another type. This object owns the memory.
+// A contiguous copy of a batch of matrices in type `dtype`. This object owns the memory.
 class Converted {
  public:
   Converted(const ConstMatrixView& from, const std::array<int64_t, 2>& batch, DType dtype)
@@ -99,13 +99,13 @@ class Converted {
     view_.batch_stride = {batch[1] * one, one};
     const Dims4 shape{batch[0], batch[1], lines, length}, to_strides{batch[1] * one, one, length, 1},
         from_strides{from.batch_stride[0], from.batch_stride[1], line_stride, 1};
-    if (dtype == DType::bf16) {
-      copy_strided({}, static_cast<bf16*>(storage_.data()), static_cast<const float*>(from.data), shape,
-                   to_strides, from_strides);
-    } else {
-      copy_strided({}, static_cast<float*>(storage_.data()), static_cast<const bf16*>(from.data), shape,
-                   to_strides, from_strides);
-    }
+    const auto copy = [&](auto* to) {
+      from.dtype == DType::bf16
+          ? copy_strided({}, to, static_cast<const bf16*>(from.data), shape, to_strides, from_strides)
+          : copy_strided({}, to, static_cast<const float*>(from.data), shape, to_strides, from_strides);
+    };
+    dtype == DType::bf16 ? copy(static_cast<bf16*>(storage_.data()))
+                         : copy(static_cast<float*>(storage_.data()));
   }
   const ConstMatrixView& view() const { return view_; }
 
@@ -143,7 +143,19 @@ void multiply_widened(const Matmul& p) {
   round_into(p.c, p.batch, static_cast<const float*>(result.data()));
 }
 
+// oneDNN 3 also reads the gaps of a left operand with gaps, and a NaN there spreads into the result: 3.7 does
+// so if the operand is one row, 3.12 (with AMX) if its rows have an odd length.
+bool reads_gaps(const ConstMatrixView& a) {
+  return (a.rows == 1 && a.col_stride > 1) || (a.cols % 2 == 1 && a.col_stride == 1 && a.row_stride > a.cols);
+}
+
 void multiply_bf16(const Matmul& p) {
+  if (reads_gaps(p.a)) {
+    const Converted a(p.a, p.batch, DType::bf16);
+    Matmul packed = p;
+    packed.a = a.view();
+    return multiply_bf16(packed);
+  }
   const GemmBf16* gemm = gemm_bf16(p);
   if (gemm == nullptr) return multiply_widened(p);
   const int64_t threads = std::min<int64_t>(omp_get_max_threads(), p.batch[0] * p.batch[1]);

@@ -10,6 +10,7 @@
 #include <compare>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <unordered_map>
 
 #include "common/tensor/memory.h"

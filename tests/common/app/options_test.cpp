@@ -1,6 +1,8 @@
 #include "common/app/options.h"
 #include "common/app/inputs.h"
 
+#include <new>
+
 #include "common/app/program.h"
 #include "paths.h"
 #include "tests/common/files.h"
@@ -103,6 +105,19 @@ TEST(ReadCorpus, IsTalesOrAFileThatIsNotEmpty) {
   EXPECT_ERROR(app::read_corpus(folder / "none"), folder / "none");
 }
 
+TEST(ReadCorpus, ATextFromWindowsIsTheSame) {
+  const TempDir folder;
+  for (const auto& [bytes, text] : {std::pair<std::string, std::string>{"\xEF\xBB\xBFTo be\r\n", "To be\n"},
+                                    {"To\r\n\r\nbe\r", "To\n\nbe\r"}}) {
+    put_file(folder / "text", bytes);
+    EXPECT_EQ(app::read_corpus(folder / "text"), text);
+  }
+  put_file(folder / "text", "\xEF\xBB\xBF");
+  EXPECT_ERROR(app::read_corpus(folder / "text"), "the file is empty");
+  put_file(folder / "text", "\xFF\xFEh");
+  EXPECT_ERROR(app::read_corpus(folder / "text"), "--data " + (folder / "text") + ": text in UTF-16");
+}
+
 TEST(MakeTokenizer, IsTheOneBesideTheModelUnlessAnotherIsAskedFor) {
   const std::string fixture = GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2";
   EXPECT_EQ(app::make_tokenizer(options({}), "ab")->vocab_size(), 257);
@@ -110,7 +125,14 @@ TEST(MakeTokenizer, IsTheOneBesideTheModelUnlessAnotherIsAskedFor) {
   EXPECT_EQ(app::make_tokenizer(options({"--model", fixture, "--tokenizer", "char"}), "ab")->vocab_size(), 2);
   EXPECT_ERROR(app::make_tokenizer(options({"--tokenizer", "/nowhere"}), "ab"), "/nowhere");
   const TempDir folder;
-  EXPECT_EQ(app::make_tokenizer(options({"--model", folder.path()}), "ab")->vocab_size(), 257);
+  EXPECT_ERROR(app::make_tokenizer(options({"--model", folder.path()}), "ab"),
+               "--model " + folder.path() + ": the folder has no tokenizer");
+  EXPECT_EQ(app::make_tokenizer(options({"--model", folder.path(), "--tokenizer", "byte"}), "")->vocab_size(),
+            257);
+  put_file(folder / "tokenizer.json", "");
+  EXPECT_ERROR(app::make_tokenizer(options({"--model", folder.path()}), "ab"),
+               "tokenizer.json: not valid JSON");
+  std::filesystem::remove(folder / "tokenizer.json");
   put_file(folder / "vocab.json", R"({"a": 0, "b": 1, "c": 2})");  // of --tokenizer char
   EXPECT_EQ(app::make_tokenizer(options({"--model", folder.path()}), "ab")->vocab_size(), 3);
 }
@@ -145,6 +167,24 @@ TEST(Encode, RefusesATokenizerThatTheModelDoesNotFit) {
   EXPECT_EQ(app::encode(*bytes, "!!", 257), (std::vector<int32_t>{0, 0}));
   EXPECT_ERROR(app::encode(*bytes, "!!", 256),
                "--tokenizer: it has 257 ids, the model's vocabulary only 256");
+}
+
+TEST(Encode, ReadsEndOfTextAsATokenUnlessToldNotTo) {
+  const std::string text = "!<|endoftext|>!";
+  EXPECT_EQ(app::encode(*app::make_tokenizer(options({}), ""), text, 257), (std::vector<int32_t>{0, 256, 0}));
+  const auto literal = app::make_tokenizer(options({"--special-tokens", "off"}), "");
+  EXPECT_EQ(app::encode(*literal, text, 257).size(), 15u);
+}
+
+TEST(Encode, AnAddedTokenNeedsARowOfTheModelOnlyWhereItOccurs) {
+  const TempDir folder;
+  for (const auto& file : make_tokenizer("byte", "")->files()) put_file(folder / file.name, file.text);
+  put_file(folder / "added_tokens.json", R"({"[PAD]": 257})");
+  const auto tokenizer = app::make_tokenizer(options({"--tokenizer", folder.path()}), "");
+  EXPECT_EQ(app::encode(*tokenizer, "!", 257), (std::vector<int32_t>{0}));
+  EXPECT_EQ(app::encode(*tokenizer, "![PAD]", 258), (std::vector<int32_t>{0, 257}));
+  EXPECT_ERROR(app::encode(*tokenizer, "![PAD]", 257),
+               "--tokenizer: the added token \"[PAD]\" has the id 257, the model only 257 rows");
 }
 
 }  // namespace

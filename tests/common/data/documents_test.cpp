@@ -156,6 +156,24 @@ TEST(Documents, EachLineOfJsonIsOne) {
     EXPECT_EQ(ids_of_blocks(*tokenizer, blocks_of(dir / "a.jsonl", block_bytes)), expected);
 }
 
+TEST(Documents, FilesFromWindowsAreTheSame) {
+  const TempDir dir;
+  const auto tokenizer = fixture_tokenizer();
+  const std::string mark = "\xEF\xBB\xBF";
+  put_file(dir / "a.txt", mark + "hello you\r\nthere<|endoftext|>\r\nnext\rone\r\n");
+  put_file(dir / "a.jsonl", mark + "{\"text\": \"hello\\r\\n\"}\r\n\r\n{\"text\": \"b\"}\r\n");
+  for (const size_t block_bytes : {1, 40, 1000}) {
+    EXPECT_EQ(ids_of_blocks(*tokenizer, blocks_of(dir / "a.txt", block_bytes)),
+              ids_of(*tokenizer, {"hello you\nthere", "\nnext\rone\n"}));
+    EXPECT_EQ(ids_of_blocks(*tokenizer, blocks_of(dir / "a.jsonl", block_bytes)),
+              ids_of(*tokenizer, {"hello\r\n", "b"}));
+  }
+  for (const char* name : {"b.txt", "b.jsonl"}) {
+    put_file(dir / name, std::string("\xFF\xFEh\0i\0", 6));
+    EXPECT_ERROR(ids_of_blocks(*tokenizer, blocks_of(dir / name, 100)), dir / name + ": text in UTF-16");
+  }
+}
+
 TEST(Documents, AWrongLineIsNamedWithItsFile) {
   const TempDir dir;
   const auto tokenizer = fixture_tokenizer();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <set>
+#include <tuple>
 
 #include "common/tales/endings.h"
 #include "tests/common/files.h"
@@ -22,6 +23,8 @@ TEST(HellaSwagFile, AnItemIsAContextFourEndingsAndALabel) {
   EXPECT_EQ(items[1].endings, (std::array<std::string, 4>{"on a roof.", "a fish.", "asleep.", "tall."}));
   EXPECT_EQ(items[1].label, 2);
   EXPECT_EQ(parse_hellaswag(kLine, "file").size(), 1u);  // no line break at the end
+  for (const std::string& windows : {"\xEF\xBB\xBF" + kLine + "\r\n", kLine + "\r\n\r\n", kLine + "\n\n"})
+    EXPECT_EQ(parse_hellaswag(windows, "file").size(), 1u) << windows;
 }
 
 TEST(HellaSwagFile, AWrongLineIsNamedWithItsFile) {

@@ -21,6 +21,12 @@ class SamplingTest : public OnEveryDevice {
   }
 };
 
+TEST(DrawableIds, AreThoseOfTheTokenizerThatTheModelHasRowsFor) {
+  const auto tokenizer = make_tokenizer("byte", "");  // 257 ids
+  for (const auto& [rows, expected] : {std::pair{50257, 257}, {384, 257}, {257, 257}, {256, 256}})
+    EXPECT_EQ(num_drawable_ids(*tokenizer, rows), expected);
+}
+
 TEST_P(SamplingTest, TopKAreTheLargestInDescendingOrder) {
   const auto [values, indices] = topk(floats({0.1f, 0.5f, 0.3f, 0.9f, 0.2f, 0.4f}, {2, 3}), 2);
   EXPECT_EQ(values.shape(), (Shape{2, 2}));

@@ -69,6 +69,34 @@ TEST(Tokenizer, EndOfTextIsATokenOnlyWhereAskedFor) {
   EXPECT_EQ(tokenizer->decode({{64, 256}}), "a<|endoftext|>");
 }
 
+// What a folder's tokenizer makes of a text, with and without special tokens.
+TEST(Tokenizer, AddedTokensAreFoundInATextAsTheyAreWritten) {
+  const TempDir folder;
+  put_file(folder / "vocab.json", vocabulary_json());
+  put_file(folder / "merges.txt", "h e\n");
+  put_file(folder / "added_tokens.json", R"({"[PAD]": 258, "<|u": 259, "<|u|>": 260, "a a": 261})");
+  const auto tokenizer = make_tokenizer(folder.path(), "");
+  EXPECT_EQ(tokenizer->vocab_size(), 262);
+  EXPECT_EQ(tokenizer->base_size(), 258);
+  for (const auto& [text, ids] :
+       std::vector<std::pair<std::string, Ids>>{{"", {}},
+                                                {"he", {257}},
+                                                {"[PAD]", {258}},
+                                                {"he[PAD]he", {257, 258, 257}},
+                                                {"<|u|>[PAD]<|u|", {260, 258, 259, 91}},
+                                                {"a a a", {261, 220, 64}},
+                                                {"h<|endoftext|>e", {71, 256, 68}}}) {
+    EXPECT_EQ(tokenizer->encode_documents(text), ids) << text;
+    EXPECT_EQ(tokenizer->decode(ids), text);
+    for (const int32_t id : tokenizer->encode(text)) EXPECT_LT(id, 258);
+  }
+  expect_same(*reopened(*tokenizer), *tokenizer, "the he");
+  EXPECT_EQ(reopened(*tokenizer)->encode_documents("[PAD]a a"), (Ids{258, 261}));
+  tokenizer->read_special_tokens(false);
+  EXPECT_EQ(tokenizer->encode_documents("[PAD]"), tokenizer->encode("[PAD]"));
+  EXPECT_EQ(tokenizer->encode_documents("<|endoftext|>").size(), 13u);
+}
+
 TEST(CharTokenizer, NumbersTheCharactersOfTheCorpusByCodePoint) {
   const auto tokenizer = make_tokenizer("char", "hé\xE2\x82\xAC!\xF0\x9F\x99\x82 h\nh");
   EXPECT_EQ(tokenizer->vocab_size(), 7);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
@@ -96,6 +98,26 @@ TEST(Utf8Stream, GivesTheSameValidTextHoweverTheBytesAreCut) {
     const std::string whole = streamed(bytes, bytes.size());
     EXPECT_EQ(valid_utf8_prefix(whole), whole.size());
     for (size_t size : {1, 2, 3, 7}) ASSERT_EQ(streamed(bytes, size), whole);
+  }
+}
+
+// Nothing that comes from a file moves a terminal's cursor.
+TEST(Printable, ControlCharactersAndWrongBytesAreEscaped) {
+  for (const auto& [text, expected, line] : std::vector<std::array<std::string, 3>>{
+           {"", "", ""},
+           {"h\u00e9 \u20ac \U0001F642", "h\u00e9 \u20ac \U0001F642", "h\u00e9 \u20ac \U0001F642"},
+           {"a\tb\n", "a\tb\n", "a\\u0009b\\u000a"},
+           {"\x1b[31m", "\\u001b[31m", "\\u001b[31m"},
+           {"a\rb\x07\x7f", "a\\u000db\\u0007\\u007f", "a\\u000db\\u0007\\u007f"},
+           {std::string("\0", 1), "\\u0000", "\\u0000"},
+           {"\xC2\x9b"
+            "2J\xC2\xA0",
+            "\\u009b2J\xC2\xA0", "\\u009b2J\xC2\xA0"},  // CSI in one character
+           {"\x9b"
+            "2J\xE2\x82",
+            "\\x9b2J\\xe2\\x82", "\\x9b2J\\xe2\\x82"}}) {
+    EXPECT_EQ(printable(text), expected);
+    EXPECT_EQ(printable_line(text), line);
   }
 }
 

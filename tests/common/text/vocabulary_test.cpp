@@ -11,6 +11,8 @@
 namespace gpt2 {
 namespace {
 
+using Ids = std::vector<int32_t>;
+
 // The byte vocabulary as a file would write it.
 nlohmann::json byte_tokens() {
   nlohmann::json tokens;
@@ -98,9 +100,75 @@ TEST(Merges, PartsAndResultAreInTheVocabulary) {
   EXPECT_ERROR(merges("b xx\n"), R"(merges.txt, line 1: token "xx" is not in byte)");
 }
 
-TEST(Merges, APairHasOneRank) {
-  const Vocabulary vocabulary = parse_vocabulary(with("ab", 257).dump(), "vocab.json");
-  EXPECT_ERROR(parse_merges("a b\na b\n", "merges.txt", vocabulary), "line 2: the same merge as in line 1");
+// As in transformers: the last line of a pair gives its rank.
+TEST(Merges, OfARepeatedMergeTheLastRankCounts) {
+  nlohmann::json tokens = with("ab", 257);
+  tokens["bc"] = 258;
+  const Vocabulary vocabulary = parse_vocabulary(tokens.dump(), "vocab.json");
+  for (const auto& [text, first_result] : {std::pair{"a b\nb c\n", 257},
+                                           {"a b\na b\nb c\n", 257},
+                                           {"a b\nb c\na b\n", 258},
+                                           {"b c\na b\nb c\nb c\n", 257}}) {
+    const std::vector<Merge> parsed = parse_merges(text, "merges.txt", vocabulary);
+    ASSERT_EQ(parsed.size(), 2u) << text;
+    EXPECT_EQ(parsed[0].result, first_result) << text;
+    const Ids expected = first_result == 257 ? Ids{257, 66} : Ids{64, 258};
+    EXPECT_EQ(BpeTokenizer(vocabulary, parsed).encode("abc"), expected) << text;
+  }
+}
+
+TEST(Merges, AFileFromWindowsIsTheSame) {
+  const Vocabulary vocabulary =
+      parse_vocabulary("\xEF\xBB\xBF" + with("ab", 257).dump(1) + "\r\n", "vocab.json");
+  for (const char* text : {"#version: 0.2\r\na b\r\n", "\xEF\xBB\xBF#version: 0.2\na b\n",
+                           "\xEF\xBB\xBF"
+                           "a b\r\n",
+                           "a b\r"}) {
+    const std::vector<Merge> parsed = parse_merges(text, "merges.txt", vocabulary);
+    ASSERT_EQ(parsed.size(), 1u) << text;
+    EXPECT_EQ(parsed[0].result, 257) << text;
+  }
+  EXPECT_ERROR(merges(std::string("\xFF\xFE"
+                                  "a\0",
+                                  4)),
+               "merges.txt: text in UTF-16");
+}
+
+std::vector<AddedToken> added(const char* json) { return parse_added_tokens(json, "added_tokens.json"); }
+
+TEST(AddedTokens, StandForTheirTextAsItIs) {
+  const Vocabulary vocabulary =
+      parse_vocabulary(byte_tokens().dump(), "vocab.json", added(R"({"[PAD]": 258, "a b é": 257})"));
+  ASSERT_EQ(vocabulary.bytes.size(), 259u);
+  EXPECT_EQ(vocabulary.ids.size(), 257u);
+  EXPECT_EQ(vocabulary.bytes[257], "a b é");
+  EXPECT_EQ(vocabulary.bytes[258], "[PAD]");
+  ASSERT_EQ(vocabulary.added.size(), 3u);
+  EXPECT_EQ(vocabulary.added[0].text, "<|endoftext|>");
+}
+
+TEST(AddedTokens, MayBeInTheVocabularyToo) {
+  const Vocabulary vocabulary =
+      parse_vocabulary(with("a b", 257).dump(), "vocab.json", added(R"({"a b": 257, "<|endoftext|>": 256})"));
+  EXPECT_EQ(vocabulary.bytes.size(), 258u);
+  EXPECT_EQ(vocabulary.bytes[257], "a b");
+  EXPECT_EQ(vocabulary.added.size(), 2u);
+}
+
+TEST(AddedTokens, AreNotTrusted) {
+  EXPECT_ERROR(added("[]"), "added_tokens.json: not added tokens");
+  EXPECT_ERROR(added("{"), "added_tokens.json: not valid JSON");
+  EXPECT_ERROR(added(R"({"a": "1"})"),
+               "added_tokens.json: token \"a\" has the id \"1\", which is not an integer");
+  EXPECT_ERROR(added(R"({"a": -1})"), "token \"a\" has the id -1");
+  const auto parse_with = [](const char* json) {
+    parse_vocabulary(byte_tokens().dump(), "vocab.json", added(json));
+  };
+  EXPECT_ERROR(parse_with(R"({"xx": 258})"), "token \"xx\" has the id 258; 258 tokens have the ids 0 to 257");
+  EXPECT_ERROR(parse_with(R"({"xx": 256})"), "have the same id 256");
+  EXPECT_ERROR(parse_with(R"({"xx": 257, "yy": 257})"), "have the same id 257");
+  EXPECT_ERROR(parse_with(R"({"a": 257})"), "token \"a\" has two ids, 64 and 257");
+  EXPECT_ERROR(parse_with(R"({"": 257})"), "the added token with the id 257 has no text");
 }
 
 TEST(Merges, TheHeaderAndTheLastNewlineMayBeMissing) {
