@@ -31,14 +31,9 @@ class Heap {
 
   void* allocate(size_t bytes);  // throws if memory runs out; the message gives the bytes wanted and in use
   void free(void* pointer);
-<<<<<<< HEAD
-  void release_free_segments();  // gives back what no block uses
-  // From now on no segment is given back: a recorded graph writes to blocks that are free for everyone else.
-=======
   void release_free_segments();  // returns the unused segments to the system
   // From now on the heap returns no segment to the system, because a recorded graph writes to blocks that are
   // free.
->>>>>>> words3
   // since 14_cuda_graph
   void keep_segments() { keeps_segments_ = true; }
 
