@@ -40,8 +40,12 @@ DType autocast_dtype(const std::string& name, Device device);
 // What --attention says; by default cuDNN's kernels where there are any. Fails if they are asked for and absent.
 AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype);
 
-// How many micro-batches make up the tokens of --total-batch (0: tiny 3072, else 524288). Fails unless a whole number.
-int64_t micro_batches(const Options& options, int64_t total_batch, int64_t tokens_of_micro_batch);
+// The tokens of an optimizer step on all ranks together: `given`, or if that is 0 a default (tiny: 3072, else 524288),
+// rounded up to a multiple of what all ranks do at once, B x T x ranks. Throws if `given` is not a multiple of it.
+int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks);
+
+// The number of micro-batches of each rank in an optimizer step of total_batch() tokens.
+int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks = 1);
 
 // What --matmul-precision says.
 MatmulPrecision matmul_precision(const std::string& name);

@@ -71,7 +71,7 @@ void run(app::CommandLine& flags) {
       pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
   const int64_t grad_accum_steps =
-      app::micro_batches(options, options.total_batch, B * T * group.world_size());
+      app::micro_batches(options, options.total_batch, {B, T}, group.world_size());
   app::check_memory<GPT>(device, config, B, T, dtype);
   training::Dataset data =
       training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
