@@ -29,6 +29,22 @@ else()
   target_include_directories(pcre2 INTERFACE ${pcre2_source_BINARY_DIR})
 endif()
 
+# xxHash: digests of files and data, for checkpoints and runs.
+find_library(XXHASH_LIBRARY xxhash)
+find_path(XXHASH_INCLUDE_DIR xxhash.h)
+if(XXHASH_LIBRARY AND XXHASH_INCLUDE_DIR)
+  add_library(xxhash_library INTERFACE)
+  target_link_libraries(xxhash_library INTERFACE ${XXHASH_LIBRARY})
+  target_include_directories(xxhash_library INTERFACE ${XXHASH_INCLUDE_DIR})
+else()
+  set(XXHASH_BUILD_XXHSUM OFF)
+  FetchContent_Declare(xxhash_source GIT_REPOSITORY https://github.com/Cyan4973/xxHash GIT_TAG v0.8.1
+                       SOURCE_SUBDIR cmake_unofficial)
+  FetchContent_MakeAvailable(xxhash_source)
+  add_library(xxhash_library INTERFACE)
+  target_link_libraries(xxhash_library INTERFACE xxHash::xxhash)
+endif()
+
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(PNG)                # without it the picture of the position embeddings is not written
 find_package(ZLIB)               # without it no .gz is read

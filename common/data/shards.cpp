@@ -8,7 +8,9 @@
 #include <bit>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 
+#include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/data/npy.h"
 
@@ -61,6 +63,10 @@ void allow_open_files(size_t files) {
 
 }  // namespace
 
+SourceIdentity TokenText::identity() const {
+  return {.name = "text", .tokens = size(), .samples = digest_of(std::as_bytes(std::span(ids_)))};
+}
+
 void TokenText::read(int64_t begin, std::span<int32_t> ids) const {
   std::copy_n(ids_.begin() + begin, ids.size(), ids.begin());
 }
@@ -81,6 +87,18 @@ ShardHeader parse_shard_header(std::span<const std::byte> beginning, int64_t fil
 
 TokenShard::TokenShard(std::string path, int64_t vocab_size)
     : file_(std::move(path)), vocab_size_(vocab_size), header_(header_of(file_)) {}
+
+SourceIdentity TokenShard::identity() const {
+  constexpr int64_t kPieces = 16, kPiece = 1 << 14;
+  const int64_t last = std::max<int64_t>(file_.size() - kPiece, 0);  // where the last piece begins
+  std::vector<std::byte> piece(size_t(std::min(kPiece, file_.size())));
+  Digest digest;
+  for (int64_t i = 0; i < kPieces; ++i) {
+    file_.read(last * i / (kPieces - 1), piece);
+    digest.add(piece);
+  }
+  return {.name = std::filesystem::path(path()).filename(), .tokens = size(), .samples = digest.value()};
+}
 
 void TokenShard::read_checked(int64_t begin, std::span<uint16_t> ids) const {
   file_.read(header_.size + 2 * begin, std::as_writable_bytes(ids));

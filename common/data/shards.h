@@ -19,12 +19,22 @@
 
 namespace gpt2 {
 
+// Tells whether two runs read the same ids, wherever the files lie.
+struct SourceIdentity {
+  std::string name;  // of the file, without its folder
+  int64_t tokens = 0;
+  uint64_t samples = 0;  // digest (common/base/digest.h) of 16 pieces of a file, or of all ids of a text
+  bool operator==(const SourceIdentity&) const = default;
+};
+
 // A row of token ids, wherever it is kept.
 class TokenSource {
  public:
   virtual ~TokenSource() = default;
 
   virtual int64_t size() const = 0;
+
+  virtual SourceIdentity identity() const = 0;
 
   // Writes the ids at begin, begin + 1, ...; begin + ids.size() <= size().
   virtual void read(int64_t begin, std::span<int32_t> ids) const = 0;
@@ -39,6 +49,7 @@ class TokenText final : public TokenSource {
   explicit TokenText(std::vector<int32_t> ids) : ids_(std::move(ids)) {}
 
   int64_t size() const override { return int64_t(ids_.size()); }
+  SourceIdentity identity() const override;
   void read(int64_t begin, std::span<int32_t> ids) const override;
   void will_need(int64_t, int64_t) const override {}
 
@@ -66,6 +77,7 @@ class TokenShard final : public TokenSource {
 
   const std::string& path() const { return file_.path(); }
   int64_t size() const override { return header_.count; }
+  SourceIdentity identity() const override;
   void read(int64_t begin, std::span<int32_t> ids) const override;
   void will_need(int64_t begin, int64_t n) const override;
 

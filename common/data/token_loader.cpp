@@ -98,6 +98,12 @@ void TokenLoader::restore(const State& state) {
   state_ = state;
 }
 
+std::vector<SourceIdentity> TokenLoader::identities() const {
+  std::vector<SourceIdentity> identities;
+  for (const auto& source : sources_) identities.push_back(source->identity());
+  return identities;
+}
+
 int64_t TokenLoader::tail() const {
   int64_t tail = 0;
   for (size_t i = 0; i < sources_.size(); ++i) {

@@ -71,6 +71,7 @@ class TokenLoader {
   void restore(const State& state);  // fails if this loader cannot have been there
   void reset() { restore({}); }
 
+  std::vector<SourceIdentity> identities() const;  // of the sources, in their order
   int64_t num_tokens() const { return num_tokens_; }
   int64_t rows_per_epoch() const { return first_row_.back(); }
   int64_t batches_per_epoch() const { return rows_per_epoch() / (settings_.B * settings_.world); }

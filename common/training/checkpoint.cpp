@@ -1,6 +1,7 @@
 #include "common/training/checkpoint.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <span>
@@ -65,9 +66,28 @@ int64_t integer(const json& state, const char* key, const std::string& where) {
   return state[key].get<int64_t>();
 }
 
+// What may differ from the checkpoint without changing the course of the run.
+bool is_free(const std::string& name) {
+  constexpr std::array kFree = {"--log",
+                                "--out",
+                                "--resume",
+                                "--count",
+                                "--keep",
+                                "--keep-every",
+                                "--val-data",
+                                "--val-every",
+                                "--hellaswag",
+                                "--hellaswag-every",
+                                "--sample-every",
+                                "--checkpoint-every",
+                                "--rendezvous-port"};
+  return std::find(kFree.begin(), kFree.end(), name) != kFree.end();
+}
+
 void require_same_settings(const json& before, const json& now, const std::string& where) {
   require(before.is_object(), "{}: has no settings", where);
   for (const auto& item : now.items()) {
+    if (is_free(item.key())) continue;
     const json value = before.value(item.key(), json());
     if (value == item.value()) continue;
     fail("--resume: {} is {}, but {} in {}; give the same, or another --out", item.key(),
@@ -132,7 +152,8 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
   return path;
 }
 
-int64_t load_checkpoint(const std::string& path, const TrainingState& state, const json& settings) {
+int64_t load_checkpoint(const std::string& path, const TrainingState& state,
+                        const nlohmann::ordered_json& settings) {
   const std::string where = fs::path(path) / "state.json";
   const json saved = parse_json(read_text_file(where), where);
   const int64_t step = integer(saved, "step", where);

@@ -34,7 +34,7 @@ struct TrainingState {
 struct CheckpointSetup {
   HfConfig config;
   const Tokenizer& tokenizer;
-  nlohmann::json settings;  // name -> value of all that must be the same when the run goes on
+  nlohmann::ordered_json settings;  // run_settings(): name -> value
 };
 
 // The complete checkpoints in `out`, oldest first; none if there is no such folder.
@@ -54,7 +54,8 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
                             const TrainingState& state, const CheckpointSetup& setup);
 
 // Restores what save_checkpoint wrote, and returns its step. Fails, naming it, if a setting was another.
-int64_t load_checkpoint(const std::string& path, const TrainingState& state, const nlohmann::json& settings);
+int64_t load_checkpoint(const std::string& path, const TrainingState& state,
+                        const nlohmann::ordered_json& settings);
 
 // Makes the folder `out`, if it is new. Fails if there is something in it, unless this is to `resume`.
 void make_out(const std::string& out, bool resume);

@@ -1,11 +1,5 @@
 #include "common/training/run_options.h"
 
-#include <omp.h>
-
-#include <algorithm>
-#include <array>
-#include <nlohmann/json.hpp>
-
 namespace gpt2::training {
 namespace {
 
@@ -60,33 +54,6 @@ void RunOptions::add_to(app::CommandLine& flags) {
                      {"shakespeare-char", kShakespeareChar},
                      {"shakespeare-char-cpu", kShakespeareCharCpu},
                      {"finetune-shakespeare", kFinetuneShakespeare}});
-}
-
-nlohmann::json run_settings(const app::CommandLine& flags, int64_t num_tokens, Device device,
-                            int world_size) {
-  // Of validation only the share of the text matters that it takes away, and tokens tell.
-  constexpr std::array kFree = {"--device",
-                                "--log",
-                                "--out",
-                                "--resume",
-                                "--preset",
-                                "--count",
-                                "--keep",
-                                "--keep-every",
-                                "--checkpoint-every",
-                                "--val-data",
-                                "--val-every",
-                                "--hellaswag",
-                                "--hellaswag-every",
-                                "--sample-every",
-                                "--rendezvous-port"};
-  nlohmann::json settings = flags.values();
-  for (const char* name : kFree) settings.erase(name);
-  settings["device"] = device.is_cuda() ? "cuda" : "cpu";
-  settings["tokens"] = num_tokens;
-  settings["ranks"] = world_size;
-  if (!device.is_cuda()) settings["threads"] = omp_get_max_threads();
-  return settings;
 }
 
 }  // namespace gpt2::training

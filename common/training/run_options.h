@@ -3,11 +3,9 @@
 // since 13_fineweb
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "common/app/program.h"
-#include "common/tensor/device.h"
 
 namespace gpt2::training {
 
@@ -20,8 +18,5 @@ struct RunOptions {
 
   void add_to(app::CommandLine& flags);
 };
-
-// What must be the same for a run to go on to the bit: the flags that change its course, the data, the processors.
-nlohmann::json run_settings(const app::CommandLine& flags, int64_t num_tokens, Device device, int world_size);
 
 }  // namespace gpt2::training

@@ -18,6 +18,7 @@
 #include "common/training/dataset.h"
 #include "common/training/evaluation.h"
 #include "common/training/run_folder.h"
+#include "common/training/run_settings.h"
 #include "gpt2.h"
 
 namespace {
@@ -91,7 +92,8 @@ void run(app::CommandLine& flags) {
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
   model.to(device);
-  const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const AttentionKernels kernels = app::attention_kernels(options.attention, device, dtype);
+  const Attention attention(kernels);
   const Precision precision(app::matmul_precision(options.matmul_precision));
   optim::AdamW optimizer(model, {.beta1 = 0.9,
                                  .beta2 = options.beta2,
@@ -100,15 +102,21 @@ void run(app::CommandLine& flags) {
                                  .decay_vectors = false});
   app::print_groups(optimizer);
   const training::TrainingState state{model, optimizer, loader};
+  const double min_lr = options.min_lr < 0 ? options.max_lr / 10 : options.min_lr;
+  const HfConfig shape = hf_config(config, tokenizer->end_of_text());
+  const training::Resolved resolved{.B = B,
+                                    .T = T,
+                                    .total_batch = B * T * grad_accum_steps * group.world_size(),
+                                    .min_lr = min_lr,
+                                    .attention = kernels,
+                                    .device = device,
+                                    .ranks = group.world_size()};
   const training::CheckpointSetup setup{
-      hf_config(config, tokenizer->end_of_text()), *tokenizer,
-      training::run_settings(flags, loader.num_tokens(), device, group.world_size())};
+      shape, *tokenizer, training::run_settings(flags, resolved, shape, *tokenizer, loader.identities())};
   const std::optional<int64_t> resumed = folder.resume(state, setup);
   dist::DistributedDataParallel ddp(model, group);
-  const optim::CosineSchedule get_lr{.max_lr = options.max_lr,
-                                     .min_lr = options.min_lr < 0 ? options.max_lr / 10 : options.min_lr,
-                                     .warmup = options.warmup,
-                                     .max_steps = options.steps};
+  const optim::CosineSchedule get_lr{
+      .max_lr = options.max_lr, .min_lr = min_lr, .warmup = options.warmup, .max_steps = options.steps};
   app::Replay first_micro(device, options.cuda_graph), next_micro(device, options.cuda_graph),
       last_micro(device, options.cuda_graph), update(device, options.cuda_graph);
   const Tensor loss_accum = empty({}, device), norm_of_step = empty({}, device);

@@ -1,0 +1,89 @@
+#include "common/training/run_settings.h"
+
+#include <omp.h>
+
+#include <filesystem>
+#include <string_view>
+
+#include "common/base/digest.h"
+#include "common/base/file.h"
+#include "common/text/utf8.h"
+
+namespace gpt2::training {
+namespace {
+
+using nlohmann::json;
+
+// The text with bytes that are not UTF-8 written as \xff, so that JSON can hold it and two texts stay different.
+std::string utf8_of(std::string_view text) {
+  std::string valid;
+  while (!text.empty()) {
+    const size_t good = valid_utf8_prefix(text);
+    valid += text.substr(0, good);
+    text.remove_prefix(good);
+    if (text.empty()) break;
+    valid += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+    text.remove_prefix(1);
+  }
+  return valid;
+}
+
+std::string architecture(const HfConfig& model) {
+  return fmt::format("{} layers, {} heads, {} channels, block size {}, vocabulary {}", model.n_layer,
+                     model.n_head, model.n_embd, model.n_positions, model.vocab_size);
+}
+
+std::string identity(const Tokenizer& tokenizer) {
+  Digest digest;
+  for (const Tokenizer::File& file : tokenizer.files()) {
+    digest.add(fmt::format("{} {}\n", file.name, file.text.size()));
+    digest.add(file.text);
+  }
+  return fmt::format("{} ids, digest {}", tokenizer.vocab_size(), to_hex(digest.value()));
+}
+
+// The program that runs: its sources, compiler and flags are all in its bytes.
+std::string build() {
+  std::error_code ignored;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  if (!std::filesystem::is_regular_file(program, ignored)) return "unknown";
+  const MappedFile self(program);
+  return to_hex(digest_of(self.bytes()));
+}
+
+}  // namespace
+
+RunSettings run_settings(const app::CommandLine& flags, const Resolved& resolved, const HfConfig& model,
+                         const Tokenizer& tokenizer, const std::vector<SourceIdentity>& data) {
+  RunSettings settings;
+  const json given = flags.values();
+  for (const auto& [name, value] : given.items()) {
+    if (name == "--device" || name == "--preset") continue;  // resolved below, and into the other flags
+    settings[name] = value.is_string() ? json(utf8_of(value.get<std::string>())) : value;
+  }
+  const bool is_cuda = resolved.device.is_cuda();
+  const auto resolve = [&](const char* name, json value) { settings[name] = std::move(value); };
+  resolve("--model", architecture(model));
+  resolve("--tokenizer", identity(tokenizer));
+  resolve("--batch", resolved.B);
+  resolve("--seq", resolved.T);
+  resolve("--total-batch", resolved.total_batch);
+  resolve("--min-lr", resolved.min_lr);
+  resolve("--attention", resolved.attention == AttentionKernels::cudnn ? "cudnn" : "own");
+  if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // TF32 is a GPU's
+    resolve("--matmul-precision", "highest");
+  }
+  json sources = json::array();
+  for (const SourceIdentity& source : data) {
+    sources.push_back(
+        fmt::format("{}, {} tokens, digest {}", utf8_of(source.name), source.tokens, to_hex(source.samples)));
+  }
+  resolve("--data", std::move(sources));
+  resolve("device", is_cuda ? "cuda" : "cpu");
+  resolve("ranks", resolved.ranks);
+  if (!is_cuda) resolve("threads", omp_get_max_threads());
+  resolve("build", build());
+  return settings;
+}
+
+}  // namespace gpt2::training
