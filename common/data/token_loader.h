@@ -67,6 +67,7 @@ class TokenLoader {
   // The next B windows of this rank, in tensors that every call writes anew.
   Batch next_batch();
 
+  const Settings& settings() const { return settings_; }
   const State& state() const { return state_; }
   void restore(const State& state);  // fails if this loader cannot have been there
   void reset() { restore({}); }

@@ -135,6 +135,9 @@ void Reception::seat(Visitor& visitor) {
           greeting.rank, greeting.world_size, self_.world_size);
   require(greeting.rank >= 0 && greeting.rank < self_.world_size && !is_seated(greeting.rank),
           "two processes are rank {} of {}; start each rank once", greeting.rank, self_.world_size);
+  require((greeting.gpu[0] != 0) == (self_.gpu[0] != 0),
+          "rank 0 uses a {} and rank {} a {}; give all ranks the same --device",
+          self_.gpu[0] != 0 ? "GPU" : "CPU", greeting.rank, greeting.gpu[0] != 0 ? "GPU" : "CPU");
   const auto shares_gpu = [&](const Greeting& other) {
     return other.gpu[0] != 0 && std::strcmp(other.gpu, greeting.gpu) == 0;
   };

@@ -5,11 +5,15 @@
 
 #include <fmt/core.h>
 
+#include "common/base/digest.h"
 #include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/dist/agreement.h"
 #include "common/ops/ops.h"
 #include "common/tensor/rows.h"
 #include "common/text/sampling.h"
 #include "common/text/utf8.h"
+#include "common/training/run_settings.h"
 
 namespace gpt2::training {
 namespace {
@@ -57,6 +61,20 @@ Evaluation::Evaluation(const RunOptions& run, EvaluatedModel model, const Tokeni
     hellaswag_.emplace(run.hellaswag, tokenizer, model_.block_size, group.rank(), group.world_size());
     print_cut_items();
   }
+  require_same_data();
+}
+
+// All ranks take part in each measurement, as often as these data last.
+void Evaluation::require_same_data() const {
+  dist::Settings settings;
+  for (const SourceIdentity& source : val_ ? val_->identities() : std::vector<SourceIdentity>()) {
+    settings.emplace_back(fmt::format("--val-data (file {})", settings.size() + 1), to_text(source));
+  }
+  if (hellaswag_) {
+    settings.emplace_back("--hellaswag",
+                          "a file of digest " + to_hex(digest_of(MappedFile(run_.hellaswag).bytes())));
+  }
+  dist::require_same_on_all_ranks(group_, settings);
 }
 
 void Evaluation::print_cut_items() const {

@@ -35,6 +35,7 @@ class Evaluation {
 
  private:
   void print_cut_items() const;
+  void require_same_data() const;
   double val_loss();
   HellaSwag::Score hellaswag_score();
   std::string sample() const;

@@ -7,14 +7,27 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <span>
 
 #include "common/base/error.h"
+#include "common/dist/agreement.h"
 
 namespace gpt2::training {
 
+namespace {
+
+// What follows is done by all ranks or by none.
+void require_same_folder(const RunOptions& run, const dist::ProcessGroup& group) {
+  const std::string out = run.out.empty() ? "" : std::filesystem::weakly_canonical(run.out).string();
+  dist::require_same_on_all_ranks(group, {{"--out", out}, {"--resume", run.resume ? "on" : "off"}});
+}
+
+}  // namespace
+
 RunFolder::RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGroup& group)
     : run_(run), steps_(steps), group_(group) {
+  require_same_folder(run, group);
   require(!run.out.empty() || (!run.resume && run.checkpoint_every == 0),
           "{}: give the run's folder with --out", run.resume ? "--resume" : "--checkpoint-every");
   if (run.out.empty()) return;

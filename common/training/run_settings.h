@@ -31,6 +31,12 @@ struct Resolved {
 
 using RunSettings = nlohmann::ordered_json;  // name -> value, always in the same order
 
+// The program that runs, as a digest of its file: its sources, compiler and flags are all in its bytes.
+std::string build_identity();
+
+// One source of --data, for people: "tales, 4000000 tokens, digest 0123456789abcdef".
+std::string to_text(const SourceIdentity& source);
+
 // The names are those of the flags; device, ranks, threads and build have no "--". `data` are the sources of --data.
 // Every rank computes its own, without communication.
 RunSettings run_settings(const app::CommandLine& flags, const Resolved& resolved, const HfConfig& model,

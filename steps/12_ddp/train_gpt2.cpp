@@ -14,6 +14,7 @@
 #include "common/ops/autocast.h"
 #include "common/optim/adamw.h"
 #include "common/optim/schedule.h"
+#include "common/training/same_run.h"
 #include "gpt2.h"
 
 namespace {
@@ -87,6 +88,7 @@ void run(app::CommandLine& flags) {
                                  .weight_decay = options.weight_decay,
                                  .decay_vectors = false});
   app::print_groups(optimizer);
+  training::require_same_run(group, flags, model, loader);
   dist::DistributedDataParallel ddp(model, group);
   const optim::CosineSchedule get_lr{.max_lr = options.max_lr,
                                      .min_lr = options.min_lr < 0 ? options.max_lr / 10 : options.min_lr,

@@ -19,6 +19,7 @@
 #include "common/training/evaluation.h"
 #include "common/training/run_folder.h"
 #include "common/training/run_settings.h"
+#include "common/training/same_run.h"
 #include "gpt2.h"
 
 namespace {
@@ -113,6 +114,7 @@ void run(app::CommandLine& flags) {
                                     .ranks = group.world_size()};
   const training::CheckpointSetup setup{
       shape, *tokenizer, training::run_settings(flags, resolved, shape, *tokenizer, loader.identities())};
+  training::require_same_run(group, flags, model, loader);
   const std::optional<int64_t> resumed = folder.resume(state, setup);
   dist::DistributedDataParallel ddp(model, group);
   const optim::CosineSchedule get_lr{

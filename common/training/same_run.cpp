@@ -1,0 +1,88 @@
+#include "common/training/same_run.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "common/app/options.h"
+#include "common/base/digest.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/dist/agreement.h"
+#include "common/tensor/context.h"
+#include "common/training/run_settings.h"
+
+namespace gpt2::training {
+namespace {
+
+// Flags that are compared in another form (by what they were resolved to, or by the contents of the files that they
+// name), and those that may differ.
+bool is_left_out(const std::string& flag) {
+  constexpr std::array kOtherForm = {"--batch", "--seq",      "--data",     "--device",
+                                     "--out",   "--val-data", "--hellaswag"};
+  constexpr std::array kMayDiffer = {"--log", "--count", "--rendezvous-port", "--preset"};
+  const auto has = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), flag) != names.end();
+  };
+  return has(kOtherForm) || has(kMayDiffer);
+}
+
+// A folder of weights or of a tokenizer may lie elsewhere on another machine. Its configuration counts here; rank 0's
+// weights go to all ranks, and what the tokenizer made of the text is compared as data.
+std::string contents(const std::string& value) {
+  if (!std::filesystem::is_directory(value)) return value;
+  const std::string config = value + "/config.json";
+  if (!std::filesystem::is_regular_file(config)) return "a folder";
+  return "a folder with config.json of digest " + to_hex(digest_of(MappedFile(config).bytes()));
+}
+
+std::string resolved(const std::string& flag, const nlohmann::json& flags,
+                     const TokenLoader::Settings& batches) {
+  const nlohmann::json& value = flags.at(flag);
+  if (flag == "--total-batch") {
+    return std::to_string(
+        app::total_batch(flags.at("--model").is_string() ? flags.at("--model").get<std::string>() : "", value,
+                         {batches.B, batches.T}, batches.world));
+  }
+  if (flag == "--min-lr" && value < 0) return fmt::format("{}", flags.at("--max-lr").get<double>() / 10);
+  if (flag == "--attention") return context().attention == AttentionKernels::cudnn ? "cudnn" : "own";
+  if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";
+  if (value.is_number_float()) return fmt::format("{}", value.get<double>());
+  return value.is_string() ? contents(value.get<std::string>()) : value.dump();
+}
+
+// Names and shapes of the parameters: --model, as far as the flag does not say it.
+std::string shape_of(const nn::Module& model) {
+  Digest digest;
+  for (const auto& [name, tensor] : model.named_parameters()) {
+    digest.add(name);
+    for (const int64_t size : tensor->shape()) digest.add(fmt::format(" {}", size));
+  }
+  return fmt::format("{} (names and shapes: {})", model.num_parameters(), to_hex(digest.value()));
+}
+
+}  // namespace
+
+void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& flags, const nn::Module& model,
+                      const TokenLoader& loader) {
+  if (group.world_size() == 1) return;
+  const TokenLoader::Settings& batches = loader.settings();
+  dist::Settings settings = {{"the program", flags.program()},
+                             {"the device", group.device().is_cuda() ? "GPU" : "CPU"}};
+  const nlohmann::json values = flags.values();
+  for (const auto& [flag, value] : values.items()) {
+    if (!is_left_out(flag)) settings.emplace_back(flag, resolved(flag, values, batches));
+  }
+  settings.emplace_back("--batch", std::to_string(batches.B));
+  settings.emplace_back("--seq", std::to_string(batches.T));
+  settings.emplace_back("the number of parameters", shape_of(model));
+  const auto sources = loader.identities();
+  for (size_t i = 0; i < sources.size(); ++i) {
+    settings.emplace_back(i == 0 ? "--data" : fmt::format("--data (file {})", i + 1), to_text(sources[i]));
+  }
+  settings.emplace_back("the build", build_identity());
+  dist::require_same_on_all_ranks(group, settings);
+}
+
+}  // namespace gpt2::training
