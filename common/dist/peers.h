@@ -8,15 +8,12 @@
 // since 12_ddp
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <vector>
 
 #include "common/dist/socket.h"
 
 namespace gpt2::dist {
-
-inline constexpr std::chrono::seconds kMeetingTime{60};  // a machine may be a minute late
 
 struct Peer {
   int rank = 0;

@@ -1,5 +1,6 @@
 #include "common/dist/process_group.h"
 
+#include <fmt/core.h>
 #include <omp.h>
 #include <unistd.h>
 
@@ -7,6 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <future>
+#include <optional>
+#include <thread>
 
 #include "common/base/error.h"
 #include "common/dist/environment.h"
@@ -24,6 +28,30 @@ Socket listen_on(const std::string& host, int port, const Deadline& deadline) {
           port, std::strerror(errno));
   return listener;
 }
+
+// Ends this process at the deadline unless it is destroyed before. MPI_Init and MPI's first broadcast wait for ever for
+// a rank that has left before it called MPI_Init (with --help, say), and cannot be interrupted.
+class Alarm {
+ public:
+  explicit Alarm(const Deadline& deadline) : thread_([this, deadline] { watch(deadline); }) {}
+  ~Alarm() {
+    off_.set_value();
+    thread_.join();
+  }
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+
+ private:
+  void watch(const Deadline& deadline) {
+    if (off_.get_future().wait_for(deadline.left()) == std::future_status::ready) return;
+    fmt::print(stderr, "{}: not all ranks came to MPI_Init within {} s; their own output says why\n",
+               program_invocation_short_name, deadline.seconds());
+    std::_Exit(1);
+  }
+
+  std::promise<void> off_;
+  std::thread thread_;  // the last member: it uses the other
+};
 
 // Where rank 0 listens, and the key of this run: MPI tells the others.
 struct Invitation {
@@ -94,14 +122,18 @@ void ProcessGroup::abandon() {
 }
 
 void ProcessGroup::start_with_mpi(const GroupOptions& options) {
+  const Deadline deadline(options.meeting_time);
+  std::optional<Alarm> alarm(std::in_place,
+                             Deadline(options.meeting_time + std::chrono::seconds(2)));  // after meet()
   mpi_ = std::make_unique<MpiSession>();
   rank_ = mpi_->rank();
   world_size_ = mpi_->world_size();
   local_rank_ = mpi_->local_rank();
   if (world_size_ == 1) return;
   take_gpu();
-  const Deadline deadline(kMeetingTime);
-  connect(meet_with_mpi(*mpi_, introduction(), deadline), deadline, options);
+  Peers peers = meet_with_mpi(*mpi_, introduction(), deadline);
+  alarm.reset();
+  connect(std::move(peers), deadline, options);
 }
 
 void ProcessGroup::start_with_torchrun(const Environment& environment, const GroupOptions& options) {
@@ -113,7 +145,7 @@ void ProcessGroup::start_with_torchrun(const Environment& environment, const Gro
           world_size_, world_size_);
   if (world_size_ == 1 && !device_.is_cuda()) return;
   take_gpu();
-  const Deadline deadline(kMeetingTime);
+  const Deadline deadline(options.meeting_time);
   Peers peers;
   if (world_size_ > 1) {
     peers = meet_with_torchrun(environment, options.rendezvous_port, introduction(), deadline);

@@ -31,15 +31,16 @@ struct Environment;
 class Deadline;
 
 struct GroupOptions {
-  int rendezvous_port = 0;                    // where rank 0 listens under torchrun; 0: MASTER_PORT + 1
-  std::chrono::milliseconds patience{10000};  // a rank that shows no sign of life for so long is lost
+  int rendezvous_port = 0;                        // where rank 0 listens under torchrun; 0: MASTER_PORT + 1
+  std::chrono::milliseconds meeting_time{60000};  // a rank that does not come within it is missing
+  std::chrono::milliseconds patience{10000};      // a rank that shows no sign of life for so long is lost
 };
 
 class ProcessGroup {
  public:
   // The ranks compute on `device`. GPUs: each rank takes one of its own, whether it sees all GPUs of its machine or
   // only some. CPUs: each rank takes its share of the processors as its number of threads, unless OMP_NUM_THREADS is
-  // set. Throws if the ranks do not meet within a minute.
+  // set. Throws if the ranks do not meet in time.
   explicit ProcessGroup(Device device, const GroupOptions& options = {});
   ~ProcessGroup();  // waits for the other ranks to get here
   ProcessGroup(const ProcessGroup&) = delete;

@@ -92,7 +92,7 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
 ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank) {
   int port = 0;
   std::memcpy(&port, id.internal, sizeof(port));
-  const Deadline deadline(gpt2::dist::kMeetingTime);
+  const Deadline deadline(std::chrono::seconds(60));
   const gpt2::dist::Introduction self{.key = "nccl", .rank = rank, .world_size = ranks, .gpu = ""};
   Peers peers = rank == 0 ? gpt2::dist::meet(listener, self, deadline)
                           : gpt2::dist::meet(gpt2::dist::kLoopback, port, self, deadline);

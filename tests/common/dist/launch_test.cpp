@@ -58,6 +58,13 @@ TEST_F(MpiRun, EndsWithTheErrorOfTheRankThatFails) {
   }
 }
 
+// The first of two ranks ends before it calls MPI_Init, with status 0, so that mpirun ends nobody.
+TEST_F(MpiRun, EndsWhenARankNeverCallsMpiInit) {
+  const Ended ended = run_with_mpi({"true", "bash -c 'sleep 1; exec " + kLostRank + " cpu none 0'"});
+  EXPECT_NE(ended.status, 0);
+  EXPECT_EQ(ended.count("lost_rank: not all ranks came to MPI_Init within 22 s"), 1) << ended.output;
+}
+
 TEST_F(MpiRun, AnErrorOfAllRanksIsPrintedOnce) {
   const Ended ended = run_with_mpi(3, kLostRank + " cpu throw -1");
   EXPECT_EQ(ended.status, 1);
