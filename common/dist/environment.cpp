@@ -55,9 +55,8 @@ Environment read_environment() {
     }
     environment.master_port = number("MASTER_PORT", 1, 65535);
     environment.master_addr = text("MASTER_ADDR", kLoopback);
-    environment.key =
-        fmt::format("{} {} {}:{}", text("TORCHELASTIC_RUN_ID", "none"), text("SLURM_JOB_ID", "none"),
-                    environment.master_addr, environment.master_port);
+    environment.key = fmt::format("{} {} {}", text("TORCHELASTIC_RUN_ID", "none"),
+                                  text("SLURM_JOB_ID", "none"), environment.master_port);
   } else if (started_by_mpi()) {
     environment.launcher = Launcher::mpi;
   }
