@@ -33,7 +33,7 @@ Addresses look_up(const std::string& host, int port) {
   wanted.ai_family = host.empty() ? AF_INET : AF_UNSPEC;
   wanted.ai_socktype = SOCK_STREAM;
   wanted.ai_flags = host.empty() ? AI_PASSIVE : 0;
-  const char* name = host.empty() ? nullptr : is_loopback(host) ? kLoopback : host.c_str();
+  const char* name = host.empty() ? nullptr : host == "localhost" ? kLoopback : host.c_str();
   if (getaddrinfo(name, std::to_string(port).c_str(), &wanted, &found) != 0) return {};
   Addresses addresses;
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {

@@ -112,8 +112,7 @@ TEST(Ddp, RanksThatDifferEndBeforeTheFirstStep) {
       {{"--data " + text, "--data " + longer}, "on rank 0, text, 60000 tokens, digest "},
       {{"--data " + text, ""}, "on rank 0, text, 4000000 tokens, digest "},
       {{"--data " + text, "--data " + text + " --tokenizer char"}, "--tokenizer is "},
-      {{"--model " GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2 --seq 16 --data " + text,
-        "--seq 16 --data " + text},
+      {{"--model " GPT2_SOURCE_DIR "/data/tales-gpt2 --data " + text, "--seq 16 --data " + text},
        "--model is "},
       // No differences: a default that is given, another path to the same text, what rank 0 does alone.
       {{"", "--batch 4 --seq 64 --total-batch 3072 --seed 1337 --matmul-precision highest"}, ""},

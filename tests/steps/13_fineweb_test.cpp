@@ -171,7 +171,7 @@ TEST(FineWeb, RanksThatDifferEndBeforeTheFirstStep) {
       {{"", "--val-every 5"}, "--val-every is 0 on rank 0, 5 on rank 1; "},
       {{"--val-every 5", "--val-every 1"}, "--val-every is 5 on rank 0, 1 on rank 1; "},
       {{val("val"), val("longer")}, "on rank 0, text, 9000 tokens, digest "},
-      {{"--val-every 5", val("val")}, "--val-data (file 1) is text, "},
+      {{"--val-every 5", val("val")}, "--data is text, 3600000 tokens, digest "},
       {{scores("a.jsonl"), scores("b.jsonl")}, "--hellaswag is a file of digest "},
       {{scores("a.jsonl"), ""}, "--hellaswag-every is 5 on rank 0, 0 on rank 1; "},
       {{"--sample-every 1", ""}, "--sample-every is 1 on rank 0, 0 on rank 1; "},

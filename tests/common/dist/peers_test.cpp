@@ -250,7 +250,7 @@ TEST(Peers, RefuseWhatCannotBeOneRun) {
     std::vector<std::thread> others;
     for (const Introduction& other : c.others) {
       others.emplace_back(
-          [&, port] { error_of([&] { dist::meet(dist::kLoopback, port, other, Deadline(seconds(2))); }); });
+          [&, port] { error_of([&] { dist::meet(dist::kLoopback, port, other, Deadline(milliseconds(500))); }); });
     }
     EXPECT_ERROR(dist::meet(*listener, c.rank0, Deadline(seconds(10))), c.expected);
     listener.reset();
