@@ -169,19 +169,6 @@ Peers Reception::start() {
   return peers;
 }
 
-// A connection with rank 0, which has welcomed us; undefined if nobody listens there, or somebody else.
-Socket visit(const std::string& host, int port, const Greeting& greeting, const Deadline& deadline,
-             bool& somebody_else) {
-  Socket socket = Socket::connect(host, port, deadline);
-  if (!socket.defined()) return {};
-  if (!socket.send(&greeting, sizeof(greeting)) ||
-      receive(socket, deadline.at_most(kProof)) != Answer::welcome) {
-    somebody_else = true;
-    return {};
-  }
-  return socket;
-}
-
 }  // namespace
 
 std::string random_key() {
@@ -204,13 +191,19 @@ Peers meet(const Socket& listener, const Introduction& self, const Deadline& dea
 
 Peers meet(const std::string& host, int port, const Introduction& self, const Deadline& deadline) {
   const Greeting greeting = greeting_of(self);
-  std::optional<Deadline> proof;  // runs from the first time that somebody else was there
+  std::optional<Deadline> proof;  // while something listens there that has not proved to be rank 0
   Socket socket;
-  while (!socket.defined()) {
-    bool somebody_else = false;
-    socket = visit(host, port, greeting, proof.value_or(deadline), somebody_else);
-    if (socket.defined()) break;
-    if (somebody_else && !proof) proof = deadline.at_most(kProof);
+  for (;;) {
+    socket = Socket::connect(host, port, deadline);
+    if (!socket.defined()) {
+      proof.reset();
+    } else if (!proof) {
+      proof = deadline.at_most(kProof);
+    }
+    if (socket.defined() && socket.send(&greeting, sizeof(greeting)) &&
+        receive(socket, *proof) == Answer::welcome) {
+      break;
+    }
     require(!proof || !proof->has_passed(),
             "rank {}: another program or another run listens at {}:{}; --rendezvous-port takes another port",
             self.rank, host, port);

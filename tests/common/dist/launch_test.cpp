@@ -72,6 +72,23 @@ TEST_F(MpiRun, AnErrorOfAllRanksIsPrintedOnce) {
   EXPECT_EQ(ended.count("lost rank"), 0) << ended.output;
 }
 
+TEST_F(MpiRun, RanksWithAGpuAndWithoutAreNoRun) {
+#ifndef GPT2_HAVE_NCCL
+  GTEST_SKIP() << "no NCCL in this build";
+#endif
+  if (cuda_device_count() == 0) GTEST_SKIP() << "no GPU";
+  for (const bool gpu_first : {true, false}) {
+    const std::string gpu = kLostRank + " cuda none 0", cpu = kLostRank + " cpu none 0";
+    const Ended ended = run_with_mpi({gpu_first ? gpu : cpu, gpu_first ? cpu : gpu});
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_EQ(ended.count(gpu_first ? "rank 0 uses a GPU and rank 1 a CPU; give all ranks the same --device"
+                                    : "rank 0 uses a CPU and rank 1 a GPU; give all ranks the same --device"),
+              1)
+        << ended.output;
+    EXPECT_LE(ended.seconds, 15);
+  }
+}
+
 // With torchrun's variables: on "GPUs" that are executors, or on real ones where there are three.
 class TorchRun : public ::testing::Test {
  protected:
@@ -147,7 +164,7 @@ TEST_F(TorchRun, APortInUseEndsAllRanks) {
   const Ended ended = run_in_shell(script + "wait -n; wait -n; wait -n\n");
   EXPECT_EQ(ended.count("rank 0: cannot listen on port " + std::to_string(port + 1)), 1) << ended.output;
   EXPECT_EQ(ended.count("another program or another run listens at 127.0.0.1:"), 2) << ended.output;
-  EXPECT_LE(ended.seconds, 15);
+  EXPECT_LE(ended.seconds, 9);
 }
 
 TEST(TorchVariables, OnTheCpuNameMpirun) {

@@ -13,6 +13,7 @@
 #include "common/ops/ops.h"
 #include "common/optim/adamw.h"
 #include "steps/09_vocab/gpt2.h"
+#include "tests/common/files.h"
 #include "tests/common/testing.h"
 
 namespace gpt2::testing {
