@@ -111,7 +111,7 @@ std::string difference_in(const std::string& name, const std::vector<std::string
   std::vector<std::string> parts;
   for (size_t i = 0; i < std::min(groups.size(), kMostValues); ++i) {
     const auto& [value, ranks] = groups[i];
-    const std::string shown = value.empty()             ? "empty"
+    const std::string shown = value.empty()             ? "not given"
                               : value.size() > kLongest ? value.substr(0, kLongest) + "..."
                                                         : value;
     parts.push_back(fmt::format("{} on {}", shown, name_of(ranks)));

@@ -40,11 +40,11 @@ std::string contents(const std::string& value) {
 std::string resolved(const std::string& flag, const nlohmann::json& flags,
                      const TokenLoader::Settings& batches) {
   const nlohmann::json& value = flags.at(flag);
+  const std::string model = flags.at("--model").is_string() ? flags.at("--model").get<std::string>() : "";
   if (flag == "--total-batch") {
-    return std::to_string(
-        app::total_batch(flags.at("--model").is_string() ? flags.at("--model").get<std::string>() : "", value,
-                         {batches.B, batches.T}, batches.world));
+    return std::to_string(app::total_batch(model, value, {batches.B, batches.T}, batches.world));
   }
+  if (flag == "--tokenizer" && value == "") return app::is_directory(model) ? contents(model) : "byte";
   if (flag == "--min-lr" && value < 0) return fmt::format("{}", flags.at("--max-lr").get<double>() / 10);
   if (flag == "--attention") return context().attention == AttentionKernels::cudnn ? "cudnn" : "own";
   if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";

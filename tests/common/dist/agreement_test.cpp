@@ -21,7 +21,7 @@ TEST(Agreement, NamesWhatDiffersAndOnWhichRank) {
       {{a, a, {{"--seed", "2"}, {"--max-lr", "0.001"}}, a, a}, "--seed is 1 on ranks 0-1, 3-4, 2 on rank 2"},
       {{a, {{"--seed", "1"}}}, "--max-lr is 0.001 on rank 0, missing on rank 1"},
       {{{{"--seed", "1"}}, a}, "--max-lr is missing on rank 0, 0.001 on rank 1"},
-      {{{{"--out", ""}}, {{"--out", "runs/a"}}}, "--out is empty on rank 0, runs/a on rank 1"},
+      {{{{"--out", ""}}, {{"--out", "runs/a"}}}, "--out is not given on rank 0, runs/a on rank 1"},
       {{a, {{"--seed", "3"}, {"--max-lr", "1"}}},
        "--seed is 1 on rank 0, 3 on rank 1; --max-lr is 0.001 on rank 0, 1 on rank 1"},
       {{{{"a", "1"}, {"b", "1"}, {"c", "1"}, {"d", "1"}, {"e", "1"}},

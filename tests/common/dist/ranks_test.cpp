@@ -101,7 +101,7 @@ TEST(ProcessGroupOfManyRanks, CompareTheirSettings) {
                    "; start all ranks with the same flags, data and build");
   EXPECT_ERROR(dist::require_same_on_all_ranks(
                    group(), is_last ? dist::Settings{} : dist::Settings{{"--data", text}, {"--out", ""}}),
-               "--out is empty on " + others + ", missing on rank " + std::to_string(last));
+               "--out is not given on " + others + ", missing on rank " + std::to_string(last));
   EXPECT_NO_THROW(dist::require_same_on_all_ranks(group(), {{"--seed", "1"}}));
 }
 
