@@ -1,9 +1,14 @@
 #include "common/app/inputs.h"
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/data/file_kind.h"
+#include "common/nn/checkpoints.h"
 #include "common/tales/tales.h"
 
 namespace gpt2::app {
@@ -13,11 +18,39 @@ constexpr size_t kTalesBytes = 4'000'000;  // as much of the endless stream as a
 
 }  // namespace
 
+bool is_directory(const std::string& model) { return std::filesystem::is_directory(model); }
+
 std::string read_corpus(const std::string& data, const std::string& flag) {
   if (data == "tales") return tales(kTalesBytes);
+  std::error_code none;
+  require(data.find_first_of("*?[") == data.npos || std::filesystem::exists(data, none),
+          "{} {}: a pattern; only 13_fineweb reads many files, token shards, where it ends in .bin or .npy{}",
+          flag, data, how_to_download(data));
   const MappedFile file(data);
   require(!file.text().empty(), "{} {}: the file is empty", flag, data);
+  const std::string kind = kind_unless_text(data, file.text().substr(0, kBeginningBytes));
+  require(kind.empty(), "{} {}: {}", flag, data, kind);
   return std::string(file.text());
+}
+
+bool resolve_model(Options& options) {
+  std::error_code none;
+  const std::string given = options.model;
+  const std::filesystem::path path(given);
+  require(!std::filesystem::is_regular_file(path, none), "--model {}: a file; give the folder that it is in",
+          given);
+  if (!std::filesystem::is_directory(path, none)) {
+    const bool is_path = given.find('/') != given.npos || given.starts_with('.');
+    require(!is_path, "--model {}: no such folder{}", given, how_to_download(given));
+    return false;
+  }
+  if (std::filesystem::exists(path / "config.json", none)) return true;
+  const std::vector<std::string> checkpoints = nn::checkpoints_in(given);
+  require(!checkpoints.empty(), "--model {}: the folder has neither a config.json nor checkpoints of a run{}",
+          given, how_to_download(given));
+  options.model = checkpoints.back();
+  fmt::print("--model {}: a run's folder; its newest checkpoint is {}\n", given, options.model);
+  return true;
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus) {
@@ -37,14 +70,28 @@ std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text,
 
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size) {
   std::vector<int32_t> ids;
-  for (const char *at = text.data(), *end = at + text.size();; ++at) {
+  const char *at = text.data(), *end = at + text.size();
+  const auto skip_spaces = [&] { at = std::find_if(at, end, [](char c) { return c != ' ' && c != '\n'; }); };
+  while (true) {
+    skip_spaces();
     int32_t id = -1;
     const auto [stop, error] = std::from_chars(at, end, id);
-    require(error == std::errc() && id >= 0 && id < vocab_size && (stop == end || *stop == ','),
+    at = stop;
+    skip_spaces();
+    const bool is_end = at == end, is_comma = !is_end && *at == ',', is_separated = is_comma || at != stop;
+    require(error == std::errc() && id >= 0 && id < vocab_size && (is_end || is_separated),
             "{} {}: expected ids from 0 to {}, separated by commas", flag, text, vocab_size - 1);
     ids.push_back(id);
-    if (stop == end) return ids;
-    at = stop;
+    if (is_end) return ids;
+    if (is_comma) ++at;
+  }
+}
+
+std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& prompt) {
+  try {
+    return tokenizer.encode(prompt);
+  } catch (const Error&) {
+    return {0};
   }
 }
 
@@ -54,7 +101,7 @@ Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t blo
           "--data {}: {} tokens do not fill a batch of {} x {}; use a smaller --batch or --seq", options.data,
           ids.size(), B, T);
   ids.resize(size_t(B * T));
-  return from_vector(ids, {B, T}, options.on());
+  return from_vector(ids, {B, T}, options.device());
 }
 
 }  // namespace gpt2::app

@@ -23,7 +23,7 @@ std::vector<uint8_t> grey_scale(const std::vector<float>& values) {
 
 // Old files carry masks as bytes: no numbers to average.
 bool is_float(const SafetensorsEntry& entry) {
-  return entry.dtype == "F32" || entry.dtype == "F16" || entry.dtype == "BF16";
+  return entry.dtype == "F32" || entry.dtype == "F64" || entry.dtype == "F16" || entry.dtype == "BF16";
 }
 
 bool is_position_embedding(const SafetensorsEntry& entry) {
@@ -42,14 +42,6 @@ void print_parameters(const nn::Module& model) {
   const int64_t tensors = int64_t(parameters.size()), n = model.num_parameters();
   fmt::print("{} tensors, {} parameters; without {} {} tensors, {} parameters\n", tensors, n, kHead,
              tensors - head_tensors, n - head);
-}
-
-void print_groups(const optim::AdamW& optimizer) {
-  const auto print = [](const char* name, const optim::AdamW::Group& group) {
-    fmt::print("{} tensors: {}, with {} parameters\n", name, group.tensors, group.parameters);
-  };
-  print("decayed", optimizer.decayed());
-  print("non-decayed", optimizer.not_decayed());
 }
 
 void explore(const std::string& directory, const std::string& picture) {

@@ -9,6 +9,7 @@ namespace {
 
 volatile std::sig_atomic_t caught = 0;
 volatile std::time_t caught_at = 0;
+bool is_catching = false;
 
 // mpirun passes on what it was sent, and what the terminal sent the ranks themselves: one signal may come twice.
 constexpr std::time_t kSameSignal = 2;  // seconds
@@ -30,6 +31,12 @@ void catch_interrupts() {
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  is_catching = true;
+}
+
+bool stop_after_step(int signal) {
+  if (is_catching && caught == 0) caught = signal;
+  return is_catching;
 }
 
 int interrupt() { return caught; }

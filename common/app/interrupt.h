@@ -11,6 +11,9 @@ namespace gpt2::app {
 // From now on the two signals are caught.
 void catch_interrupts();
 
+// Asks for a clean stop as if `signal` had come. Returns false, and does nothing, before catch_interrupts().
+bool stop_after_step(int signal);
+
 // The signal that was caught, or 0. The program's exit status is then 128 more (common/app/program.h).
 int interrupt();
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -74,6 +75,9 @@ Log::Log(const std::string& path, const std::string& text_path) : Log(path, text
 
 Log Log::resume(const std::string& path, const std::string& text_path, int64_t step) {
   std::string json, text;
+  std::error_code none;
+  const bool readable = !std::filesystem::exists(path, none) || std::filesystem::is_regular_file(path, none);
+  require(readable, "--log {}: not a regular file; a run that goes on reads its log, so name a file", path);
   std::ifstream before(path);
   for (std::string line; std::getline(before, line);) {
     const ordered_json event = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -95,12 +99,13 @@ void Log::event(const std::string& name, const ordered_json& fields) {
   ordered_json line = {{"event", name}};
   line.update(fields);
   write(line);
+  flush_output();  // what was printed beside it
 }
 
 void Log::config(const Options& options, const nn::Module& model) {
   num_steps_ = options.steps;
   context().counts.reset();  // what is counted from here on belongs to the first step
-  event("config", {{"device", to_string(options.on())},
+  event("config", {{"device", to_string(options.device())},
                    {"model", options.model},
                    {"data", options.data},
                    {"tokenizer", options.tokenizer},
@@ -208,7 +213,6 @@ void Log::step(const StepRecord& record) {
   fields.update({{"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
   fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step, record.loss,
              recipe, record.ms, tokens_per_sec, time_left());
-  std::fflush(stdout);
   event("step", fields);
 }
 

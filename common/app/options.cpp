@@ -1,11 +1,8 @@
 #include "common/app/options.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "common/base/error.h"
-#include "common/kernels/cpu/gemm_bf16.h"
-#include "common/ops/attention.h"
 
 namespace gpt2::app {
 namespace {
@@ -15,69 +12,100 @@ constexpr int64_t kMany = int64_t{1} << 40;
 }  // namespace
 
 void Options::add_to(CommandLine& flags) {
-  flags.add("--device", device, "auto, cpu, cuda or cuda:N");
-  flags.add("--model", model,
-            "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, or a Hugging Face directory");
-  flags.add("--data", data,
-            "tales (the embedded corpus), a text file, or (13_fineweb) token shards: 'GLOB.bin'");
-  flags.add("--tokenizer", tokenizer, "byte, char, or a directory with vocab.bpe and encoder.json");
-  flags.add("--seed", seed, "of the random numbers");
-  flags.add("--steps", steps, 1, kMany, "optimizer steps (from 04_overfit on)");
-  flags.add("--batch", batch, 1, kMany, "sequences in a batch (tiny: 4; else 16 on a GPU, 4 on a CPU)");
-  flags.add("--seq", seq, 1, kMany, "tokens in a sequence (tiny: 64; else 1024 on a GPU, 256 on a CPU)");
-  flags.add("--log", log, "a file for the log, one JSON object a line");
+  flags.add("--device", device_name, "device to run on: auto, cpu, cuda, or cuda:1 for the second GPU")
+      .placeholder("DEVICE");
+  flags.add("--seed", seed, "seed of the random number generator");
+  flags.add("--log", log, "file for the log, one JSON object per line")
+      .placeholder("FILE")
+      .default_text("no log");
+  flags.group("Model and data");
+  flags
+      .add("--model", model,
+           "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, from 13_fineweb on baby (nanoGPT's small "
+           "model), a Hugging Face directory, or the folder of a run, whose newest checkpoint is taken")
+      .placeholder("MODEL");
+  flags
+      .add("--data", data,
+           "text to read: tales (the built-in corpus), a text file, or from 13_fineweb on token shards: "
+           "'GLOB.bin', FILE.npy")
+      .placeholder("DATA");
+  flags
+      .add("--tokenizer", tokenizer,
+           "byte, char, or a directory with vocab.bpe and encoder.json, or merges.txt and vocab.json")
+      .placeholder("TOKENIZER")
+      .default_text("the model directory's own; byte for a model size");
+  flags.add("--batch", batch, 1, kMany, "sequences per batch")
+      .default_text("4 for tiny; else 16 on a GPU, 4 on a CPU");
+  flags.add("--seq", seq, 1, kMany, "tokens per sequence")
+      .default_text("64 for tiny; else 1024 on a GPU, 256 on a CPU");
+  flags.group("Training");
+  flags.add("--steps", steps, 1, kMany, "optimizer steps; 01 to 03 do not train and ignore it");
 }
 
 Options::BatchShape Options::batch_shape(int64_t block_size) const {
   require(seq <= block_size, "--seq {} is longer than the model's block size {}", seq, block_size);
-  BatchShape shape = model == "tiny"  ? BatchShape{4, 64}
-                     : on().is_cuda() ? BatchShape{16, 1024}
-                                      : BatchShape{4, 256};
+  BatchShape shape = model == "tiny"      ? BatchShape{4, 64}
+                     : device().is_cuda() ? BatchShape{16, 1024}
+                                          : BatchShape{4, 256};
   if (batch > 0) shape.B = batch;
   shape.T = seq > 0 ? seq : std::min(shape.T, block_size);
   return shape;
 }
 
-DType autocast_dtype(const std::string& name, Device device) {
-  const DType dtype = name == "bf16" ? DType::bf16 : DType::f32;
-  if (dtype == DType::bf16 && device == kCpu && !cpu::has_gemm_bf16()) {
-    fmt::print(
-        "--dtype bf16: this processor has no instructions for it; values are rounded to bf16 and multiplied "
-        "as float32, which is slower than --dtype fp32\n");
-  }
-  return dtype;
+void TrainingOptions::add_to(CommandLine& flags) {
+  Options::add_to(flags);
+  flags.add("--overfit", overfit, "train on the first batch only");
+  flags.add("--count", count,
+            "after the last step, list its kernel calls and the bytes that they read and write");
 }
 
-AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype) {
-  const std::string obstacle = no_cudnn_attention(device, dtype);
-  require(name != "cudnn" || obstacle.empty(), "--attention cudnn: {}; use --attention own", obstacle);
-  return name != "own" && obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own;
+void PrecisionOptions::add_to(CommandLine& flags) {
+  TrainingOptions::add_to(flags);
+  flags.add("--matmul-precision", matmul_precision,
+            {{"highest", MatmulPrecision::highest},
+             {"high", MatmulPrecision::high},
+             {"medium", MatmulPrecision::medium}},
+            "precision of float32 matrix products: full, TF32 (GPU), bf16 inputs");
 }
 
-int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks) {
-  const int64_t wanted = given > 0 ? given : model == "tiny" ? 3072 : 524288;
-  const int64_t at_once = shape.B * shape.T * ranks, below = wanted / at_once * at_once;
-  if (below == wanted) return wanted;
-  const int64_t above = below + at_once;
-  const std::string factors = fmt::format("--batch {} x --seq {}{}", shape.B, shape.T,
-                                          ranks > 1 ? fmt::format(" x {} ranks", ranks) : "");
-  require(given == 0, "--total-batch {}: not a multiple of {} ({}); the nearest {} {}", given, at_once,
-          factors, below > 0 ? "multiples are" : "multiple is",
-          below > 0 ? fmt::format("{} and {}", below, above) : std::to_string(above));
-  return above;
+void AutocastOptions::add_to(CommandLine& flags) {
+  PrecisionOptions::add_to(flags);
+  flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}},
+            "data type of matrix products; everything else stays float32");
 }
 
-int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks) {
-  const int64_t total = total_batch(options.model, given, shape, ranks);
-  return total / (shape.B * shape.T * ranks);
+void AttentionOptions::add_to(CommandLine& flags) {
+  AutocastOptions::add_to(flags);
+  flags
+      .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
+           "attention kernels: ours or cuDNN's")
+      .default_text("cudnn if available");
 }
 
-MatmulPrecision matmul_precision(const std::string& name) {
-  return name == "highest" ? MatmulPrecision::highest
-         : name == "high"  ? MatmulPrecision::high
-                           : MatmulPrecision::medium;
+void RecipeOptions::add_to(CommandLine& flags) {
+  AttentionOptions::add_to(flags);
+  flags.group("Recipe");
+  flags.add("--max-lr", max_lr, 0, 1, "learning rate after the warm-up");
+  flags.add("--min-lr", min_lr, 0, 1, "learning rate at the end").default_text("a tenth of --max-lr");
+  flags.add("--warmup", warmup, 0, kMany, "steps of linear warm-up");
+  flags.add("--beta2", beta2, 0, 0.99999,
+            "decay rate of AdamW's mean of squared gradients; nearer to 1 for small batches");
+  flags.add("--weight-decay", weight_decay, 0, 1,
+            "weight decay for matrices (biases and LayerNorm parameters are excluded)");
+  flags.add("--grad-clip", grad_clip, 0, 1e9, "maximum global gradient norm; 0 disables clipping");
 }
 
-bool is_directory(const std::string& model) { return std::filesystem::is_directory(model); }
+void AccumulationOptions::add_to(CommandLine& flags) {
+  RecipeOptions::add_to(flags);
+  flags.add("--total-batch", total_batch, 1, kMany, "tokens per optimizer step")
+      .default_text("3072 for tiny; else 524288");
+}
+
+void RankOptions::add_to(CommandLine& flags) {
+  AccumulationOptions::add_to(flags);
+  flags.group("Many processes");
+  flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "port on which ranks started by torchrun meet")
+      .default_text("MASTER_PORT + 1");
+}
 
 }  // namespace gpt2::app

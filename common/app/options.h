@@ -1,8 +1,10 @@
-// The flags that every step accepts, with one meaning. A step that does not train has no use for --steps.
+// The flags of the steps. Each group holds the flags of the group before and those that its chapter adds; a flag has one
+// meaning in every step that has it.
 //
 // since 01_module
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "common/app/program.h"
@@ -12,45 +14,75 @@
 
 namespace gpt2::app {
 
+// The flags of every step. Steps before 04 do not train and ignore --steps.
 struct Options {
-  std::string device = "auto";
+  std::string device_name = "auto";
   std::string model = "tiny";
   std::string data = "tales";
   std::string tokenizer;  // empty: the model directory's own, or byte
   std::string log;
   uint64_t seed = 1337;
   int64_t steps = 50;
-  int64_t batch = 0, seq = 0;  // 0: what suits model and device
+  int64_t batch = 0, seq = 0;  // 0: the default for this model and device
 
   void add_to(CommandLine& flags);
 
-  // The device to run on; fails if there is no such.
-  Device on() const { return parse_device(device); }
+  // The device to run on. Throws if it does not exist.
+  Device device() const { return parse_device(device_name); }
 
-  // B and T of a batch, for a model with this block size. Fails if --seq is longer than that.
+  // B and T of a batch for a model with this block size. Throws if --seq is longer than the block size.
   struct BatchShape {
     int64_t B, T;
   };
   BatchShape batch_shape(int64_t block_size) const;
 };
 
-// What --dtype says: bf16 or fp32. On a processor without instructions for bf16 a line on the terminal says so.
-DType autocast_dtype(const std::string& name, Device device);
+// The flags that each chapter adds to those of the chapters before.
 
-// What --attention says; by default cuDNN's kernels where there are any. Fails if they are asked for and absent.
-AttentionKernels attention_kernels(const std::string& name, Device device, DType dtype);
+struct TrainingOptions : Options {  // since 04_overfit
+  bool overfit = false, count = false;
 
-// The tokens of an optimizer step on all ranks together: `given`, or if that is 0 a default (tiny: 3072, else 524288),
-// rounded up to a multiple of what all ranks do at once, B x T x ranks. Throws if `given` is not a multiple of it.
-int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks);
+  void add_to(CommandLine& flags);
+};
 
-// The number of micro-batches of each rank in an optimizer step of total_batch() tokens.
-int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks = 1);
+struct PrecisionOptions : TrainingOptions {  // since 05_tf32
+  MatmulPrecision matmul_precision = MatmulPrecision::high;
 
-// What --matmul-precision says.
-MatmulPrecision matmul_precision(const std::string& name);
+  void add_to(CommandLine& flags);
+};
 
-// True if --model names a Hugging Face directory rather than a size.
-bool is_directory(const std::string& model);
+struct AutocastOptions : PrecisionOptions {  // since 06_bf16
+  DType dtype = DType::bf16;                 // of matrix products
+
+  void add_to(CommandLine& flags);
+};
+
+struct AttentionOptions : AutocastOptions {   // since 08_flash_attention
+  std::optional<AttentionKernels> attention;  // none: cuDNN's if available, else ours
+
+  void add_to(CommandLine& flags);
+};
+
+// The defaults are GPT-3's (Brown et al. 2020, appendix B).
+struct RecipeOptions : AttentionOptions {  // since 10_adamw
+  double max_lr = 6e-4;
+  std::optional<double> min_lr;  // none: a tenth of max_lr
+  int64_t warmup = 10;           // steps
+  double beta2 = 0.95, weight_decay = 0.1, grad_clip = 1;
+
+  void add_to(CommandLine& flags);
+};
+
+struct AccumulationOptions : RecipeOptions {  // since 11_grad_accum
+  int64_t total_batch = 0;                    // tokens of an optimizer step; 0: the model's default
+
+  void add_to(CommandLine& flags);
+};
+
+struct RankOptions : AccumulationOptions {  // since 12_ddp
+  int64_t rendezvous_port = 0;              // 0: MASTER_PORT + 1
+
+  void add_to(CommandLine& flags);
+};
 
 }  // namespace gpt2::app

@@ -1,4 +1,4 @@
-# What common/app/plot draws: a log's lines in, curves out; the curves of all logs in, SVG out.
+# What common/app/plot draws: a log's lines in, curves out; the curves of all logs in, gnuplot's commands out.
 #
 # A point is [step, value]. The curves of a log are {file, data, train, val, hellaswag}: each a list of points in the
 # order of their steps, without those whose value is no finite number.
@@ -55,24 +55,6 @@ def curves($file):
   if .train == [] and .val == [] and .hellaswag == []
   then "\($file): no step, val or hellaswag event with a number to draw" | fail else . end;
 
-# ---- numbers as text
-
-def fixed($digits):  # 2.5 | fixed(2) is "2.50"
-  if . < 0 then "-" + (-. | fixed($digits))
-  elif $digits == 0 then round | tostring else
-    (. * pow(10; $digits) | round | tostring) as $all |
-    (if ($all | length) > $digits then $all else "0" * ($digits + 1 - ($all | length)) + $all end) |
-    .[:-$digits] + "." + .[-$digits:]
-  end;
-def commas: if test("^[0-9]{4,15}$") then [while(length > 0; .[:-3]) | .[-3:]] | reverse | join(",") else . end;
-
-# [[value, text]...]: about $n round numbers from $low to $high, at least $smallest apart.
-def ticks($low; $high; $n; $smallest):
-  (($high - $low) / $n | at_least($smallest)) as $least | pow(10; $least | log10 | floor) as $power |
-  first([1, 2, 5, 10][] * $power | select(. >= $least * 0.999)) as $step |
-  [($step | log10 + 1e-9 | floor | -. | at_least(0)) as $digits |
-    range($low / $step | ceil; ($high / $step | floor) + 1) * $step + 0 | [., (fixed($digits) | commas)]];
-
 # ---- what stands where
 
 # Paths -> what the legend calls them: file names, or the paths if two names are the same; of a log in the folder of a
@@ -83,7 +65,7 @@ def names:
   map(if length > 40 then .[:18] + "…" + .[-21:] else . end);
 
 # Hues a golden angle apart stay distinct however many there are; the lightness can be read on white and on black.
-def colour($i): "hsl(\((212 + 137.5 * $i) % 360), 60%, 52%)";
+def colour($i): "hsv2rgb(\((212 + 137.5 * $i) % 360 / 360), 0.713, 0.808)";
 
 def extent: [min, max];
 def ys: [.[].points[][1]];
@@ -129,73 +111,66 @@ def panels:
     with_baselines($published; 0.05) +
     {title: "HellaSwag accuracy", curves: $accuracies, x: ($accuracies | x_range)});
 
-# ---- SVG
+# ---- gnuplot's commands
 
-def svg_text($x; $y; $size; $class):
-  "<text x=\"\($x | fixed(1))\" y=\"\($y | fixed(1))\" font-size=\"\($size)\" class=\"\($class)\">\(@html)</text>";
-def svg_line($x1; $y1; $x2; $y2; $class):
-  "<line x1=\"\($x1 | fixed(1))\" y1=\"\($y1 | fixed(1))\" x2=\"\($x2 | fixed(1))\" y2=\"\($y2 | fixed(1))\" " +
-  "class=\"\($class)\"/>";
+def quoted: "'" + gsub("'"; "''") + "'";  # in single quotes gnuplot substitutes nothing
 
-# place: {left, top, width, height} of the plot, {x, y} the ranges -> pixels.
-def px($place): $place.left + (. - $place.x[0]) / ($place.x[1] - $place.x[0]) * $place.width;
-def py($place): $place.top + ($place.y[1] - .) / ($place.y[1] - $place.y[0]) * $place.height;
+def line_colour: "linecolor rgb \(.colour)";
+# Some thirds of a faint curve's colour come from the ground.
+def faint_colour: "linecolor rgb (0xa6000000 + \(.colour))";
 
-def svg_path($place; $colour; $class):
-  "<path class=\"\($class)\" stroke=\"\($colour)\" d=\"M" +
-  (map("\(.[0] | px($place) | fixed(1)) \(.[1] | py($place) | fixed(1))") | join("L")) + "\"/>";
+# Names of data blocks: panel, curve, and whether it is the faint one.
+def block($panel; $curve; $kind): "$data_\($panel)_\($curve)_\($kind)";
+def data_block($name): "\($name) << END", (.[] | "\(.[0]) \(.[1])"), "END";
 
-def svg_curve($place):
-  .colour as $colour |
-  (select(.faint and .faint != .points) | .faint | svg_path($place; $colour; "faint")),
-  (.points | svg_path($place; $colour; "curve")),
-  (select((.points | length) == 1 or (.dots and (.points | length) <= 50)) | .points[] |
-    "<circle cx=\"\(.[0] | px($place) | fixed(1))\" cy=\"\(.[1] | py($place) | fixed(1))\" r=\"2.5\" " +
-    "fill=\"\($colour)\"/>");
-
-def svg_axes($place):
-  ($place.left + $place.width) as $right | ($place.top + $place.height) as $bottom |
-  (ticks($place.y[0]; $place.y[1]; 6; 0)[] | . as [$y, $text] | ($y | py($place)) as $at |
-    svg_line($place.left; $at; $right; $at; "grid"), ($text | svg_text($place.left - 8; $at + 4; 11; "left"))),
-  (ticks($place.x[0]; $place.x[1]; $place.width / 90; 1)[] | . as [$x, $text] | ($x | px($place)) as $at |
-    svg_line($at; $bottom; $at; $bottom + 4; "axis"), ($text | svg_text($at; $bottom + 17; 11; "middle"))),
-  svg_line($place.left; $bottom; $right; $bottom; "axis"),
-  ("step" | svg_text($place.left + $place.width / 2; $bottom + 33; 11; "middle"));
+def curve_blocks($panel):
+  .curves | to_entries[] | .key as $i | .value |
+  (.points | data_block(block($panel; $i; "curve"))),
+  (select(.faint and .faint != .points) | .faint | data_block(block($panel; $i; "faint")));
 
 # What a curve is, and where it ends.
-def svg_key($x; $y):
-  "<line x1=\"\($x)\" y1=\"\($y - 4)\" x2=\"\($x + 18)\" y2=\"\($y - 4)\" class=\"curve\" stroke=\"\(.colour)\"/>",
-  ("\([.name, .what // empty] | join(", ")) (\(.points[-1][1] | fixed(4)))" | svg_text($x + 25; $y; 12; ""));
+def key_title: "title sprintf('%s (%.4f)', \([.name, .what // empty] | join(", ") | quoted), \(.points[-1][1]))";
 
-def svg_panel($place):
+def curve_plots($panel):
+  .curves | to_entries[] | .key as $i | .value |
+  (select(.faint and .faint != .points) |
+    "\(block($panel; $i; "faint")) with lines linewidth 1 \(faint_colour) notitle"),
+  "\(block($panel; $i; "curve")) with " +
+    (if (.points | length) == 1 or (.dots and (.points | length) <= 50) then "linespoints pointtype 7 pointsize 0.45"
+     else "lines" end) + " linewidth 1.8 \(line_colour) \(key_title)";
+
+def baseline_commands($below):
+  "set arrow from graph 0, first \(.y) to graph 1, first \(.y) nohead linewidth 1.2 dashtype (12, 8) linecolor rgb grey",
+  "set label \(.text | quoted) at graph 0, first \(.y) offset 0.8, \($below) textcolor rgb grey font 'sans-serif,11'";
+
+# The round number of steps, 1, 2 or 5 times a power of ten, that cuts the range (in) into at most $n parts.
+def tick_step($n): (. / $n | at_least(1)) as $least | pow(10; $least | log10 | floor) as $power |
+  first([1, 2, 5, 10][] * $power | select(. >= $least * 0.999));
+
+# place: {left, top, width, height} of the plot in a picture of {all_width, all_height} pixels.
+def panel_commands($panel; $place):
+  def across: . / $place.all_width;
+  def up: 1 - . / $place.all_height;
+  curve_blocks($panel),
+  "unset label; unset arrow",
+  "set lmargin at screen \($place.left | across); set rmargin at screen \($place.left + $place.width | across)",
+  "set tmargin at screen \($place.top | up); set bmargin at screen \($place.top + $place.height | up)",
+  "set label \(.title | quoted) at screen \($place.left | across), \(20 | up) textcolor rgb grey font bold.',14'",
+  "set key at screen \($place.left - 8 | across), \(31 | up) left top Left reverse samplen 1.5 width 0 maxcols 1",
+  "set xrange [\(.x[0]):\(.x[1])]; set yrange [\(.y[0]):\(.y[1])]",
+  "set xtics \(.x[1] - .x[0] | tick_step($place.width / 75)); set xlabel 'step' offset 0, 1",
   # On the left a loss has yet to come down to its baselines, and an accuracy to rise.
-  (if .title == "Loss" then 12 else -5 end) as $below |
-  (.title | svg_text($place.left; 24; 14; "name")),
-  (.curves | to_entries[] | .key as $i | .value | svg_key($place.left; 44 + 18 * $i)),
-  svg_axes($place),
-  "<clipPath id=\"\($place.id)\"><rect x=\"\($place.left)\" y=\"\($place.top)\" width=\"\($place.width)\" " +
-    "height=\"\($place.height)\"/></clipPath>",
-  "<g clip-path=\"url(#\($place.id))\">", (.curves[] | svg_curve($place)), "</g>",
-  (.baselines[] | (.y | py($place)) as $at | svg_line($place.left; $at; $place.left + $place.width; $at; "baseline"),
-    (.text | svg_text($place.left + 6; $at + $below; 11; ""))),
-  (select(.cut) | "the first steps, from \(.cut | fixed(2)), are above" |
-    svg_text($place.left + $place.width; $place.top - 6; 11; "left"));
+  ((if .title == "Loss" then -0.8 else 0.8 end) as $below | .baselines[] | baseline_commands($below)),
+  (select(.cut) | "set label sprintf('the first steps, from %.2f, are above', \(.cut)) at graph 1, graph 1 right " +
+    "offset 0, 0.6 textcolor rgb grey font 'sans-serif,11'"),
+  ("plot \([curve_plots($panel)] | join(", "))");
 
-def svg:
+def commands:
   [panels] as $panels | ($panels | length) as $n | (if $n == 1 then 640 else 400 end) as $width | 280 as $height |
-  (46 + 18 * ($panels | map(.curves | length) | max)) as $top |
-  ($n * ($width + 80)) as $all | ($top + $height + 44) as $bottom |
-  "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \($all) \($bottom)\" width=\"\($all)\" " +
-    "height=\"\($bottom)\">",
-  "<title>\($panels | map(.title) | join("; ") | @html)</title>",
-  "<style>",
-  "text { fill: #7a8490; font-family: system-ui, 'Segoe UI', Helvetica, Arial, sans-serif; }",
-  ".name { font-weight: 600; } .left { text-anchor: end; } .middle { text-anchor: middle; }",
-  ".curve, .faint { fill: none; stroke-width: 1.8; stroke-linejoin: round; }",
-  ".faint { stroke-width: 1; opacity: 0.35; }",
-  ".axis { stroke: #7a8490; } .grid { stroke: #7a8490; opacity: 0.2; }",
-  ".baseline { stroke: #7a8490; stroke-width: 1.2; stroke-dasharray: 6 4; }",
-  "</style>",
+  (46 + 18 * ($panels | map(.curves | length) | max) + (if any($panels[]; .cut) then 14 else 0 end)) as $top |
+  ($n * ($width + 80)) as $all_width | ($top + $height + 44) as $all_height |
+  "width = \($all_width); height = \($all_height)", "load style",
+  "set multiplot", "set format x '%.0f'",
   (range(0; $n) as $i | $panels[$i] |
-    svg_panel({left: (60 + $i * ($width + 80)), $top, $width, $height, x, y, id: "panel\($i)"})),
-  "</svg>";
+    panel_commands($i; {left: (60 + $i * ($width + 80)), $top, $width, $height, $all_width, $all_height})),
+  "unset multiplot";

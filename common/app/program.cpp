@@ -1,148 +1,87 @@
 #include "common/app/program.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cmath>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <exception>
 #include <filesystem>
-#include <iterator>
-#include <limits>
 #include <new>
-#include <nlohmann/json.hpp>
-#include <sstream>
-
-#include <fmt/ranges.h>
+#include <system_error>
 
 #include "common/app/interrupt.h"
 #include "common/base/error.h"
 
 namespace gpt2::app {
-
-CommandLine::CommandLine(std::string program, int argc, char** argv)
-    : program_(std::move(program)), argc_(argc), argv_(argv), app_(std::make_unique<CLI::App>("", program_)) {
-  // Of a flag given twice the last counts, so that a script's flags can be overridden.
-  app_->option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-}
-
-CommandLine::~CommandLine() = default;
-
-void CommandLine::add(const std::string& flag, std::string& value, const std::string& help) {
-  app_->add_option(flag, value, help);
-}
-
-void CommandLine::add(const std::string& flag, std::string& value, const std::vector<std::string>& allowed,
-                      const std::string& help) {
-  const auto is_allowed = [allowed](const std::string& text) {
-    const bool found = std::find(allowed.begin(), allowed.end(), text) != allowed.end();
-    return found ? "" : fmt::format("{} is not one of {}", text, fmt::join(allowed, ", "));
-  };
-  const std::string choices = fmt::format("{}", fmt::join(allowed, "|"));
-  app_->add_option(flag, value, help)->check(CLI::Validator(is_allowed, choices));
-}
-
-void CommandLine::add(const std::string& flag, bool& value, const std::string& help) {
-  app_->add_flag(flag, value, help);
-}
-
-void CommandLine::add(const std::string& flag, uint64_t& value, const std::string& help) {
-  app_->add_option(flag, value, help);
-}
-
-void CommandLine::add(const std::string& flag, int64_t& value, int64_t low, int64_t high,
-                      const std::string& help) {
-  app_->add_option(flag, value, help)->check(CLI::Range(low, high));
-}
-
-void CommandLine::add(const std::string& flag, double& value, double low, double high,
-                      const std::string& help) {
-  const auto is_number = [](const std::string& text) {  // NaN is not out of CLI::Range
-    return std::isnan(std::strtod(text.c_str(), nullptr)) ? "Value " + text + " is not a number" : "";
-  };
-  app_->add_option(flag, value, help)->check(CLI::Range(low, high))->check(is_number);
-}
-
-void CommandLine::add_values(const std::string& name, std::vector<std::string>& values,
-                             const std::string& help) {
-  app_->add_option(name, values, help)->required()->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-}
-
-void CommandLine::add_presets(std::map<std::string, std::string> presets) {
-  presets_ = std::move(presets);
-  std::vector<std::string> names;
-  for (const auto& preset : presets_) names.push_back(preset.first);
-  add("--preset", preset_, names, "many flags at once; those that are given count for more");
-}
-
-// What was given; the flags of a preset stand before it.
-std::vector<std::string> CommandLine::arguments() const {
-  std::vector<std::string> given(argv_ + 1, argv_ + argc_), all;
-  for (size_t i = 0; i < given.size() && !presets_.empty(); ++i) {
-    const bool is_last = i + 1 == given.size();
-    const std::string name = given[i].starts_with("--preset=")    ? given[i].substr(9)
-                             : given[i] == "--preset" && !is_last ? given[i + 1]
-                                                                  : "";
-    if (const auto found = presets_.find(name); found != presets_.end()) {
-      std::istringstream flags(found->second);
-      all.assign(std::istream_iterator<std::string>(flags), {});
-    }
-  }
-  all.insert(all.end(), given.begin(), given.end());
-  return all;
-}
-
-nlohmann::json CommandLine::values() const {
-  nlohmann::json values;
-  for (const CLI::Option* option : app_->get_options()) {
-    if (option->get_lnames().empty() || option->get_lnames().front() == "help") continue;
-    const std::string text = option->empty() ? option->get_default_str() : option->results().back();
-    const nlohmann::json number = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    values["--" + option->get_lnames().front()] = number.is_number() ? number : nlohmann::json(text);
-  }
-  return values;
-}
-
-void CommandLine::parse() {
-  try {
-    std::vector<std::string> all = arguments();
-    std::reverse(all.begin(), all.end());  // CLI11 takes a vector from its end
-    app_->parse(std::move(all));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app_->help().c_str(), stdout);
-    std::exit(0);
-  } catch (const CLI::ExtrasError&) {
-    fail("{}: no such flag (--help lists them)", app_->remaining().front());
-  } catch (const CLI::ParseError& error) {
-    std::string what = error.what();
-    std::replace(what.begin(), what.end(), '\n', ' ');
-    fail("{} (--help lists the flags)", what);
-  }
-}
-
 namespace {
 
-// Starts this program anew with OpenMP told to spin for microseconds, not for milliseconds, before a waiting
-// thread sleeps. On a virtual machine, or on one with other work, a spinning thread takes the processor from
-// the thread it waits for: a step of the tiny model was seen to take twenty times as long. libgomp reads its
-// environment before main(), hence the second start; whoever sets one of the variables is left alone.
+// Restarts this program with an OpenMP setting: a waiting thread spins for microseconds, not milliseconds, before it
+// sleeps. On a busy or virtual machine a spinning thread takes the processor from the thread it waits for: a step of
+// the tiny model was seen to take twenty times as long. libgomp reads its environment before main(), hence the
+// restart. Nothing happens if the user has set one of the variables.
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
   std::error_code none;
   const std::string self =
       std::filesystem::read_symlink("/proc/self/exe", none);  // by its name, for ps and pkill
-  execv(self.c_str(), argv);  // returns only if there is no /proc: then it stays as it is
+  execv(self.c_str(), argv);  // returns only on failure, e.g. without /proc: then the threads spin as usual
 }
 
-// oneDNN takes its packing buffers from malloc, call by call: keep them, rather than have the kernel clear
-// new pages each time.
+// oneDNN allocates its packing buffers in every call: keep freed memory, so that the kernel does not clear new pages
+// each time.
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+// Opens the standard streams that the parent has closed. Otherwise the next file to be opened, a checkpoint say, would
+// get the descriptor and receive what is printed. Each is opened in the wrong direction, so that using it is an error.
+void reserve_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    open("/dev/null",
+         descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest free descriptor: this one
+  }
+}
+
+// The reader of standard output is gone.
+struct BrokenPipe {};
+
+// Unlike fmt::print, does not throw: where the error stream fails there is nobody left to tell.
+void print_error(const std::string& program, const std::string& message) {
+  const std::string line = program + ": " + message + "\n";
+  std::fputs(line.c_str(), stderr);
+}
+
+// Ends the program, or the run, because standard output cannot be written.
+void fail_to_print(int error) {
+  if (error == EPIPE && stop_after_step(SIGPIPE)) {
+    speak_only_if(false);  // the rest of the step goes on in silence
+    return;
+  }
+  if (error == EPIPE) throw BrokenPipe();
+  fail("standard output: {}", error == 0       ? "write failed"
+                              : error == EBADF ? "it is closed; redirect it to a file or to /dev/null"
+                                               : std::strerror(error));
+}
+
+int run_body(CommandLine& flags, const std::function<void(CommandLine&)>& body) {
+  try {
+    body(flags);
+  } catch (const HelpRequested& help) {
+    write_output(help.text);
+  } catch (const std::system_error& error) {  // fmt::print throws it without the name of the stream
+    if (std::ferror(stdout) != 0) fail_to_print(error.code().value());
+    throw;
+  }
+  flush_output();
+  return interrupt() == 0 ? 0 : 128 + interrupt();
 }
 
 }  // namespace
@@ -151,20 +90,34 @@ void speak_only_if(bool is_master) {
   if (!is_master) require(std::freopen("/dev/null", "w", stdout) != nullptr, "cannot open /dev/null");
 }
 
+void flush_output() {
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (!flushed || std::ferror(stdout) != 0) fail_to_print(errno);
+}
+
+void write_output(std::string_view bytes) {
+  errno = 0;
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size()) fail_to_print(errno);
+}
+
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body) {
+  reserve_standard_streams();
   limit_spinning(argv);
   keep_freed_memory();
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write, with the file's name
+  // A failed write is an error of that write, reported with the file's name, and no signal.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     CommandLine flags(program, argc, argv);
-    body(flags);
-    if (std::fflush(stdout) != 0) fail("standard output: write failed");
-    return interrupt() == 0 ? 0 : 128 + interrupt();
+    return run_body(flags, body);
+  } catch (const BrokenPipe&) {
+    return 128 + SIGPIPE;  // as if the signal had ended the program
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "{}: out of memory; try a smaller --batch or --seq\n", program);
+    print_error(program, "out of memory; try a smaller --batch or --seq");
   } catch (const std::exception& error) {
     std::fflush(stdout);
-    fmt::print(stderr, "{}: {}\n", program, error.what());
+    print_error(program, error.what());
   }
   return 1;
 }

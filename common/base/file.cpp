@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 
 namespace gpt2 {
@@ -25,20 +26,36 @@ struct Descriptor {
 };
 
 int open_to_read(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  require(descriptor >= 0, "{}: cannot open: {}", path, std::strerror(errno));
+  // O_NONBLOCK: opening a pipe would wait until somebody writes to it. Regular files and folders ignore the flag.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) {
+    const int reason = errno;
+    fail("{}: cannot open: {}{}", path, std::strerror(reason), reason == ENOENT ? how_to_download(path) : "");
+  }
   return descriptor;
+}
+
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder; name a file in it";
+  if (S_ISFIFO(mode)) return "a pipe; write its contents to a file first";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+// The size of a file in bytes. Throws if it is not a regular file.
+int64_t size_of(const Descriptor& file, const std::string& path) {
+  struct stat info {};
+  require(::fstat(file.value, &info) == 0, "{}: cannot examine: {}", path, std::strerror(errno));
+  require(S_ISREG(info.st_mode), "{}: not a regular file but {}", path, kind_of(info.st_mode));
+  return info.st_size;
 }
 
 }  // namespace
 
 MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
   const Descriptor file{open_to_read(path_)};
-  struct stat info {};
-  require(::fstat(file.value, &info) == 0, "{}: cannot examine: {}", path_, std::strerror(errno));
-  require(S_ISREG(info.st_mode), "{}: not a regular file", path_);
-  if (info.st_size == 0) return;  // mmap refuses length 0
-  const auto size = static_cast<size_t>(info.st_size);
+  const auto size = static_cast<size_t>(size_of(file, path_));
+  if (size == 0) return;  // mmap refuses length 0
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
   require(address != MAP_FAILED, "{}: cannot map: {}", path_, std::strerror(errno));
   bytes_ = {static_cast<const std::byte*>(address), size};
@@ -59,10 +76,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 RandomAccessFile::RandomAccessFile(std::string path) : path_(std::move(path)) {
   Descriptor file{open_to_read(path_)};
-  struct stat info {};
-  require(::fstat(file.value, &info) == 0, "{}: cannot examine: {}", path_, std::strerror(errno));
-  require(S_ISREG(info.st_mode), "{}: not a regular file", path_);
-  size_ = info.st_size;
+  size_ = size_of(file, path_);
   descriptor_ = std::exchange(file.value, -1);
 }
 
@@ -97,6 +111,7 @@ void RandomAccessFile::will_need(int64_t offset, int64_t size) const {
 
 std::string read_text_file(const std::string& path, int64_t max_bytes) {
   const Descriptor file{open_to_read(path)};
+  size_of(file, path);
   std::string text;
   char chunk[1 << 16];
   for (;;) {

@@ -1,7 +1,8 @@
 // Files: a read-only mapping, reads at any place, a small text file read whole, and a write that either
 // happens or does not.
 //
-// Every error names the path and the system's reason. A file is never written in place: the bytes go to
+// Every error names the path and the system's reason, and how to download what ./course data can bring. Only
+// regular files are read: a pipe or a device is an error, and never makes the reader wait. A file is never written in place: the bytes go to
 // a temporary name in the same folder, are synced, and take the final name in one rename, so that a
 // crash or a full disk leaves what was there before.
 //
@@ -59,7 +60,7 @@ class RandomAccessFile {
   int descriptor_ = -1;
 };
 
-// The whole file as text; an error if it is larger than `max_bytes` (a configuration is not).
+// Returns the whole file as text. Throws if it is larger than `max_bytes` (a configuration is not).
 std::string read_text_file(const std::string& path, int64_t max_bytes = 100'000'000);
 
 // Returns when the names in a folder will survive a power cut.   since 13_fineweb

@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/base/json.h"
+#include "common/data/file_kind.h"
 
 namespace gpt2 {
 namespace {
@@ -17,8 +18,13 @@ bool is_json_lines(const std::string& path) {
   for (const std::string_view packed : {".gz", ".zst"}) {
     if (name.ends_with(packed)) name.remove_suffix(packed.size());
   }
+  const bool is_packed = name.size() < path.size(),
+             is_named = name.ends_with(".txt") || name.ends_with(".jsonl");
+  const std::string kind =
+      is_packed && is_named ? "" : binary_kind(path);  // the unpackers check what is packed
+  require(kind.empty(), "{}: {}", path, kind);
   require(
-      name.ends_with(".txt") || name.ends_with(".jsonl"),
+      is_named,
       "{}: neither .txt nor .jsonl, nor one of these packed as .gz or .zst; a corpus is made of such files",
       path);
   return name.ends_with(".jsonl");
@@ -76,20 +82,36 @@ BlockReader::BlockReader(std::string path, BlockStart start, size_t block_bytes)
       input_(open_text(path_)),
       start_(start),
       block_bytes_(block_bytes) {
-  std::string skipped(1 << 20, ' ');
+  skip_to_start();
+}
+
+// Reads what is before the start. Throws unless a block can begin there: the place may come from a file that was edited.
+void BlockReader::skip_to_start() {
+  std::string skipped, piece(1 << 20, ' ');
+  int64_t line = 1;
   for (int64_t left = start_.offset; left > 0;) {
-    const size_t n = input_->read(std::span(skipped).first(size_t(std::min(left, int64_t(skipped.size())))));
+    const size_t n = input_->read(std::span(piece).first(size_t(std::min(left, int64_t(piece.size())))));
     require(n > 0, "{}: ends before byte {}, up to which it was read before; was it changed?", path_,
             start_.offset);
     left -= int64_t(n);
+    line += json_lines_ ? std::count(piece.begin(), piece.begin() + int64_t(n), '\n') : 0;
+    skipped =
+        skipped.substr(skipped.size() - std::min(skipped.size(), kEndOfText.size())) + piece.substr(0, n);
   }
+  const bool begins_line = skipped.empty() || skipped.back() == '\n';
+  const bool begins_document = skipped.empty() || json_lines_ || skipped.ends_with(kEndOfText);
+  require(start_.offset >= 0 && line == start_.line && (begins_line || !json_lines_) &&
+              begins_document == start_.begins_document,
+          "{}: no block begins at byte {}, line {}; was the file changed, or the place edited?", path_,
+          start_.offset, start_.line);
 }
 
 // The end of the first block: the last cut in the buffer that is not before `from`, or kNone.
 size_t BlockReader::find_cut(size_t from) const {
   if (json_lines_) {
-    const size_t end = buffer_.rfind('\n');
-    return end == kNone || end < from ? kNone : end + 1;
+    const std::string_view unsearched = std::string_view(buffer_).substr(from);
+    const size_t end = unsearched.rfind('\n');
+    return end == kNone ? kNone : from + end + 1;
   }
   for (size_t at = buffer_.size(); at-- > std::max<size_t>(from, 1);) {
     const bool single = buffer_[at] == ' ' && at + 1 < buffer_.size();

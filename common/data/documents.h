@@ -39,14 +39,18 @@ class BlockReader {
  public:
   static constexpr size_t kBlockBytes = 1 << 20;
 
-  // Fails if the file's name says neither .txt nor .jsonl, nor one of these and .gz or .zst.
+  // Reads the file from `start` on, in blocks of about `block_bytes`. Throws if the file's name ends neither in .txt
+  // nor in .jsonl, nor in one of these and .gz or .zst, if its first bytes show that it is no text, or if no block can
+  // begin at `start`.
   explicit BlockReader(std::string path, BlockStart start = {}, size_t block_bytes = kBlockBytes);
 
   bool next(Block& block);  // false at the end
 
   int64_t file_position() const { return input_->file_position(); }  // bytes of the file, as it lies on disk
+  size_t unserved() const { return buffer_.size(); }                 // bytes of text that were read ahead
 
  private:
+  void skip_to_start();
   size_t find_cut(size_t from) const;
 
   std::string path_;

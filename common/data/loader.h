@@ -24,6 +24,8 @@ class DataLoaderLite {
   Batch next_batch();
   void reset() { position_ = 0; }
 
+  int64_t B() const { return batch_.x.size(0); }
+  int64_t T() const { return batch_.x.size(1); }
   int64_t num_tokens() const { return int64_t(tokens_.size()); }
   int64_t batches_per_epoch() const { return num_tokens() / batch_.x.numel(); }
 

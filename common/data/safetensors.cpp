@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/json.h"
 
@@ -78,7 +79,7 @@ SafetensorsEntry parse_entry(const std::string& name, const json& description,
   const json& dtype = member(description, "dtype", tensor);
   const auto bits = dtype.is_string() ? bits_of(dtype.get<std::string>()) : std::nullopt;
   if (!bits)
-    fail("{} has dtype {}, which safetensors does not have; F32, F16 and BF16 can be loaded", tensor,
+    fail("{} has dtype {}, which safetensors does not have; F32, F64, F16 and BF16 can be loaded", tensor,
          escaped(dtype));
   entry.dtype = dtype.get<std::string>();
 
@@ -144,12 +145,41 @@ float half_to_float(uint16_t half) {
 // bfloat16 is the upper half of a float.
 float bfloat16_to_float(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
 
-void widen(std::span<const std::byte> bytes, std::span<float> out, float (*to_float)(uint16_t)) {
+// Rounded to nearest; what is beyond float's range becomes infinite.
+float double_to_float(double value) { return static_cast<float>(value); }
+
+// Reads values of type T; the file does not align them.
+template <class T>
+void convert(std::span<const std::byte> bytes, std::span<float> out, float (*to_float)(T)) {
   for (size_t i = 0; i < out.size(); ++i) {
-    uint16_t value;
-    std::memcpy(&value, &bytes[i * sizeof value], sizeof value);  // the file aligns nothing
+    T value;
+    std::memcpy(&value, &bytes[i * sizeof value], sizeof value);
     out[i] = to_float(value);
   }
+}
+
+// The folder has no safetensors file: says what to do with the weights that it has in another format.
+[[noreturn]] void fail_without_weights(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+    if (!std::filesystem::exists(folder / name, ignored)) continue;
+    fail(
+        "{0}: {1} is not read; convert it with two lines of Python: from transformers import "
+        "GPT2LMHeadModel; "
+        R"(GPT2LMHeadModel.from_pretrained("{0}").save_pretrained("{0}"))",
+        folder.string(), name);
+  }
+  for (const auto& file : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = file.path().filename(), ending = file.path().extension();
+    for (const std::string_view other : {".h5", ".msgpack", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx"})
+      if (ending == other)
+        fail(
+            "{}: weights are read from model.safetensors only, not from {}; save them with transformers' "
+            "save_pretrained",
+            folder.string(), name);
+  }
+  fail("{}: neither model.safetensors nor model.safetensors.index.json is here{}", folder.string(),
+       how_to_download(folder));
 }
 
 // The header's JSON, padded so that the data begins at a multiple of 8 bytes.
@@ -236,15 +266,13 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory) {
   const std::filesystem::path folder(directory);
   const std::string single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
   std::error_code ignored;  // a name that cannot be examined is one that is not there
-  require(std::filesystem::is_directory(folder, ignored), "{}: no such folder", directory);
+  require(std::filesystem::is_directory(folder, ignored), "{}: no such folder{}", directory,
+          how_to_download(directory));
   if (std::filesystem::exists(single, ignored)) {
     add(SafetensorsFile(single));
     return;
   }
-  require(std::filesystem::exists(index, ignored),
-          "{}: neither model.safetensors nor model.safetensors.index.json is here (pytorch_model.bin is not "
-          "read)",
-          directory);
+  if (!std::filesystem::exists(index, ignored)) fail_without_weights(folder);
 
   const auto weight_map = parse_safetensors_index(read_text_file(index), index);
   std::set<std::string> files;
@@ -281,12 +309,27 @@ void read_float32(const SafetensorsEntry& entry, std::span<float> out) {
   if (entry.dtype == "F32") {
     if (!out.empty()) std::memcpy(out.data(), entry.bytes.data(), entry.bytes.size());
   } else if (entry.dtype == "F16") {
-    widen(entry.bytes, out, half_to_float);
+    convert(entry.bytes, out, half_to_float);
   } else if (entry.dtype == "BF16") {
-    widen(entry.bytes, out, bfloat16_to_float);
+    convert(entry.bytes, out, bfloat16_to_float);
+  } else if (entry.dtype == "F64") {
+    convert(entry.bytes, out, double_to_float);
   } else {
-    fail("{}: tensor {} is {}; only F32, F16 and BF16 can be loaded", entry.file, entry.name, entry.dtype);
+    fail("{}: tensor {} is {}; only F32, F64, F16 and BF16 can be loaded", entry.file, entry.name,
+         entry.dtype);
   }
+}
+
+void read_finite(const SafetensorsEntry& entry, std::span<float> out) {
+  read_float32(entry, out);
+  const auto found =
+      std::find_if_not(out.begin(), out.end(), [](float value) { return std::isfinite(value); });
+  require(found == out.end(),
+          "{}: tensor {}: value {} is {}, not a finite number{}; use another checkpoint, this one is damaged "
+          "or its "
+          "training diverged",
+          entry.file, entry.name, found - out.begin(), found == out.end() ? 0 : *found,
+          entry.dtype == "F64" ? " in float32" : "");
 }
 
 void write_safetensors(const std::string& path, std::span<const SafetensorsEntry> entries,

@@ -74,8 +74,11 @@ class SafetensorsCheckpoint {
 };
 
 // Writes the entry's values to `out` (numel floats): F32 as they are, F16 and BF16 widened, which is
-// exact. Any other dtype is an error.
+// exact, F64 rounded. Any other dtype is an error.
 void read_float32(const SafetensorsEntry& entry, std::span<float> out);
+
+// The same, and throws if a value is infinite or NaN; the message names the tensor and the value's index.
+void read_finite(const SafetensorsEntry& entry, std::span<float> out);
 
 // Writes the entries one after the other, all or nothing (AtomicFile); their `file` is not looked at.
 // Without "format" in its metadata, transformers refuses a file.

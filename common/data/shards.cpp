@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <filesystem>
 
+#include "common/base/course_data.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
+#include "common/data/file_kind.h"
 #include "common/data/npy.h"
 
 namespace gpt2 {
@@ -77,11 +80,11 @@ ShardHeader parse_shard_header(std::span<const std::byte> beginning, int64_t fil
   std::memcpy(&magic, beginning.data(), std::min(beginning.size(), sizeof magic));
   if (magic == kMagic) return parse_bin_header(beginning, file_size, where);
   const std::string_view text(reinterpret_cast<const char*>(beginning.data()), beginning.size());
-  require(text.starts_with("\x93NUMPY"),
-          "{}: neither a .bin shard (its first int32 is {}, not {}) nor a .npy file; build/cpu/bin/tokenize "
-          "makes "
-          "shards",
-          where, magic, kMagic);
+  if (!text.starts_with("\x93NUMPY")) {
+    const std::string kind = binary_kind(where, text);
+    fail("{}: neither a .bin shard (its first int32 is {}, not {}) nor a .npy file{}{}", where, magic, kMagic,
+         kind.empty() ? "; tokenize makes shards of texts" : ", but ", kind);
+  }
   return parse_npy_shard(beginning, file_size, where);
 }
 
@@ -138,11 +141,14 @@ bool names_shards(const std::string& data) { return data.ends_with(".bin") || da
 std::vector<std::string> expand_pattern(const std::string& pattern) {
   if (pattern.find_first_of("*?[") == pattern.npos) return {pattern};
   glob_t found{};
-  const int status = ::glob(pattern.c_str(), GLOB_ERR, nullptr, &found);
+  // A folder that is not there matches nothing; any other that cannot be read is an error.
+  const auto stops = [](const char*, int reason) { return int(reason != ENOENT && reason != ENOTDIR); };
+  // GLOB_TILDE: the shell does not expand ~ in a pattern that is quoted.
+  const int status = ::glob(pattern.c_str(), GLOB_TILDE, stops, &found);
   const std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   require(status == 0 || status == GLOB_NOMATCH, "{}: a folder on the way cannot be read", pattern);
-  require(!paths.empty(), "{}: no file matches", pattern);
+  require(!paths.empty(), "{}: no file matches{}", pattern, how_to_download(pattern));
   return paths;
 }
 

@@ -67,12 +67,14 @@ class TokenLoader {
   // The next B windows of this rank, in tensors that every call writes anew.
   Batch next_batch();
 
-  const Settings& settings() const { return settings_; }
   const State& state() const { return state_; }
   void restore(const State& state);  // fails if this loader cannot have been there
   void reset() { restore({}); }
 
   std::vector<SourceIdentity> identities() const;  // of the sources, in their order
+  const Settings& settings() const { return settings_; }
+  int64_t B() const { return settings_.B; }
+  int64_t T() const { return settings_.T; }
   int64_t num_tokens() const { return num_tokens_; }
   int64_t rows_per_epoch() const { return first_row_.back(); }
   int64_t batches_per_epoch() const { return rows_per_epoch() / (settings_.B * settings_.world); }

@@ -1,6 +1,6 @@
 // The processes that train one model together, as torch.distributed's default group.
 //
-//   const dist::ProcessGroup group(options.on());
+//   const dist::ProcessGroup group(options.device());
 //   const Device device = group.device();              // this rank's own GPU, or the CPU
 //   ...
 //   group.all_reduce(std::span(&loss, 1));             // the sum over all ranks

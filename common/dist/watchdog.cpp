@@ -121,7 +121,10 @@ void Watchdog::end(const std::string& line) {
     std::this_thread::sleep_for(
         milliseconds(500));  // a launcher ends all ranks with the first: not before the line
   } else {
-    fmt::print(stderr, "{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_, line);
+    // Unlike fmt::print, fputs does not throw if standard error is closed.
+    std::fputs(fmt::format("{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_, line)
+                   .c_str(),
+               stderr);
   }
   if (rank_ == 0) tell(kOver);
   std::_Exit(1);  // the main thread is in the middle of something: nothing can be unwound

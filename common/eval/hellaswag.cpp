@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
+#include "common/data/file_kind.h"
 #include "common/kernels/fused_cross_entropy.h"
 #include "common/ops/dispatch.h"
 
@@ -22,18 +23,50 @@ std::string text_of(const json& value, const char* what, const std::string& wher
   return value.get<std::string>();
 }
 
-HellaSwagItem parse_item(std::string_view line, const std::string& where) {
-  const json object = parse_json(line, where);
+// The right ending: 0 to 3 as a number or, as `datasets` exports it, as text.
+int label_of(const json& value, const std::string& where) {
+  require(value != "", "{}: its label is empty, as in HellaSwag's test set; give the validation set", where);
+  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  for (int label = 0; label < 4; ++label) {
+    if (text == std::to_string(label) || text == fmt::format("{}.0", label)) return label;
+  }
+  fail("{}: its label is not 0, 1, 2 or 3", where);
+}
+
+HellaSwagItem parse_item(const json& object, const std::string& where) {
   require(
       object.is_object() && object.contains("ctx") && object.contains("endings") && object.contains("label"),
       "{}: not an item of HellaSwag, which has ctx, endings and label", where);
-  const json &endings = object["endings"], &label = object["label"];
+  const json& endings = object["endings"];
   require(endings.is_array() && endings.size() == 4, "{}: {} endings; an item of HellaSwag has 4", where,
           endings.is_array() ? endings.size() : 0);
-  require(label.is_number_integer() && label >= 0 && label <= 3, "{}: its label is not 0, 1, 2 or 3", where);
-  HellaSwagItem item{.context = text_of(object["ctx"], "ctx", where), .endings = {}, .label = label};
+  HellaSwagItem item{.context = text_of(object["ctx"], "ctx", where),
+                     .endings = {},
+                     .label = label_of(object["label"], where)};
   for (size_t i = 0; i < 4; ++i) item.endings[i] = text_of(endings[i], "an ending", where);
   return item;
+}
+
+// Items one a line; lines without any text are skipped.
+std::vector<HellaSwagItem> parse_lines(std::string_view text, const std::string& name) {
+  std::vector<HellaSwagItem> items;
+  for (int64_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const std::string where = fmt::format("{}, line {}", name, number);
+    const bool blank = line.find_first_not_of(" \t\r") == line.npos;
+    if (!blank) items.push_back(parse_item(parse_json(line, where), where));
+  }
+  return items;
+}
+
+// A JSON array of items, as Python's json.dump writes a list.
+std::vector<HellaSwagItem> parse_array(std::string_view text, const std::string& name) {
+  std::vector<HellaSwagItem> items;
+  const json array = parse_json(text, name);
+  for (const json& item : array)
+    items.push_back(parse_item(item, fmt::format("{}, item {}", name, items.size() + 1)));
+  return items;
 }
 
 // The cross entropy at each position of contiguous logits (rows, T, Vp), on the host.
@@ -63,12 +96,13 @@ int64_t padded(int64_t length, int64_t block_size) { return std::min((length + 1
 }  // namespace
 
 std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name) {
-  std::vector<HellaSwagItem> items;
-  for (int64_t number = 1; !text.empty(); ++number) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    items.push_back(parse_item(line, fmt::format("{}, line {}", name, number)));
-  }
+  const std::string kind = binary_kind(name, text.substr(0, kBeginningBytes));
+  require(kind.empty(), "{}: {}", name, kind);
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  const bool is_array = first != text.npos && text[first] == '[';
+  const std::vector<HellaSwagItem> items = is_array ? parse_array(text, name) : parse_lines(text, name);
   require(!items.empty(), "{}: the file is empty", name);
   return items;
 }
@@ -109,49 +143,46 @@ HellaSwag::HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_
                    [](const Item& a, const Item& b) { return a.longest < b.longest; });
 }
 
-// The end of the batch that begins with this item.
-size_t HellaSwag::batch_end(size_t begin, int64_t max_tokens) const {
-  size_t end = begin + 1;
-  while (end < items_.size() &&
-         4 * int64_t(end + 1 - begin) * padded(items_[end].longest, block_size_) <= max_tokens) {
-    ++end;
+std::vector<HellaSwag::Batch> HellaSwag::batches(int64_t max_tokens) const {
+  std::vector<Batch> batches;
+  for (size_t begin = 0, end = 0; begin < items_.size(); begin = end) {
+    int64_t T = 0;
+    do {
+      T = padded(items_[end].longest, block_size_);
+      ++end;
+    } while (end < items_.size() &&
+             4 * int64_t(end + 1 - begin) * padded(items_[end].longest, block_size_) <= max_tokens);
+    batches.push_back({std::span(items_).subspan(begin, end - begin), T});
   }
-  return end;
+  return batches;
 }
 
-HellaSwag::Score HellaSwag::evaluate(const Model& model, int64_t vocab_size, int64_t max_tokens,
-                                     Device device) {
-  const NoGrad no_grad;
-  predictions_.clear();
-  for (size_t begin = 0; begin < items_.size();) {
-    const size_t end = batch_end(begin, max_tokens);
-    evaluate_batch(std::span(items_).subspan(begin, end - begin), model, vocab_size, device);
-    begin = end;
-  }
-  std::sort(predictions_.begin(), predictions_.end(),
-            [](const Prediction& a, const Prediction& b) { return a.item < b.item; });
-  Score score;
-  for (const Prediction& prediction : predictions_) {
-    ++score.items;
-    score.correct += prediction.by_sum == prediction.label;
-    score.correct_norm += prediction.by_mean == prediction.label;
-  }
-  return score;
-}
-
-void HellaSwag::evaluate_batch(std::span<const Item> items, const Model& model, int64_t vocab_size,
-                               Device device) {
-  const int64_t rows = 4 * int64_t(items.size()), T = padded(items.back().longest, block_size_);
-  std::vector<int32_t> ids(size_t(rows * T)),
-      targets(size_t(rows * T));  // padded with 0; no loss there is read
+Tensor HellaSwag::Batch::tokens(Device device) const {
+  const int64_t rows = 4 * int64_t(items.size());
+  std::vector<int32_t> ids(size_t(rows * T));
   for (int64_t r = 0; r < rows; ++r) {
     const Row& row = items[size_t(r / 4)].rows[size_t(r % 4)];
     std::copy(row.ids.begin(), row.ids.end(), ids.begin() + r * T);
-    std::copy(row.ids.begin() + 1, row.ids.end(), targets.begin() + r * T);
   }
-  const Tensor logits = model(from_vector(ids, {rows, T}, device));  // (rows, T, Vp)
-  const std::vector<float> losses =
-      position_losses(logits, from_vector(targets, {rows, T}, device), vocab_size);
+  return from_vector(ids, {rows, T}, device);
+}
+
+namespace {
+
+// The ids that follow each of tokens(); no loss behind the end of a row is read.
+Tensor targets_of(const HellaSwag::Batch& batch, Device device) {
+  std::vector<int32_t> ids = batch.tokens(kCpu).to_vector<int32_t>();
+  ids.erase(ids.begin());
+  ids.push_back(0);
+  return from_vector(ids, {4 * int64_t(batch.items.size()), batch.T}, device);
+}
+
+}  // namespace
+
+std::vector<HellaSwag::Prediction> HellaSwag::Batch::predictions(const Tensor& logits,
+                                                                 int64_t vocab_size) const {
+  const std::vector<float> losses = position_losses(logits, targets_of(*this, logits.device()), vocab_size);
+  std::vector<Prediction> predictions;
   for (size_t i = 0; i < items.size(); ++i) {
     std::array<double, 4> sum{}, mean{};
     for (size_t e = 0; e < 4; ++e) {
@@ -163,9 +194,9 @@ void HellaSwag::evaluate_batch(std::span<const Item> items, const Model& model, 
       mean[e] = sum[e] / double(n - row.context);
       require(std::isfinite(sum[e]), "hellaswag: the loss of item {} is not finite", items[i].number);
     }
-    predictions_.push_back(
-        {items[i].number, items[i].label, index_of_smallest(sum), index_of_smallest(mean)});
+    predictions.push_back({items[i].number, items[i].label, index_of_smallest(sum), index_of_smallest(mean)});
   }
+  return predictions;
 }
 
 }  // namespace gpt2

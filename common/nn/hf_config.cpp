@@ -17,15 +17,27 @@ class Options {
  public:
   Options(const json& object, const std::string& where) : object_(object), where_(where) {}
 
-  // `alias`: a second name that transformers accepts for the same size.
+  // `alias`: a second name that transformers accepts for the same size. Where both are given, transformers takes
+  // the alias; if they differ, this library takes neither.
   int64_t integer(const char* key, const char* alias, int64_t otherwise, int64_t largest) const {
-    if (alias && !object_.contains(key)) key = alias;
+    if (alias && object_.contains(alias)) {
+      if (object_.contains(key) && object_[key] != object_[alias])
+        fail("{}: {} is {}, but {}, which is another name for it, is {}; they must be equal", where_, key,
+             escaped(object_[key]), alias, escaped(object_[alias]));
+      key = alias;
+    }
     if (!object_.contains(key)) return otherwise;
     const json& value = object_[key];
     const bool ok = value.is_number_unsigned() && value.get<uint64_t>() >= 1 &&
                     value.get<uint64_t>() <= static_cast<uint64_t>(largest);
     if (!ok) refuse(key, fmt::format("an integer from 1 to {}", largest));
     return value.get<int64_t>();
+  }
+
+  // null and absent mean the largest.
+  int64_t integer_or_null(const char* key, int64_t largest) const {
+    const bool is_null = object_.contains(key) && object_[key].is_null();
+    return is_null ? largest : integer(key, nullptr, largest, largest);
   }
 
   double positive(const char* key, double otherwise) const {
@@ -51,10 +63,15 @@ class Options {
     refuse(key, fmt::format("{}", fmt::join(allowed, " or ")));
   }
 
-  // For options that this library computes with one value only; null and absent mean that value.
-  void must_be(const char* key, const json& required) const {
-    const bool ok = !object_.contains(key) || object_[key].is_null() || object_[key] == required;
-    if (!ok) refuse(key, required.dump());
+  // For options that this library computes with one value only, which is also what an absent option means.
+  void must_be(const char* key, bool required) const {
+    if (boolean(key, required) != required) refuse(key, required ? "true" : "false");
+  }
+
+  // For options that describe changes to a GPT-2.
+  void must_be_empty(const char* key) const {
+    if (!object_.contains(key) || object_[key].is_null()) return;
+    if (!object_[key].is_structured() || !object_[key].empty()) refuse(key, "absent or empty");
   }
 
  private:
@@ -66,16 +83,22 @@ class Options {
   const std::string& where_;
 };
 
+// Throws on options that make transformers compute something that this library does not have.
+void refuse_other_models(const Options& options) {
+  options.one_of("model_type", {"gpt2"});
+  options.must_be("is_causal", true);
+  options.must_be("add_cross_attention", false);
+  for (const char* key : {"pruned_heads", "per_layer_config", "quantization_config"})
+    options.must_be_empty(key);
+}
+
 }  // namespace
 
 HfConfig parse_hf_config(std::string_view text, const std::string& where) {
   const json object = parse_json(text, where);
   require(object.is_object(), "{}: not a JSON object; is this the config.json of a GPT-2?", where);
   const Options options(object, where);
-  options.one_of("model_type", {"gpt2"});
-  options.must_be("scale_attn_weights", true);
-  options.must_be("scale_attn_by_inverse_layer_idx", false);
-  options.must_be("add_cross_attention", false);
+  refuse_other_models(options);
 
   HfConfig config;
   // Far beyond any GPT-2, small enough that no product of two of them overflows.
@@ -86,9 +109,16 @@ HfConfig parse_hf_config(std::string_view text, const std::string& where) {
   config.n_head = options.integer("n_head", "num_attention_heads", config.n_head, config.n_embd);
   require(config.n_embd % config.n_head == 0, "{}: n_embd {} is not a multiple of n_head {}", where,
           config.n_embd, config.n_head);
-  options.must_be("n_inner", 4 * config.n_embd);
+  const int64_t n_inner = options.integer_or_null("n_inner", 4 * config.n_embd);
+  if (n_inner < 4 * config.n_embd) config.n_inner = n_inner;
+  config.scale_attn_weights = options.boolean("scale_attn_weights", config.scale_attn_weights);
+  config.scale_attn_by_inverse_layer_idx =
+      options.boolean("scale_attn_by_inverse_layer_idx", config.scale_attn_by_inverse_layer_idx);
   config.layer_norm_epsilon = options.positive("layer_norm_epsilon", config.layer_norm_epsilon);
-  config.activation_function = options.one_of("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
+  // Every name that transformers has for GELU's tanh approximation. "gelu" is another function, from erf.
+  config.activation_function =
+      options.one_of("activation_function",
+                     {"gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"});
   config.tie_word_embeddings = options.boolean("tie_word_embeddings", config.tie_word_embeddings);
   // A list of ids, or one outside the vocabulary, is of no use here and no harm.
   const json eos = object.value("eos_token_id", json());
@@ -104,6 +134,7 @@ HfConfig read_hf_config(const std::string& directory) {
 
 std::string to_json(const HfConfig& config) {
   const json eos = config.eos_token_id ? json(*config.eos_token_id) : json();
+  const json inner = config.n_inner ? json(*config.n_inner) : json();
   const nlohmann::ordered_json object = {{"architectures", {"GPT2LMHeadModel"}},
                                          {"model_type", "gpt2"},
                                          {"vocab_size", config.vocab_size},
@@ -112,6 +143,7 @@ std::string to_json(const HfConfig& config) {
                                          {"n_embd", config.n_embd},
                                          {"n_layer", config.n_layer},
                                          {"n_head", config.n_head},
+                                         {"n_inner", inner},
                                          {"layer_norm_epsilon", config.layer_norm_epsilon},
                                          {"activation_function", config.activation_function},
                                          {"tie_word_embeddings", config.tie_word_embeddings},

@@ -1,8 +1,8 @@
 // config.json of a Hugging Face GPT-2: the sizes of the model, and the options that change its arithmetic.
 //
 // What is missing has the default of transformers' GPT2Config. An option that would make this library
-// compute something else than transformers does is an error, never ignored; options for training or
-// generation (dropout, summaries, ...) are not read.
+// compute something else than transformers does is an error that names the option; it is never ignored.
+// Options for training or generation (dropout, summaries, ...) are not read.
 //
 // since 02_hf_weights
 #pragma once
@@ -21,9 +21,14 @@ struct HfConfig {
   int64_t n_layer = 12;
   int64_t n_head = 12;  // divides n_embd
   double layer_norm_epsilon = 1e-5;
-  std::string activation_function = "gelu_new";  // or "gelu_pytorch_tanh": the same function
+  std::string activation_function = "gelu_new";  // or another name of GELU's tanh approximation
   bool tie_word_embeddings = true;               // lm_head.weight is transformer.wte.weight
   std::optional<int64_t> eos_token_id;           // <|endoftext|>; where transformers' generate() stops
+
+  // nn::load turns the options below into weights of a model that has the defaults.
+  std::optional<int64_t> n_inner = {};           // hidden channels of the MLP, if fewer than 4 n_embd
+  bool scale_attn_weights = true;                // attention scores are divided by sqrt(n_embd / n_head)
+  bool scale_attn_by_inverse_layer_idx = false;  // and by 1 in the first layer, by 2 in the second, ...
 
   bool operator==(const HfConfig&) const = default;
 };
@@ -34,7 +39,8 @@ HfConfig parse_hf_config(std::string_view json, const std::string& where);
 // The configuration of a Hugging Face directory.
 HfConfig read_hf_config(const std::string& directory);
 
-// A config.json that transformers' GPT2LMHeadModel opens and parse_hf_config reads back.
+// A config.json that transformers' GPT2LMHeadModel opens and parse_hf_config reads back. The attention scale is
+// the default one: nn::load has put any other into the weights.
 std::string to_json(const HfConfig& config);
 
 }  // namespace gpt2

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -25,17 +26,27 @@ bool is_mask(std::string_view name) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
-// What of a parameter the file holds: all of it, or the vocabulary's rows of a matrix that has more (09_vocab).
-Tensor part_in_file(const NamedParameter& parameter, int64_t vocab_size) {
-  const Tensor& all = *parameter.tensor;
-  if (parameter.name != kTokenEmbedding && parameter.name != kHead) return all;
-  return all.slice(0, 0, std::min(vocab_size, all.size(0))).detach();
+// The shape of a parameter's tensor in a file, whose linear layers are transposed. The file has vocab_size of the
+// vocabulary's rows (the model may have more: 09_vocab) and n_inner of the MLP's 4 n_embd hidden channels.
+Shape shape_in_file(const NamedParameter& parameter, const HfConfig& config) {
+  const std::string_view name = parameter.name;
+  Shape shape = parameter.tensor->shape();
+  if (is_conv1d(name)) std::reverse(shape.begin(), shape.end());
+  if (name == kTokenEmbedding || name == kHead) shape.front() = std::min(shape.front(), config.vocab_size);
+  if (!config.n_inner) return shape;
+  if (name.ends_with(".mlp.c_fc.weight") || name.ends_with(".mlp.c_fc.bias")) shape.back() = *config.n_inner;
+  if (name.ends_with(".mlp.c_proj.weight")) shape.front() = *config.n_inner;
+  return shape;
 }
 
-Shape shape_in_file(const std::string& name, const Tensor& part) {
-  Shape shape = part.shape();
-  if (is_conv1d(name)) std::reverse(shape.begin(), shape.end());
-  return shape;
+// A matrix or vector cut to another shape, or padded with zeros: hidden channels and tokens that are not used.
+std::vector<float> resized(const std::vector<float>& values, const Shape& shape, const Shape& wanted) {
+  const int64_t from = shape.back(), to = wanted.back(), cols = std::min(from, to);
+  const int64_t rows = std::min(numel(shape) / from, numel(wanted) / to);
+  std::vector<float> result(size_t(numel(wanted)));
+  for (int64_t row = 0; row < rows; ++row)
+    std::copy_n(values.begin() + row * from, cols, result.begin() + row * to);
+  return result;
 }
 
 // The entry for a parameter, under its name or without the prefix; null if the file has none.
@@ -44,16 +55,57 @@ const SafetensorsEntry* find(const SafetensorsCheckpoint& file, const std::strin
   return name.starts_with(kPrefix) ? file.find(name.substr(kPrefix.size())) : nullptr;
 }
 
-void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry, int64_t vocab_size) {
-  const Tensor part = part_in_file(parameter, vocab_size);
-  const Shape wanted = shape_in_file(parameter.name, part);
+// What the weights and biases of attention's queries are multiplied with. The model divides scores by
+// sqrt(head size); config.json may ask for another scale, which the queries then carry.
+double query_factor(std::string_view name, const HfConfig& config) {
+  if (!name.ends_with(".attn.c_attn.weight") && !name.ends_with(".attn.c_attn.bias")) return 1;
+  double factor = 1;
+  if (!config.scale_attn_weights) factor *= std::sqrt(double(config.n_embd) / double(config.n_head));
+  if (config.scale_attn_by_inverse_layer_idx) {
+    const std::string layer(name.substr(std::string_view("transformer.h.").size()));  // "3.attn.c_attn.bias"
+    factor /= double(std::stoll(layer) + 1);
+  }
+  return factor;
+}
+
+// Queries are the first third of c_attn's columns, in the file's layout.
+void scale_queries(std::span<float> c_attn, int64_t n_embd, double factor) {
+  for (size_t i = 0; i < c_attn.size(); ++i)
+    if (int64_t(i) % (3 * n_embd) < n_embd) c_attn[i] = float(double(c_attn[i]) * factor);
+}
+
+// The matrix that is both token embedding and output layer; a file may have it under either name.
+const SafetensorsEntry* find_tied(const SafetensorsCheckpoint& file) {
+  const auto* embedding = find(file, std::string(kTokenEmbedding));
+  return embedding ? embedding : file.find(std::string(kHead));
+}
+
+void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry, const HfConfig& config) {
+  const bool transposed = is_conv1d(parameter.name);
+  const Shape wanted = shape_in_file(parameter, config);
   require(entry.shape == wanted, "{}: tensor {} has shape {}, config.json says {}", entry.file, entry.name,
           to_string(entry.shape), to_string(wanted));
   std::vector<float> values(size_t(entry.numel()));
-  read_float32(entry, values);
-  const Tensor tensor = from_vector(values, wanted);
-  zero_(*parameter.tensor);
-  copy_(part, is_conv1d(parameter.name) ? tensor.transpose(0, 1).contiguous() : tensor);
+  read_finite(entry, values);
+  const double factor = query_factor(parameter.name, config);
+  if (factor != 1) scale_queries(values, config.n_embd, factor);
+  Shape whole = parameter.tensor->shape();
+  if (transposed) std::reverse(whole.begin(), whole.end());
+  if (wanted != whole) values = resized(values, wanted, whole);
+  const Tensor tensor = from_vector(values, whole);
+  copy_(*parameter.tensor, transposed ? tensor.transpose(0, 1).contiguous() : tensor);
+}
+
+// A file may store the output layer although config.json ties it to the token embedding: twice the same matrix is
+// harmless. If they differ, transformers 5 takes the stored one and transformers 4 the embedding.
+void require_tied(const SafetensorsCheckpoint& file) {
+  const SafetensorsEntry *head = file.find(std::string(kHead)),
+                         *embedding = find(file, std::string(kTokenEmbedding));
+  if (!head || !embedding) return;
+  require(head->dtype == embedding->dtype && std::ranges::equal(head->bytes, embedding->bytes),
+          "{}: tensor {} differs from {}, but config.json ties the two; set tie_word_embeddings to false in "
+          "config.json, or remove the tensor",
+          head->file, head->name, embedding->name);
 }
 
 void refuse_unknown(const SafetensorsCheckpoint& file, const std::set<std::string>& used) {
@@ -72,14 +124,17 @@ void load(Module& model, const std::string& directory) {
   const bool tied = config.tie_word_embeddings;
   std::set<std::string> used;
   for (const NamedParameter& parameter : model.named_parameters()) {
-    const bool from_embedding = tied && parameter.name == kHead;
-    const auto* entry = find(file, from_embedding ? std::string(kTokenEmbedding) : parameter.name);
+    const bool is_tied = tied && (parameter.name == kHead || parameter.name == kTokenEmbedding);
+    const auto* entry = is_tied ? find_tied(file) : find(file, parameter.name);
     require(entry != nullptr, "{}: tensor {} is missing; is the checkpoint complete?", directory,
             parameter.name);
-    copy_values(parameter, *entry, config.vocab_size);
+    copy_values(parameter, *entry, config);
     used.insert(entry->name);
   }
-  if (tied) used.insert(std::string(kHead));  // some files store it twice
+  if (tied) {
+    require_tied(file);
+    used.insert(std::string(kHead));
+  }
   refuse_unknown(file, used);
 }
 
@@ -89,12 +144,14 @@ void save(const Module& model, const HfConfig& config, const std::string& direct
   std::vector<std::vector<float>> values;  // on the host
   for (const NamedParameter& parameter : model.named_parameters()) {
     // Tied, the model lists the matrix where it declares it first, as transformers does.
-    const Tensor part = part_in_file(parameter, config.vocab_size).detach();
-    const bool transposed = is_conv1d(parameter.name);
-    values.push_back((transposed ? part.transpose(0, 1).contiguous() : part).to_vector<float>());
+    const Tensor tensor =
+        is_conv1d(parameter.name) ? parameter.tensor->transpose(0, 1).contiguous() : *parameter.tensor;
+    const Shape shape = shape_in_file(parameter, config);
+    values.push_back(tensor.to_vector<float>());
+    if (shape != tensor.shape()) values.back() = resized(values.back(), tensor.shape(), shape);
     entries.push_back({.name = parameter.name,
                        .dtype = "F32",
-                       .shape = shape_in_file(parameter.name, part),
+                       .shape = shape,
                        .bytes = std::as_bytes(std::span(values.back())),
                        .file = ""});
   }

@@ -15,14 +15,17 @@
 
 namespace gpt2::nn {
 
-// Overwrites every parameter of `model` with the tensor of that name in `directory`; F16 and BF16 are widened.
-// The vocabulary's matrices may have more rows than the file, which are then zero: padding, since 09_vocab.
-// A model with a lm_head.weight of its own gets transformer.wte.weight where the file ties the two.
-// Fails on a missing tensor, one that the model does not know, or one whose shape is another, and names it.
+// Overwrites every parameter of `model` with the tensor of that name in `directory`, as float32. Rows of the
+// vocabulary's matrices (since 09_vocab) and hidden channels of the MLP that the file does not have become zero; such
+// hidden channels add nothing and get no gradient. If config.json scales attention scores in another way than the
+// model does, the queries' weights are multiplied with the difference. A model with a lm_head.weight of its own gets
+// transformer.wte.weight where config.json ties the two.
+// Throws if a tensor is missing, not known to the model, of another shape, or not finite, or if lm_head.weight is
+// stored and differs from what it is tied to; the message names the tensor.
 void load(Module& model, const std::string& directory);
 
 // Writes config.json and model.safetensors, which transformers' GPT2LMHeadModel and load() open, into a folder that
-// exists: float32, of the vocabulary's matrices the rows below config.vocab_size.   since 13_fineweb
+// exists: float32, without the rows and hidden channels that config does not have.   since 13_fineweb
 void save(const Module& model, const HfConfig& config, const std::string& directory);
 
 }  // namespace gpt2::nn

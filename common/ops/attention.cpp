@@ -7,6 +7,7 @@
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
+#include "common/ops/pad.h"
 #ifdef GPT2_CUDA
 #include "common/kernels/cuda/cudnn_attention.h"
 #endif
@@ -14,14 +15,17 @@
 namespace gpt2 {
 namespace {
 
+constexpr int64_t kMaxHeadSize = 128;  // that our kernels have
+
 template <class T>
 HeadsView<T> heads(const Tensor& x) {
   return {x.data<std::remove_const_t<T>>(), x.stride(0), x.stride(1), x.stride(2)};
 }
 
-AttentionShape shape_of(const Tensor& q) {
+// The scale is given, since heads may be padded with zeros.
+AttentionShape shape_of(const Tensor& q, float scale) {
   const auto [B, nh, positions, hs] = q.sizes<4>();
-  return {B, nh, positions, hs, float(1 / std::sqrt(double(hs)))};
+  return {B, nh, positions, hs, scale};
 }
 
 // (B, nh, T, hs) as they lie in a (B, T, parts, nh, hs) buffer: heads side by side, as a linear layer wants them.
@@ -32,20 +36,25 @@ Tensor packed_heads(const Tensor& buffer, const AttentionShape& s, int64_t parts
 
 struct Saved {
   Tensor q, k, v, y, log_sum_exp;
+  float scale;
   bool by_cudnn;
 };
 
 #ifdef GPT2_CUDA
 bool wants_cudnn(Device device) { return device.is_cuda() && context().attention == AttentionKernels::cudnn; }
 
-// Fails if cuDNN does not do this.
+std::string cudnn_refusal(const AttentionShape& shape, Device device) {
+  return cuda::cudnn_attention_refusal(context().stream(device), shape);
+}
+
+// Throws if cuDNN does not do this.
 void forward_by_cudnn(const Tensor& y, const Tensor& log_sum_exp, const Tensor& q, const Tensor& k,
-                      const Tensor& v) {
-  const Stream stream = context().stream(q.device());
-  const std::string refusal = cuda::cudnn_attention_refusal(stream, shape_of(q));
+                      const Tensor& v, float scale) {
+  const AttentionShape shape = shape_of(q, scale);
+  const std::string refusal = cudnn_refusal(shape, q.device());
   require(refusal.empty(), "--attention cudnn: {}; use --attention own", refusal);
-  cuda::cudnn_attention_forward(stream, heads<bf16>(y), log_sum_exp.data<float>(), heads<const bf16>(q),
-                                heads<const bf16>(k), heads<const bf16>(v), shape_of(q));
+  cuda::cudnn_attention_forward(context().stream(q.device()), heads<bf16>(y), log_sum_exp.data<float>(),
+                                heads<const bf16>(q), heads<const bf16>(k), heads<const bf16>(v), shape);
   context().counts.call("cudnn_attention_forward");
 }
 
@@ -54,29 +63,32 @@ void backward_by_cudnn(const Tensor& dq, const Tensor& dk, const Tensor& dv, con
   cuda::cudnn_attention_backward(context().stream(dq.device()), heads<bf16>(dq), heads<bf16>(dk),
                                  heads<bf16>(dv), heads<const bf16>(dy), heads<const bf16>(s.y),
                                  s.log_sum_exp.data<float>(), heads<const bf16>(s.q), heads<const bf16>(s.k),
-                                 heads<const bf16>(s.v), shape_of(s.q));
+                                 heads<const bf16>(s.v), shape_of(s.q, s.scale));
   context().counts.call("cudnn_attention_backward");
 }
 #else
 bool wants_cudnn(Device) { return false; }
-void forward_by_cudnn(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) {}
+std::string cudnn_refusal(const AttentionShape&, Device) { return "this program was built without cuDNN"; }
+void forward_by_cudnn(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, float) {}
 void backward_by_cudnn(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Saved&) {}
 #endif
 
+bool has_own_kernels([[maybe_unused]] Device device, int64_t hs) {
+  return DISPATCH_SIZE(device, flash_attention_supports, hs);
+}
+
 void forward_by_us(const Tensor& y, const Tensor& log_sum_exp, const Tensor& q, const Tensor& k,
-                   const Tensor& v) {
-  require(DISPATCH_SIZE(q.device(), flash_attention_supports, q.size(-1)),
-          "attention: heads of {} channels; the flash kernels have 32, 64, 80, 96 and 128", q.size(-1));
+                   const Tensor& v, float scale) {
   with_type(q.dtype(), [&](auto t) {
     using T = decltype(t);
     DISPATCH(q.device(), flash_attention_forward, heads<T>(y), log_sum_exp.data<float>(), heads<const T>(q),
-             heads<const T>(k), heads<const T>(v), shape_of(q));
+             heads<const T>(k), heads<const T>(v), shape_of(q, scale));
   });
 }
 
 void backward_by_us(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dy, const Saved& s) {
   const Device device = dq.device();
-  const AttentionShape shape = shape_of(s.q);
+  const AttentionShape shape = shape_of(s.q, s.scale);
   const Tensor workspace = empty({DISPATCH_SIZE(device, flash_attention_workspace, shape)}, device);
   with_type(s.q.dtype(), [&](auto t) {
     using T = decltype(t);
@@ -88,7 +100,7 @@ void backward_by_us(const Tensor& dq, const Tensor& dk, const Tensor& dv, const 
 
 // dq, dk and dv lie in one buffer, as split() finds its parts: it takes the buffer as it is.
 void backward(Gradients& g, const Saved& s) {
-  const AttentionShape shape = shape_of(s.q);
+  const AttentionShape shape = shape_of(s.q, s.scale);
   const Device device = s.q.device();
   const Tensor dy = g.dy().stride(-1) == 1 ? g.dy() : g.dy().contiguous();
   const Tensor buffer = empty({shape.B, shape.T, 3, shape.heads, shape.hs}, device, s.q.dtype());
@@ -106,6 +118,33 @@ Tensor readable(const Tensor& x) {
   return y.stride(-1) == 1 ? y : y.contiguous();
 }
 
+// The head size to compute with: that of q, or the next larger one that there are kernels for. Zeros behind the
+// channels of q, k and v change no score and add zeros to y.
+int64_t computed_head_size(const Tensor& q, float scale) {
+  const int64_t hs = q.size(-1);
+  if (wants_cudnn(q.device()) && cudnn_refusal(shape_of(q, scale), q.device()).empty()) return hs;
+  int64_t size = hs;
+  while (size <= kMaxHeadSize && !has_own_kernels(q.device(), size)) ++size;
+  require(size <= kMaxHeadSize,
+          "attention: heads of {} channels; flash attention takes at most {}, steps 01 to 07 take any number",
+          hs, kMaxHeadSize);
+  return size;
+}
+
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, float scale) {
+  const AttentionShape shape = shape_of(q, scale);
+  const Device device = q.device();
+  Tensor y = packed_heads(empty({shape.B, shape.T, shape.heads, shape.hs}, device, q.dtype()), shape, 1, 0);
+  const Tensor log_sum_exp = empty({shape.B, shape.heads, shape.T}, device);
+  const bool by_cudnn = wants_cudnn(device);
+  (by_cudnn ? forward_by_cudnn : forward_by_us)(y, log_sum_exp, q, k, v, scale);
+  record({q, k, v}, y,
+         [s = Saved{saved(q), saved(k), saved(v), saved(y), log_sum_exp, scale, by_cudnn}](Gradients& g) {
+           backward(g, s);
+         });
+  return y;
+}
+
 }  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value) {
@@ -113,17 +152,11 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
           "scaled_dot_product_attention: q is {}, k {}, v {}; expected (B, nh, T, hs)",
           to_string(query.shape()), to_string(key.shape()), to_string(value.shape()));
   const Tensor q = readable(query), k = readable(key), v = readable(value);
-  const AttentionShape shape = shape_of(q);
-  const Device device = q.device();
-  Tensor y = packed_heads(empty({shape.B, shape.T, shape.heads, shape.hs}, device, q.dtype()), shape, 1, 0);
-  const Tensor log_sum_exp = empty({shape.B, shape.heads, shape.T}, device);
-  const bool by_cudnn = wants_cudnn(device);
-  by_cudnn ? forward_by_cudnn(y, log_sum_exp, q, k, v) : forward_by_us(y, log_sum_exp, q, k, v);
-  record({q, k, v}, y,
-         [s = Saved{saved(q), saved(k), saved(v), saved(y), log_sum_exp, by_cudnn}](Gradients& g) {
-           backward(g, s);
-         });
-  return y;
+  const int64_t hs = q.size(-1);
+  const float scale = float(1 / std::sqrt(double(hs)));
+  const int64_t size = computed_head_size(q, scale);
+  if (size == hs) return attend(q, k, v, scale);
+  return attend(pad(q, size), pad(k, size), pad(v, size), scale).slice(-1, 0, hs);
 }
 
 std::string no_cudnn_attention(Device device, DType dtype) {

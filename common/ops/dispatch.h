@@ -9,6 +9,10 @@
 // since 01_module
 #pragma once
 
+#ifdef GPT2_SHARED
+#error "a file that calls kernels is compiled for each set of devices: see device_sources in common/CMakeLists.txt"
+#endif
+
 #include "common/base/error.h"
 #include "common/tensor/context.h"
 

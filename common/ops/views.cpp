@@ -7,6 +7,7 @@
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
+#include "common/ops/pad.h"
 
 namespace gpt2 {
 namespace {
@@ -157,6 +158,17 @@ Tensor Tensor::slice(int64_t dim, int64_t start, int64_t length) const {
     copy_elements(part(dx, dim, start, g.dy().size(dim)), g.dy());
     g.add(0, dx);
   });
+  return y;
+}
+
+Tensor pad(const Tensor& x, int64_t size) {
+  const int64_t last = x.dim() - 1, n = x.size(-1);
+  require(size >= n, "pad: the last dimension of {} to {}", to_string(x.shape()), size);
+  Shape shape = x.shape();
+  shape.back() = size;
+  Tensor y = zeros(shape, x.device(), x.dtype());
+  copy_elements(part(y, last, 0, n), x);
+  record({x}, y, [last, n](Gradients& g) { g.add(0, part(g.dy(), last, 0, n)); });
   return y;
 }
 

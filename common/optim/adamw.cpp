@@ -9,35 +9,46 @@
 namespace gpt2::optim {
 namespace {
 
-Tensor zeros(int64_t n, Device device) {
-  const Tensor x = empty({n}, device);
-  zero_(x);
-  return x;
+std::vector<Tensor> parameters_of(const nn::Module& model) {
+  std::vector<Tensor> parameters;
+  for (const auto& [name, tensor] : model.named_parameters()) parameters.push_back(*tensor);
+  return parameters;
 }
 
 AdamWFactors factors_of(const AdamWOptions& o) { return {o.beta1, o.beta2, o.eps, o.weight_decay}; }
 
 }  // namespace
 
-AdamW::AdamW(const nn::Module& model, const AdamWOptions& options) : options_(options) {
-  for (const auto& [name, tensor] : model.named_parameters()) parameters_.push_back(*tensor);
+AdamW::AdamW(const nn::Module& model, const AdamWOptions& options)
+    : AdamW({parameters_of(model), options.weight_decay}, {{}, 0}, options) {}
+
+AdamW::AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, const AdamWOptions& options)
+    : options_(options), parameters_(decayed.parameters) {
+  options_.weight_decay = decayed.weight_decay;
+  parameters_.insert(parameters_.end(), not_decayed.parameters.begin(), not_decayed.parameters.end());
   require(!parameters_.empty(), "AdamW: the model has no parameters");
+  require(not_decayed.weight_decay == 0, "AdamW: the second group's weight decay is {}, not 0",
+          not_decayed.weight_decay);
+  for (const Tensor& p : decayed.parameters) decayed_end_ = std::max(decayed_end_, p.offset() + p.numel());
+  for (const Tensor& p : not_decayed.parameters) {
+    require(p.offset() >= decayed_end_, "AdamW: parameters that decay must lie before those that do not");
+  }
+  make_blocks();
+}
+
+// Gradients and moments, laid out as the parameters are.
+void AdamW::make_blocks() {
   const auto storage = parameters_[0].storage();
   const int64_t n = int64_t(storage->bytes() / sizeof(float));
   const Device device = storage->device();
   weights_ = Tensor(storage, 0, {n}, {1}, DType::f32);
-  gradients_ = zeros(n, device);
-  first_moment_ = zeros(n, device);
-  second_moment_ = zeros(n, device);
+  gradients_ = zeros({n}, device);
+  first_moment_ = zeros({n}, device);
+  second_moment_ = zeros({n}, device);
   for (const Tensor& p : parameters_) {
     require(p.storage() == storage, "AdamW: the parameters lie apart; call model.to(device) first");
     p.variable()->grad = gradients_.as_strided(p.shape(), p.strides(), p.offset());
     p.variable()->stale = true;
-    const bool decays = options_.decay_vectors || p.dim() >= 2;
-    Group& group = decays ? decayed_ : not_decayed_;
-    ++group.tensors;
-    group.parameters += p.numel();
-    if (decays) decayed_end_ = std::max(decayed_end_, p.offset() + p.numel());
   }
   state_ = std::make_shared<Storage>(device, sizeof(AdamWState));
   const AdamWState start{.lr = options_.lr, .steps = 0, .decay = 0, .step_size = 0, .root_correction2 = 0};

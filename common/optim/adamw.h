@@ -1,10 +1,10 @@
 // AdamW over a model's parameters, with torch's defaults.
 //
 // The parameters of a model that was moved by Module::to lie in one block of memory, matrices first. Gradients and
-// both moments get blocks laid out alike, so that a step is one kernel launch over all of them, the norm of the
-// gradients another. Learning rate and step count live on the device: a step can be replayed as a CUDA graph.
+// both moments get blocks with the same layout, so that a step is one kernel launch over all of them, and their norm
+// another. Learning rate and step count live on the device, so that a step can be replayed as a CUDA graph.
 //
-// since 04_overfit; decay groups, clipping and schedules since 10_adamw
+// since 04_overfit; decay groups and clipping since 10_adamw
 #pragma once
 
 #include "common/kernels/adamw.h"
@@ -14,13 +14,23 @@ namespace gpt2::optim {
 
 struct AdamWOptions {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
-  bool decay_vectors = true;  // false: biases and LayerNorms, of one dimension, do not decay
+};
+
+// Parameters that share a weight decay, as in torch's param_groups.   since 10_adamw
+struct ParameterGroup {
+  std::vector<Tensor> parameters;
+  double weight_decay;
 };
 
 class AdamW {
  public:
-  // Fails if the parameters do not share one block: model.to(device) comes first.
+  // All parameters of the model decay. Throws if they do not share one block: call model.to(device) first.
   AdamW(const nn::Module& model, const AdamWOptions& options);
+
+  // Two groups, of which the first decays and the second does not; options.weight_decay is ignored. As a step is one
+  // launch, the first group's parameters must lie before the second's, as matrices do before vectors; throws
+  // otherwise.   since 10_adamw
+  AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, const AdamWOptions& options);
 
   void zero_grad();  // the next backward() overwrites the gradients
 
@@ -30,13 +40,6 @@ class AdamW {
 
   void set_lr(double lr);  // from the next step() on
   void step();
-
-  // Tensors and parameters that decay, and that do not.
-  struct Group {
-    int64_t tensors = 0, parameters = 0;
-  };
-  const Group& decayed() const { return decayed_; }
-  const Group& not_decayed() const { return not_decayed_; }
 
   // The running means of gradient and squared gradient: 1-D, laid out as the parameters' block is.
   const Tensor& first_moment() const { return first_moment_; }
@@ -48,13 +51,13 @@ class AdamW {
   void set_steps(int64_t steps);
 
  private:
+  void make_blocks();
   void finish_gradients();  // zeros where backward() has not been
   AdamWState* state() const { return static_cast<AdamWState*>(state_->data()); }
 
   AdamWOptions options_;
   std::vector<Tensor> parameters_;
-  Group decayed_, not_decayed_;
-  int64_t decayed_end_ = 0;                                    // in the blocks
+  int64_t decayed_end_ = 0;                                    // in the blocks; what lies before it decays
   Tensor weights_, gradients_, first_moment_, second_moment_;  // the four blocks, 1-D
   std::shared_ptr<Storage> state_;
   Tensor norm_, workspace_;

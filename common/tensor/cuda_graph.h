@@ -5,7 +5,7 @@
 // memory that the recording asked for, although most of it has been given back since: between two replays others may
 // use it, but what they still want after the next one they must have allocated before the recording.
 //
-// since 09_vocab
+// since 14_cuda_graph
 #pragma once
 
 #include <functional>

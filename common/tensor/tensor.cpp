@@ -76,6 +76,12 @@ Tensor empty(Shape shape, Device device, DType dtype) {
   return Tensor(std::move(storage), 0, std::move(shape), std::move(strides), dtype);
 }
 
+Tensor zeros(Shape shape, Device device) {
+  Tensor x = empty(std::move(shape), device);
+  zero_(x);
+  return x;
+}
+
 template <class T>
 Tensor from_vector(const std::vector<T>& values, Shape shape, Device device) {
   require(numel(shape) == int64_t(values.size()), "from_vector: {} values for shape {}", values.size(),

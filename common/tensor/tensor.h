@@ -109,6 +109,9 @@ class Tensor {
 // A new tensor with undefined contents, in row-major order.
 Tensor empty(Shape shape, Device device = kCpu, DType dtype = DType::f32);
 
+// A new float32 tensor of zeros.
+Tensor zeros(Shape shape, Device device = kCpu);
+
 // A new tensor with the values of a host vector.
 template <class T>
 Tensor from_vector(const std::vector<T>& values, Shape shape, Device device = kCpu);

@@ -1,9 +1,33 @@
 #include "common/text/sampling.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
+#include <span>
+
+#include "common/base/error.h"
 
 namespace gpt2 {
+namespace {
+
+// torch's order: NaN counts as the largest value.
+bool is_larger(float a, float b) { return a > b || (std::isnan(a) && !std::isnan(b)); }
+
+// Throws where torch.multinomial does: on a probability that is infinite, NaN or negative, and on a row of zeros.
+void require_probabilities(std::span<const float> row, int64_t b) {
+  double sum = 0;
+  for (size_t i = 0; i < row.size(); ++i) {
+    require(
+        row[i] >= 0 && row[i] < std::numeric_limits<float>::infinity(),
+        "sampling: probability {} of row {} is {}; it must be a finite number >= 0 (are the logits finite?)",
+        i, b, row[i]);
+    sum += double(row[i]);
+  }
+  require(sum > 0, "sampling: row {} has no probability above 0", b);
+}
+
+}  // namespace
 
 TopK topk(const Tensor& x, int64_t k) {
   const auto [B, V] = x.sizes<2>();
@@ -14,8 +38,9 @@ TopK topk(const Tensor& x, int64_t k) {
   for (int64_t b = 0; b < B; ++b) {
     const float* row = &rows[size_t(b * V)];
     std::iota(order.begin(), order.end(), 0);
-    std::partial_sort(order.begin(), order.begin() + k, order.end(),
-                      [row](int32_t i, int32_t j) { return row[i] > row[j] || (row[i] == row[j] && i < j); });
+    std::partial_sort(order.begin(), order.begin() + k, order.end(), [row](int32_t i, int32_t j) {
+      return is_larger(row[i], row[j]) || (!is_larger(row[j], row[i]) && i < j);
+    });
     indices.insert(indices.end(), order.begin(), order.begin() + k);
     for (int64_t j = 0; j < k; ++j) values.push_back(row[order[size_t(j)]]);
   }
@@ -25,6 +50,8 @@ TopK topk(const Tensor& x, int64_t k) {
 Tensor multinomial(const Tensor& p, Generator& generator) {
   const auto [B, K] = p.sizes<2>();
   std::vector<float> score = p.to_vector<float>(), q(score.size());
+  for (int64_t b = 0; b < B; ++b)
+    require_probabilities(std::span(score).subspan(size_t(b * K), size_t(K)), b);
   generator.exponential(q);
   for (size_t i = 0; i < score.size(); ++i) score[i] /= q[i];
   std::vector<int32_t> chosen;

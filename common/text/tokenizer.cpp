@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "common/base/course_data.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/text/bpe.h"
@@ -72,7 +73,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_v
   if (spec == "byte") return std::make_unique<BpeTokenizer>(byte_vocabulary(), std::vector<Merge>{});
   if (spec == "char") return std::make_unique<CharTokenizer>(characters_of(corpus));
   require(fs::is_directory(spec),
-          "tokenizer {}: no such folder; give byte, char or a folder with vocab.bpe and encoder.json", spec);
+          "tokenizer {}: no such folder; give byte, char or a folder with vocab.bpe and encoder.json{}", spec,
+          how_to_download(spec));
   return open_folder(spec);
 }
 

@@ -66,4 +66,10 @@ std::string Utf8Stream::finish() {
   return std::exchange(waiting_, {}).empty() ? std::string() : std::string(kReplacement);
 }
 
+std::string to_utf8(std::string_view bytes) {
+  Utf8Stream stream;
+  std::string text = stream.push(bytes);
+  return text + stream.finish();
+}
+
 }  // namespace gpt2

@@ -30,6 +30,9 @@ Utf8Unit first_utf8_unit(std::string_view text);
 size_t valid_utf8_prefix(std::string_view text);
 size_t invalid_utf8_prefix(std::string_view text);
 
+// The bytes as valid UTF-8: U+FFFD in place of what is not.
+std::string to_utf8(std::string_view bytes);
+
 // Turns bytes that come in arbitrary chunks (a token may end inside a character) into valid UTF-8 that
 // may be printed as it comes: the start of a character waits for its rest, bytes that are not valid
 // come out as U+FFFD.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -55,7 +54,7 @@ void read_moments(const optim::AdamW& optimizer, const std::string& path) {
     require(found != entries.end() && found->shape == moment.shape(), "{}: has no {} of shape {}", path, name,
             to_string(moment.shape()));
     std::vector<float> values(size_t(moment.numel()));
-    read_float32(*found, values);
+    read_finite(*found, values);
     copy_(moment, from_vector(values, moment.shape(), moment.device()));
   }
 }
@@ -103,25 +102,6 @@ void remove_checkpoint(const fs::path& path) {
 }
 
 }  // namespace
-
-std::optional<int64_t> step_of(const std::string& path) {
-  const std::string name = fs::path(path).filename();
-  if (!name.starts_with("step_") || name.size() < 11) return std::nullopt;
-  int64_t step = 0;
-  const char *digits = name.data() + 5, *end = name.data() + name.size();
-  return std::from_chars(digits, end, step).ptr == end ? std::optional(step) : std::nullopt;
-}
-
-std::vector<std::string> checkpoints_in(const std::string& out) {
-  std::vector<std::string> paths;
-  if (!fs::is_directory(out)) return paths;
-  for (const auto& entry : fs::directory_iterator(out)) {
-    if (entry.is_directory() && step_of(entry.path())) paths.push_back(entry.path());
-  }
-  std::sort(paths.begin(), paths.end(),
-            [](const std::string& a, const std::string& b) { return step_of(a) < step_of(b); });
-  return paths;
-}
 
 std::string save_checkpoint(const std::string& out, int64_t step, const Keep& keep,
                             const TrainingState& state, const CheckpointSetup& setup) {

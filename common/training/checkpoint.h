@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/data/token_loader.h"
+#include "common/nn/checkpoints.h"
 #include "common/nn/hf_config.h"
 #include "common/nn/module.h"
 #include "common/optim/adamw.h"
@@ -37,11 +38,8 @@ struct CheckpointSetup {
   nlohmann::ordered_json settings;  // run_settings(): name -> value
 };
 
-// The complete checkpoints in `out`, oldest first; none if there is no such folder.
-std::vector<std::string> checkpoints_in(const std::string& out);
-
-// The step in a checkpoint's name, step_ and six digits or more; none in another name.
-std::optional<int64_t> step_of(const std::string& path);
+using nn::checkpoints_in;
+using nn::step_of;
 
 // Which checkpoints stay: the newest, and those whose step is a multiple of `every`, unless that is 0.
 struct Keep {

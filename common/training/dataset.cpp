@@ -1,5 +1,11 @@
 #include "common/training/dataset.h"
 
+#include <fmt/core.h>
+
+#include <array>
+#include <span>
+#include <utility>
+
 #include "common/app/inputs.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
@@ -47,6 +53,38 @@ Dataset open_dataset(const app::Options& options, const RunOptions& run, const s
                                              : open(app::read_corpus(run.val_data, "--val-data"));
   }
   return dataset;
+}
+
+std::optional<TokenLoader> open_val_loader(TokenSources val, TokenLoader::Settings settings) {
+  if (val.empty()) return std::nullopt;
+  settings.order = DataOrder::video;
+  try {
+    return std::optional<TokenLoader>(std::in_place, std::move(val), settings);
+  } catch (const Error& error) {
+    fail("validation (--val-data, or the last tenth of --data): {}", error.what());
+  }
+}
+
+std::optional<HellaSwag> open_hellaswag(const RunOptions& run, const Tokenizer& tokenizer, int64_t block_size,
+                                        const dist::ProcessGroup& group) {
+  require(run.hellaswag_every == 0 || !run.hellaswag.empty(),
+          "--hellaswag-every: give the file with --hellaswag; ./course data hellaswag fetches it");
+  require(run.hellaswag_every > 0 || run.hellaswag.empty(),
+          "--hellaswag: say how often it is scored, with --hellaswag-every");
+  if (run.hellaswag_every == 0) return std::nullopt;
+  std::optional<HellaSwag> hellaswag(std::in_place, run.hellaswag, tokenizer, block_size, group.rank(),
+                                     group.world_size());
+  std::array<double, 3> sums = {double(hellaswag->num_items()), double(hellaswag->truncated()),
+                                double(hellaswag->skipped())};
+  group.all_reduce(std::span(sums));
+  require(sums[0] > 0, "--hellaswag {}: no item fits into the model's block size {}", run.hellaswag,
+          block_size);
+  if (sums[1] + sums[2] > 0) {
+    fmt::print(
+        "HellaSwag: {} contexts are cut to the model's block size; {} items do not fit and are skipped\n",
+        sums[1], sums[2]);
+  }
+  return hellaswag;
 }
 
 }  // namespace gpt2::training

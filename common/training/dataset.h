@@ -3,11 +3,14 @@
 // since 13_fineweb
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "common/app/options.h"
 #include "common/data/shards.h"
+#include "common/data/token_loader.h"
 #include "common/dist/process_group.h"
+#include "common/eval/hellaswag.h"
 #include "common/text/tokenizer.h"
 #include "common/training/run_options.h"
 
@@ -24,5 +27,12 @@ std::string read_text(const app::Options& options);
 // have to have their own.
 Dataset open_dataset(const app::Options& options, const RunOptions& run, const std::string& text,
                      const Tokenizer& tokenizer, int64_t vocab_size, const dist::ProcessGroup& group);
+
+// A loader for validation, which serves the data in order; none without data. Throws if they do not fill a batch.
+std::optional<TokenLoader> open_val_loader(TokenSources val, TokenLoader::Settings settings);
+
+// This rank's items of --hellaswag; none without the flag. Prints how many items had to be cut or skipped.
+std::optional<HellaSwag> open_hellaswag(const RunOptions& run, const Tokenizer& tokenizer, int64_t block_size,
+                                        const dist::ProcessGroup& group);
 
 }  // namespace gpt2::training

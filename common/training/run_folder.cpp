@@ -9,7 +9,9 @@
 #include <array>
 #include <filesystem>
 #include <span>
+#include <utility>
 
+#include "common/app/interrupt.h"
 #include "common/base/error.h"
 #include "common/dist/agreement.h"
 
@@ -57,8 +59,10 @@ void RunFolder::require_room_for_all(int64_t parameters) const {
   require_room(run_.out, std::min(written, std::max<int64_t>(run_.keep + 1 - here, 1)) + stay, parameters);
 }
 
-std::optional<int64_t> RunFolder::resume(const TrainingState& state, const CheckpointSetup& setup) const {
-  if (run_.out.empty()) return std::nullopt;
+void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
+  state_.emplace(state);
+  setup_.emplace(std::move(setup));
+  if (run_.out.empty()) return;
   if (group_.is_master()) require_room_for_all(state.model.num_parameters());
   std::array<double, 2> sum = {step_ ? 1.0 : 0.0, double(step_.value_or(0))};
   group_.all_reduce(std::span(sum));
@@ -68,11 +72,10 @@ std::optional<int64_t> RunFolder::resume(const TrainingState& state, const Check
           run_.out);
   if (!step_) {
     if (run_.resume) fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", run_.out);
-    return std::nullopt;
+    return;
   }
-  load_checkpoint(newest_, state, setup.settings);
+  load_checkpoint(newest_, state, setup_->settings);
   fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from", newest_);
-  return step_;
 }
 
 app::Log RunFolder::open_log(const std::string& path) const {
@@ -82,11 +85,13 @@ app::Log RunFolder::open_log(const std::string& path) const {
   return step_ ? app::Log::resume(json, text, *step_) : app::Log(json, text);
 }
 
-void RunFolder::save(int64_t step, bool is_end, const TrainingState& state, const CheckpointSetup& setup,
-                     app::Log& log) const {
+bool RunFolder::save_if_due(int64_t step, bool is_end, app::Log& log) const {
+  const bool stops = is_end || app::stop_requested(group_);
   const bool is_due = step > 0 && run_.checkpoint_every > 0 && step % run_.checkpoint_every == 0;
-  if (run_.out.empty() || !group_.is_master() || !(is_due || is_end)) return;
-  log.checkpoint(step, save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, state, setup));
+  if (!run_.out.empty() && group_.is_master() && (is_due || stops) && step != step_) {
+    log.checkpoint(step, save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, *setup_));
+  }
+  return stops;
 }
 
 }  // namespace gpt2::training

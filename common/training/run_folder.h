@@ -1,10 +1,13 @@
 // The folder of a run, --out: its checkpoints, and its log beside them. Without --out there is none.
 //
-//   const training::RunFolder folder(options.run, options.steps, group);
+//   training::RunFolder folder(options.run, options.steps, group);
 //   ...
-//   const std::optional<int64_t> resumed = folder.resume(state, setup);
+//   folder.resume({model, optimizer, loader}, setup);
 //   app::Log log = folder.open_log(options.log);
-//   for (int64_t step = resumed.value_or(0);; ++step) { ... folder.save(step, is_end, state, setup, log); ... }
+//   for (int64_t step = folder.resumed().value_or(0);; ++step) {
+//     if (folder.save_if_due(step, step == options.steps, log)) break;
+//     ...
+//   }
 //
 // since 13_fineweb
 #pragma once
@@ -25,17 +28,20 @@ class RunFolder {
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
-  // Restores the newest checkpoint, on all ranks, and returns its step, if there is one. Fails if the disk has not the
-  // room for what is to come.
-  std::optional<int64_t> resume(const TrainingState& state, const CheckpointSetup& setup) const;
+  // Restores the newest checkpoint, if there is one, on all ranks. From now on checkpoints are of this state, which must
+  // outlive this object. Throws if the disk is too full for the checkpoints still to be written.
+  void resume(const TrainingState& state, CheckpointSetup setup);
+
+  // The step of the checkpoint that was restored; none if the run starts at step 0.
+  std::optional<int64_t> resumed() const { return step_; }
 
   // The log, by default OUT/log.jsonl, and OUT/log.txt. That of a run that goes on is continued; that of one that has
   // come to its end stays as it is.
   app::Log open_log(const std::string& path) const;
 
-  // Writes a checkpoint if one is due before this step, or at the end.
-  void save(int64_t step, bool is_end, const TrainingState& state, const CheckpointSetup& setup,
-            app::Log& log) const;
+  // Writes a checkpoint if one is due before this step, at the end, or if the run was interrupted (app::interrupt).
+  // Returns true if the run ends here. All ranks call it together.
+  bool save_if_due(int64_t step, bool is_end, app::Log& log) const;
 
  private:
   void require_room_for_all(int64_t parameters) const;
@@ -46,6 +52,8 @@ class RunFolder {
   int lock_ = -1;                // the folder, held by this run
   std::string newest_;           // the checkpoint to go on from, or empty
   std::optional<int64_t> step_;  // and its step
+  std::optional<TrainingState> state_;
+  std::optional<CheckpointSetup> setup_;
 };
 
 }  // namespace gpt2::training

@@ -1,5 +1,10 @@
 #include "common/training/run_options.h"
 
+#include <iomanip>
+#include <sstream>
+
+#include "common/base/course_data.h"
+
 namespace gpt2::training {
 namespace {
 
@@ -31,29 +36,47 @@ constexpr const char* kFinetuneShakespeare =
     "--batch 1 --seq 1024 --total-batch 32768 --steps 20 --max-lr 3e-5 --min-lr 3e-5 --warmup 0 "
     "--val-every 5 --sample-every 5 --out runs/finetune-shakespeare";
 
+// A preset's flags, where data/... names the repository's folder unless the working directory has its own.
+std::string from_anywhere(const std::string& preset) {
+  std::istringstream words(preset);
+  std::ostringstream flags;
+  for (std::string word; words >> word;)
+    flags << std::quoted(word.starts_with("data/") ? in_repository(word) : word) << ' ';
+  return flags.str();
+}
+
 }  // namespace
 
 void RunOptions::add_to(app::CommandLine& flags) {
-  flags.add("--order", order, {"shuffled", "video"},
-            "of the data: drawn anew each epoch, or from front to back");
-  flags.add("--val-data", val_data,
-            "a text or shards to measure the loss on (a text: by default its last tenth)");
-  flags.add("--val-every", val_every, 0, kMany, "steps between two measurements of it; 0: never");
-  flags.add("--hellaswag", hellaswag, "a file of HellaSwag's format");
-  flags.add("--hellaswag-every", hellaswag_every, 0, kMany, "steps between two scores on it; 0: never");
-  flags.add("--sample-every", sample_every, 0, kMany, "steps between two samples; 0: never");
+  flags.group("Recipe");
   flags.add("--dropout", dropout, 0, 0.99,
-            "share of the branches' values that a step leaves out, for small data");
-  flags.add("--out", out, "a folder for checkpoints and log; the last step's is always written");
+            "fraction of activations set to 0 in the residual branches, against overfitting small data");
+  flags.group("Model and data");
+  flags.add("--order", order, {{"shuffled", DataOrder::shuffled}, {"video", DataOrder::video}},
+            "order of the data: a new permutation every epoch, or front to back as in the video");
+  flags.group("Evaluation");
+  flags.add("--val-data", val_data, "text or token shards for the validation loss")
+      .placeholder("DATA")
+      .default_text("the last tenth of a text; none for shards");
+  flags.add("--val-every", val_every, 0, kMany, "steps between validation losses; 0 disables them");
+  flags.add("--hellaswag", hellaswag, "HellaSwag questions, in its JSON Lines format").placeholder("FILE");
+  flags.add("--hellaswag-every", hellaswag_every, 0, kMany,
+            "steps between HellaSwag scores; 0 disables them");
+  flags.add("--sample-every", sample_every, 0, kMany, "steps between samples of text; 0 disables them");
+  flags.group("Checkpoints");
+  flags.add("--out", out, "folder for the run: log, checkpoints, and always one after the last step")
+      .placeholder("DIR");
   flags.add("--checkpoint-every", checkpoint_every, 0, kMany,
-            "steps between two checkpoints; 0: the last alone");
-  flags.add("--keep", keep, 1, kMany, "checkpoints that stay, the newest");
-  flags.add("--keep-every", keep_every, 0, kMany, "those of every so many steps stay too; 0: none");
-  flags.add("--resume", resume, "go on from the newest checkpoint in --out");
-  flags.add_presets({{"gpt2-124m", kGpt2OneNight},
-                     {"shakespeare-char", kShakespeareChar},
-                     {"shakespeare-char-cpu", kShakespeareCharCpu},
-                     {"finetune-shakespeare", kFinetuneShakespeare}});
+            "steps between checkpoints; 0 saves only the last step");
+  flags.add("--keep", keep, 1, kMany, "number of newest checkpoints to keep");
+  flags.add("--keep-every", keep_every, 0, kMany,
+            "also keep every checkpoint whose step is a multiple of N; 0 keeps no others");
+  flags.add("--resume", resume, "continue from the newest checkpoint in --out");
+  flags.group("General");
+  flags.add_presets({{"gpt2-124m", from_anywhere(kGpt2OneNight)},
+                     {"shakespeare-char", from_anywhere(kShakespeareChar)},
+                     {"shakespeare-char-cpu", from_anywhere(kShakespeareCharCpu)},
+                     {"finetune-shakespeare", from_anywhere(kFinetuneShakespeare)}});
 }
 
 }  // namespace gpt2::training

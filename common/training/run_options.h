@@ -6,11 +6,13 @@
 #include <string>
 
 #include "common/app/program.h"
+#include "common/data/token_loader.h"
 
 namespace gpt2::training {
 
 struct RunOptions {
-  std::string val_data, hellaswag, order = "shuffled", out;
+  DataOrder order = DataOrder::shuffled;
+  std::string val_data, hellaswag, out;
   int64_t val_every = 0, hellaswag_every = 0, sample_every = 0, checkpoint_every = 0;  // 0: never
   int64_t keep = 3, keep_every = 0;
   bool resume = false;

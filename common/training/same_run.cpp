@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "common/app/options.h"
+#include "common/app/inputs.h"
+#include "common/app/resolve.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/dist/agreement.h"
-#include "common/tensor/context.h"
 #include "common/training/run_settings.h"
 
 namespace gpt2::training {
@@ -40,16 +40,23 @@ std::string contents(const std::string& value) {
 std::string resolved(const std::string& flag, const nlohmann::json& flags,
                      const TokenLoader::Settings& batches) {
   const nlohmann::json& value = flags.at(flag);
-  const std::string model = flags.at("--model").is_string() ? flags.at("--model").get<std::string>() : "";
+  const bool is_given = !value.is_null() && value != "";
   if (flag == "--total-batch") {
-    return std::to_string(app::total_batch(model, value, {batches.B, batches.T}, batches.world));
+    return std::to_string(
+        app::total_batch(flags.at("--model"), value, {batches.B, batches.T}, batches.world));
   }
-  if (flag == "--tokenizer" && value == "") return app::is_directory(model) ? contents(model) : "byte";
-  if (flag == "--min-lr" && value < 0) return fmt::format("{}", flags.at("--max-lr").get<double>() / 10);
-  if (flag == "--attention") return context().attention == AttentionKernels::cudnn ? "cudnn" : "own";
+  if (flag == "--tokenizer" && !is_given) {
+    const std::string model = flags.at("--model");
+    return app::is_directory(model) ? contents(model) : "byte";
+  }
+  if (flag == "--min-lr" && !is_given) return fmt::format("{}", flags.at("--max-lr").get<double>() / 10);
   if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";
+  if (flag == "--hellaswag" && is_given) {
+    return "a file of digest " + to_hex(digest_of(MappedFile(value.get<std::string>()).bytes()));
+  }
   if (value.is_number_float()) return fmt::format("{}", value.get<double>());
-  return value.is_string() ? contents(value.get<std::string>()) : value.dump();
+  if (value.is_string()) return contents(value.get<std::string>());
+  return value.is_null() ? "" : value.dump();
 }
 
 // Names and shapes of the parameters: --model, as far as the flag does not say it.
@@ -62,10 +69,18 @@ std::string shape_of(const nn::Module& model) {
   return fmt::format("{} (names and shapes: {})", model.num_parameters(), to_hex(digest.value()));
 }
 
+// One setting for each source, so that a message shows the one that differs.
+void add_sources(dist::Settings& settings, const std::string& flag, const TokenLoader& loader) {
+  const auto sources = loader.identities();
+  for (size_t i = 0; i < sources.size(); ++i) {
+    settings.emplace_back(i == 0 ? flag : fmt::format("{} (file {})", flag, i + 1), to_text(sources[i]));
+  }
+}
+
 }  // namespace
 
 void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& flags, const nn::Module& model,
-                      const TokenLoader& loader) {
+                      const TokenLoader& loader, const std::optional<TokenLoader>& val_loader) {
   if (group.world_size() == 1) return;
   const TokenLoader::Settings& batches = loader.settings();
   dist::Settings settings = {{"the program", flags.program()},
@@ -77,10 +92,8 @@ void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& f
   settings.emplace_back("--batch", std::to_string(batches.B));
   settings.emplace_back("--seq", std::to_string(batches.T));
   settings.emplace_back("the number of parameters", shape_of(model));
-  const auto sources = loader.identities();
-  for (size_t i = 0; i < sources.size(); ++i) {
-    settings.emplace_back(i == 0 ? "--data" : fmt::format("--data (file {})", i + 1), to_text(sources[i]));
-  }
+  add_sources(settings, "--data", loader);
+  if (val_loader) add_sources(settings, "--val-data", *val_loader);
   settings.emplace_back("the build", build_identity());
   dist::require_same_on_all_ranks(group, settings);
 }

@@ -1,9 +1,5 @@
 // Writes the embedded corpus to the standard output: tales [--bytes N] [--seed N]
 // Or stories to be ended, in the format of HellaSwag: tales --hellaswag N [--seed N]
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <cstring>
 #include <limits>
 #include <string>
 
@@ -14,13 +10,6 @@
 
 using namespace gpt2;
 
-// False when nobody reads any more: `tales | head` is no error.
-static bool write(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size()) return true;
-  require(errno == EPIPE, "standard output: {}", std::strerror(errno));
-  return false;
-}
-
 static void write_stream(uint64_t bytes, uint64_t seed) {
   constexpr size_t kChunk = 1 << 16;
   Tales stream(seed);
@@ -29,15 +18,13 @@ static void write_stream(uint64_t bytes, uint64_t seed) {
     chunk.clear();
     while (chunk.size() < kChunk) chunk.append(stream.next_story()).append(Tales::kSeparator);
     if (chunk.size() > left) chunk.resize(left);
-    if (!write(chunk)) return;
+    app::write_output(chunk);
   }
 }
 
 static void write_endings(int64_t items, uint64_t seed) {
   Endings endings(seed);
-  for (int64_t i = 0; i < items; ++i) {
-    if (!write(to_json(endings.next(), uint64_t(i)) + "\n")) return;
-  }
+  for (int64_t i = 0; i < items; ++i) app::write_output(to_json(endings.next(), uint64_t(i)) + "\n");
 }
 
 int main(int argc, char** argv) {
@@ -45,15 +32,14 @@ int main(int argc, char** argv) {
     constexpr int64_t kEndless = -1;
     int64_t bytes = kEndless, items = 0;
     uint64_t seed = 1337;
-    flags.add("--bytes", bytes, kEndless, std::numeric_limits<int64_t>::max(),
-              "bytes to write; -1: without end");
-    flags.add(
-        "--hellaswag", items, 0, std::numeric_limits<int64_t>::max(),
-        "write so many stories to be ended instead, as JSON Lines; none is in the corpus of the same seed");
-    flags.add("--seed", seed, "another seed, other stories");
+    flags.group("Text");
+    flags.add("--bytes", bytes, kEndless, std::numeric_limits<int64_t>::max(), "bytes to write; -1: endless");
+    flags.add("--hellaswag", items, 0, std::numeric_limits<int64_t>::max(),
+              "instead of text, write N stories with four endings to choose from, in HellaSwag's JSON Lines "
+              "format; "
+              "none of them is in the text of the same seed");
+    flags.add("--seed", seed, "seed of the stories");
     flags.parse();
-    std::signal(SIGPIPE, SIG_IGN);             // a closed pipe comes back from fwrite instead
-    std::setvbuf(stdout, nullptr, _IONBF, 0);  // so that nothing is left to flush into it
     if (items > 0) return write_endings(items, seed);
     write_stream(bytes == kEndless ? std::numeric_limits<uint64_t>::max() : bytes, seed);
   });

@@ -22,16 +22,54 @@ void check_settings(const std::string& path, const json& found, const ordered_js
   }
 }
 
-void check_shards(const std::string& path, const std::vector<Manifest::Shard>& shards) {
-  for (const Manifest::Shard& shard : shards) {
-    const std::string file = std::filesystem::path(path).parent_path() / shard.file;
-    const int64_t tokens = TokenShard(file, 1 << 16).size();
-    require(tokens == shard.tokens, "{}: {} has {} tokens, not {}; remove both to start over", path,
-            shard.file, tokens, shard.tokens);
+[[noreturn]] void refuse(const std::string& path) {
+  fail(
+      "{}: not what tokenize writes; move it and the shards beside it away, or name another --out or "
+      "--prefix",
+      path);
+}
+
+int64_t integer(const json& value, int64_t low, int64_t high, const std::string& path) {
+  const bool in_range = value.is_number_integer() && value >= low && value <= high;
+  if (!in_range) refuse(path);
+  return value.get<int64_t>();
+}
+
+bool boolean(const json& value, const std::string& path) {
+  if (!value.is_boolean()) refuse(path);
+  return value.get<bool>();
+}
+
+// All shards have their names in turn and are full, except the last one of a corpus that is done.
+void check_shards(const std::string& path, const Manifest& manifest, const TokenizeOptions& options) {
+  const auto& shards = manifest.shards;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const size_t number = i + (options.val_tokens == 0 ? 1 : 0);
+    const int64_t full = number == 0 ? options.val_tokens : options.shard_tokens;
+    const bool may_be_short = manifest.done && i + 1 == shards.size();
+    if (shards[i].file != shard_name(options.prefix, number)) refuse(path);
+    if (shards[i].tokens > full || (shards[i].tokens < full && !may_be_short)) refuse(path);
+    const int64_t tokens = TokenShard(std::filesystem::path(options.out) / shards[i].file, 1 << 16).size();
+    require(tokens == shards[i].tokens, "{}: {} has {} tokens, not {}; remove both to start over", path,
+            shards[i].file, tokens, shards[i].tokens);
   }
 }
 
+json parse_manifest(const std::string& path) {
+  json object = parse_json(read_text_file(path), path);
+  if (!object.is_object() || !object.contains("settings") || !object["settings"].is_object()) refuse(path);
+  return object;
+}
+
 }  // namespace
+
+std::string manifest_path(const TokenizeOptions& options) {
+  return std::filesystem::path(options.out) / (options.prefix + "_manifest.json");
+}
+
+std::string shard_name(const std::string& prefix, size_t number) {
+  return fmt::format("{}_{}_{:06}.bin", prefix, number == 0 ? "val" : "train", number);
+}
 
 void write_manifest(const std::string& path, const Manifest& manifest) {
   ordered_json shards = ordered_json::array();
@@ -52,21 +90,30 @@ void write_manifest(const std::string& path, const Manifest& manifest) {
   file.commit();
 }
 
-Manifest read_manifest(const std::string& path, const ordered_json& settings) {
-  const json object = parse_json(read_text_file(path), path);
+int64_t val_tokens_in(const std::string& path) {
+  return integer(parse_manifest(path)["settings"]["--val-tokens"], 0, INT32_MAX, path);
+}
+
+Manifest read_manifest(const std::string& path, const ordered_json& settings,
+                       const TokenizeOptions& options) {
+  constexpr int64_t kMany = int64_t{1} << 60;
+  const json object = parse_manifest(path);
   Manifest manifest{.settings = settings, .shards = {}, .next = {}};
+  check_settings(path, object.at("settings"), settings);
   try {
-    check_settings(path, object.at("settings"), settings);
+    if (!object.at("shards").is_array()) refuse(path);
     for (const json& shard : object.at("shards"))
-      manifest.shards.push_back({shard.at("file"), shard.at("tokens")});
+      manifest.shards.push_back({shard.at("file"), integer(shard.at("tokens"), 1, INT32_MAX, path)});
     const json& next = object.at("next");
-    manifest.next = {
-        next.at("file"), {next.at("offset"), next.at("line"), next.at("begins_document")}, next.at("skip")};
-    manifest.done = object.at("done");
+    manifest.next = {size_t(integer(next.at("file"), 0, int64_t(settings.at("files").size()), path)),
+                     {integer(next.at("offset"), 0, kMany, path), integer(next.at("line"), 1, kMany, path),
+                      boolean(next.at("begins_document"), path)},
+                     integer(next.at("skip"), 0, kMany, path)};
+    manifest.done = boolean(object.at("done"), path);
   } catch (const json::exception&) {
-    fail("{}: not a manifest of tokenize; remove it and the shards beside it to start over", path);
+    refuse(path);
   }
-  check_shards(path, manifest.shards);
+  check_shards(path, manifest, options);
   return manifest;
 }
 

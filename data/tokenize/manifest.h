@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/data/documents.h"
+#include "data/tokenize/tokenize.h"
 
 namespace gpt2 {
 
@@ -32,10 +33,21 @@ struct Manifest {
   bool done = false;
 };
 
+// OUT/PREFIX_manifest.json
+std::string manifest_path(const TokenizeOptions& options);
+
+// PREFIX_val_000000.bin for number 0, PREFIX_train_000001.bin for 1, and so on.
+std::string shard_name(const std::string& prefix, size_t number);
+
 void write_manifest(const std::string& path, const Manifest& manifest);
 
-// What the manifest at `path` says of the shards. Fails if its settings are not `settings`, naming the first
-// that differs, or if a shard beside it is missing or has another length.
-Manifest read_manifest(const std::string& path, const nlohmann::ordered_json& settings);
+// Returns the --val-tokens of the run that wrote the manifest at `path`.
+int64_t val_tokens_in(const std::string& path);
+
+// Returns what the manifest at `path` says about the shards of `options`. Throws if one of its settings differs from
+// `settings` (the message names the first), if a shard beside it is missing or has another length, or if it says
+// something that no run can have written.
+Manifest read_manifest(const std::string& path, const nlohmann::ordered_json& settings,
+                       const TokenizeOptions& options);
 
 }  // namespace gpt2

@@ -9,11 +9,13 @@
 #include <optional>
 #include <span>
 
+#include "common/app/program.h"
 #include "common/base/error.h"
 #include "common/data/documents.h"
 #include "common/data/shards.h"
 #include "data/tokenize/in_order.h"
 #include "data/tokenize/manifest.h"
+#include "data/tokenize/output.h"
 
 namespace gpt2 {
 namespace {
@@ -66,77 +68,6 @@ class Corpus {
   std::optional<BlockReader> reader_;
 };
 
-// Ids in, shards out, each written while the next is filled.
-class Shards {
- public:
-  Shards(const TokenizeOptions& options, Manifest manifest)
-      : options_(options), manifest_(std::move(manifest)), number_(manifest_.shards.size()) {
-    if (options_.val_tokens == 0) ++number_;  // training shards are counted from 1
-  }
-
-  // Ids of the block at `place`, of which the first place.skip are in a shard already.
-  void add(Place place, std::span<const int32_t> ids) {
-    while (place.skip < int64_t(ids.size())) {
-      const auto rest = ids.subspan(size_t(place.skip));
-      const size_t n = std::min(rest.size(), size_t(capacity()) - buffer_.size());
-      buffer_.insert(buffer_.end(), rest.begin(), rest.begin() + int64_t(n));
-      place.skip += int64_t(n);
-      if (int64_t(buffer_.size()) == capacity()) write(place, false);
-    }
-  }
-
-  // What is left is the last shard.
-  void finish(const Place& end) {
-    require(options_.val_tokens == 0 || number_ > 1 || (number_ == 1 && !buffer_.empty()),
-            "the corpus has only {} tokens, and the first {} are for validation; give a smaller --val-tokens",
-            buffer_.size() + (number_ > 0 ? size_t(options_.val_tokens) : 0), options_.val_tokens);
-    require(number_ > 1 || !buffer_.empty(), "the corpus is empty");
-    if (!buffer_.empty()) write(end, true);
-    wait();
-    manifest_.done = true;
-    write_manifest(manifest_path(options_), manifest_);
-  }
-
-  static std::string manifest_path(const TokenizeOptions& options) {
-    return fs::path(options.out) / (options.prefix + "_manifest.json");
-  }
-
-  size_t count() const { return manifest_.shards.size(); }
-
- private:
-  bool is_val() const { return number_ == 0; }
-  int64_t capacity() const { return is_val() ? options_.val_tokens : options_.shard_tokens; }
-
-  void write(const Place& next, bool last) {
-    wait();
-    const std::string name =
-        fmt::format("{}_{}_{:06}.bin", options_.prefix, is_val() ? "val" : "train", number_);
-    ++number_;
-    writing_ = std::async(std::launch::async, [this, name, next, last, ids = std::exchange(buffer_, {})] {
-      write_shard(fs::path(options_.out) / name, ids);
-      manifest_.shards.push_back({name, int64_t(ids.size())});
-      manifest_.next = next;
-      manifest_.done = last;
-      write_manifest(manifest_path(options_), manifest_);
-    });
-    buffer_.reserve(size_t(std::min<int64_t>(capacity(), 1 << 28)));
-  }
-
-  void wait() {
-    if (!writing_.valid()) return;
-    writing_.get();
-    const auto& [name, tokens] = manifest_.shards.back();
-    fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", name, tokens);
-    std::fflush(stdout);
-  }
-
-  const TokenizeOptions& options_;
-  Manifest manifest_;
-  size_t number_;  // of the shard that is being filled
-  std::vector<uint16_t> buffer_;
-  std::future<void> writing_;  // waits at its destruction: the last member
-};
-
 // How far it is: a line on the terminal that is written over, at most five times a second.
 class Progress {
  public:
@@ -155,7 +86,7 @@ class Progress {
     fmt::print("\r\033[K{:5.1f}% | {} tokens | {:.1f} MB/s | {:.0f} s left",
                100 * double(bytes_read) / double(total_), tokens_, text_bytes_ / 1e6 / now,
                part > 0 ? now / part - now : 0);
-    std::fflush(stdout);
+    app::flush_output();
   }
 
   void done(int64_t threads) const {
@@ -177,42 +108,36 @@ class Progress {
 nlohmann::ordered_json settings_of(const TokenizeOptions& options, const Corpus& corpus) {
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (const std::string& file : corpus.files()) files.push_back({file, fs::file_size(file)});
-  return {{"--tokenizer", options.tokenizer},
+  return {{"files", files},
+          {"--tokenizer", options.tokenizer},
           {"--shard-tokens", options.shard_tokens},
-          {"--val-tokens", options.val_tokens},
-          {"files", files}};
+          {"--val-tokens", options.val_tokens}};
 }
 
-// Removes what a run that was killed left half-written. Fails if there are shards that no manifest speaks of.
-void clean_folder(const TokenizeOptions& options, bool has_manifest) {
-  for (const auto& entry : fs::directory_iterator(options.out)) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(options.prefix + "_")) continue;
-    if (name.find(".tmp.") != name.npos) {
-      fs::remove(entry.path());
-    } else if (!has_manifest && name.ends_with(".bin")) {
-      fail("--out {}: has {}, but no manifest of it; name another --out or --prefix", options.out, name);
-    }
+// The number of tokens for validation that suits the corpus: as many as a shard has, at most about a tenth. The first
+// blocks of a few files tell how many tokens a byte makes.
+int64_t suitable_val_tokens(const TokenizeOptions& options, const Corpus& corpus,
+                            const Tokenizer& tokenizer) {
+  constexpr size_t kFiles = 8;
+  const auto& files = corpus.files();
+  double tokens = 0, bytes = 0;
+  for (size_t i = 0; i < std::min(kFiles, files.size()); ++i) {
+    BlockReader reader(files[i * files.size() / std::min(kFiles, files.size())]);
+    Block block;
+    if (!reader.next(block)) continue;
+    tokens += double(encode_block(tokenizer, block).size());
+    const double served = double(block.text.size());
+    bytes += double(reader.file_position()) * served / (served + double(reader.unserved()));
   }
+  const double share = tokens / std::max(bytes, 1.0) * double(corpus.total_bytes()) / 10;
+  return int64_t(std::clamp(share, 1.0, double(options.shard_tokens)));
 }
 
-// The manifest to go on from, or a new one.
-Manifest begin(const TokenizeOptions& options, const Corpus& corpus) {
-  require(!options.prefix.empty() && options.prefix.find('/') == std::string::npos,
-          "--prefix {}: it begins the shards' names; give a name without /", options.prefix);
-  std::error_code error;
-  fs::create_directories(options.out, error);
-  require(fs::is_directory(options.out), "--out {}: cannot make this folder", options.out);
-  const std::string path = Shards::manifest_path(options);
-  const bool is_there = fs::exists(path);
-  clean_folder(options, is_there);
+// The manifest to go on from, or a new one, which is written with the first shard.
+Manifest begin(const TokenizeOptions& options, const Corpus& corpus, bool is_there) {
   const auto settings = settings_of(options, corpus);
-  if (!is_there) {
-    const Manifest manifest{.settings = settings, .shards = {}, .next = {}};
-    write_manifest(path, manifest);  // before any shard: a run killed between the two goes on as well
-    return manifest;
-  }
-  Manifest manifest = read_manifest(path, settings);
+  if (!is_there) return {.settings = settings, .shards = {}, .next = {}};
+  Manifest manifest = read_manifest(manifest_path(options), settings, options);
   fmt::print("{}: {} shards are here{}\n", options.out, manifest.shards.size(),
              manifest.done ? ", the corpus is done" : "; going on behind the last");
   return manifest;
@@ -236,12 +161,22 @@ struct Encoded {
 
 void tokenize(const TokenizeOptions& given) {
   TokenizeOptions options = given;
-  if (options.val_tokens < 0) options.val_tokens = options.shard_tokens;
+  require(!options.prefix.empty() && options.prefix.find('/') == std::string::npos,
+          "--prefix {}: it begins the shards' names; give a name without /", options.prefix);
   if (options.threads == 0) options.threads = int64_t(std::max(1u, std::thread::hardware_concurrency()));
   Corpus corpus(options.files);
   const auto tokenizer = open_tokenizer(options.tokenizer);
-  Manifest manifest = begin(options, corpus);
+  const OutputFolder folder(options);
+  const bool is_there = fs::exists(manifest_path(options));
+  if (options.val_tokens < 0) {
+    options.val_tokens =
+        is_there ? val_tokens_in(manifest_path(options)) : suitable_val_tokens(options, corpus, *tokenizer);
+  }
+  Manifest manifest = begin(options, corpus, is_there);
+  folder.clean(manifest.shards, is_there);
   if (manifest.done) return;
+  if (given.val_tokens < 0 && !is_there)
+    fmt::print("--val-tokens {}: the default for this corpus\n", options.val_tokens);
   corpus.go_to(manifest.next);
   Progress progress(corpus.bytes_read(), corpus.total_bytes());
   Shards shards(options, std::move(manifest));

@@ -2,6 +2,8 @@
 // cut into files of equal length, the first of which is for validation: PREFIX_val_000000.bin,
 // PREFIX_train_000001.bin, ...
 //
+// One run at a time writes to a folder under one prefix. Files of others stay as they are, whatever their names.
+//
 // After each shard a manifest is written (PREFIX_manifest.json) that says where in the corpus the next
 // begins: a run that was interrupted, however, goes on there, and ends with the same files as one that was
 // not.
@@ -21,8 +23,9 @@ struct TokenizeOptions {
   std::string out;
   std::string prefix = "text";
   int64_t shard_tokens = 100'000'000;  // 200 MB, as the video has it
-  int64_t val_tokens = -1;             // of the first shard; -1: as many as the others have; 0: no such shard
-  int64_t threads = 0;                 // 0: as many as there are cores
+  int64_t val_tokens =
+      -1;  // of the first shard; -1: as many as in the others, at most about a tenth; 0: no such shard
+  int64_t threads = 0;  // 0: as many as there are cores
 };
 
 // Prints a line for each shard, and on a terminal how far it is.

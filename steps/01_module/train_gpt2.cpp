@@ -25,7 +25,7 @@ void run(app::CommandLine& flags) {
 
   nn::manual_seed(options.seed);
   GPT model(config);
-  model.to(options.on());
+  model.to(options.device());
   log.config(options, model);
   app::print_parameters(model);
 
@@ -39,4 +39,4 @@ void run(app::CommandLine& flags) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("01_module", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

@@ -18,10 +18,12 @@ struct Options : app::Options {
 
   void add_to(app::CommandLine& flags) {
     app::Options::add_to(flags);
+    flags.group("Weights");
     flags.add("--explore", explore,
-              "print every tensor of the directory, draw the position embeddings in wpe.png");
-    flags.add("--ids", ids, "token ids to run instead of a batch of text: 464,3290");
-    flags.add("--logits", logits, "a .npy file for the logits of --ids, float32 (T, vocab_size)");
+              "print every tensor of the --model directory and draw the position embeddings in wpe.png");
+    flags.add("--ids", ids, "token ids to run instead of a batch of text: 464,3290").placeholder("IDS");
+    flags.add("--logits", logits, "file for the logits of --ids: float32 (T, vocab_size) in the .npy format")
+        .placeholder("FILE");
   }
 };
 
@@ -32,14 +34,14 @@ Tensor input(const Options& options, const Tokenizer& tokenizer, const std::stri
     return app::first_batch(options, app::encode(tokenizer, text, config.vocab_size), config.block_size);
   }
   const std::vector<int32_t> ids = app::parse_ids("--ids", options.ids, config.vocab_size);
-  return from_vector(ids, {1, int64_t(ids.size())}, options.on());
+  return from_vector(ids, {1, int64_t(ids.size())}, options.device());
 }
 
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const bool pretrained = app::is_directory(options.model);
+  const bool pretrained = app::resolve_model(options);
   require(options.logits.empty() || !options.ids.empty(), "--logits: give the --ids to run");
   require(!options.explore || pretrained, "--explore: --model {} is not a Hugging Face directory",
           options.model);
@@ -53,7 +55,7 @@ void run(app::CommandLine& flags) {
   nn::manual_seed(options.seed);
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
-  model.to(options.on());
+  model.to(options.device());
   log.config(options, model);
   app::print_parameters(model);
   if (options.explore) app::explore(options.model, "wpe.png");
@@ -70,4 +72,4 @@ void run(app::CommandLine& flags) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("02_hf_weights", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

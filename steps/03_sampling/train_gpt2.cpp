@@ -14,20 +14,23 @@ namespace {
 
 struct Options : app::Options {
   std::string prompt = "Hello, I'm a language model,";
-  std::string ids, print_ids;
+  std::string ids;
+  std::optional<std::string> print_ids;
   int64_t num_sequences = 5, max_tokens = 32, top_k = 50;
   double temperature = 1;
 
   void add_to(app::CommandLine& flags) {
     app::Options::add_to(flags);
+    flags.group("Sampling");
     flags.add("--prompt", prompt, "the text to continue");
-    flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290");
-    flags.add("--print-ids", print_ids, "print the token ids of this text and end");
-    flags.add("--num-sequences", num_sequences, 1, 1 << 16, "how many continuations");
-    flags.add("--max-tokens", max_tokens, 1, 1 << 20, "tokens to add");
-    flags.add("--top-k", top_k, 1, 1 << 24, "choose among the k most likely tokens");
+    flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290").placeholder("IDS");
+    flags.add("--print-ids", print_ids, "print the token ids of this text, as --ids reads them, and exit")
+        .may_be_empty();
+    flags.add("--num-sequences", num_sequences, 1, 1 << 16, "number of continuations");
+    flags.add("--max-tokens", max_tokens, 1, 1 << 20, "tokens to add to the prompt");
+    flags.add("--top-k", top_k, 1, 1 << 24, "draw each token from the N most likely ones");
     flags.add("--temperature", temperature, 1e-3, 1e3,
-              "below 1: likely tokens more often; above: less often");
+              "sampling temperature: below 1 prefers likely tokens, above 1 unlikely ones");
   }
 };
 
@@ -38,7 +41,7 @@ Tensor prompt_ids(const Options& options, const Tokenizer& tokenizer, int64_t vo
   require(!prompt.empty(), "--prompt: the text is empty; give at least one character");
   std::vector<int32_t> rows;
   for (int64_t i = 0; i < options.num_sequences; ++i) rows.insert(rows.end(), prompt.begin(), prompt.end());
-  return from_vector(rows, {options.num_sequences, int64_t(prompt.size())}, options.on());
+  return from_vector(rows, {options.num_sequences, int64_t(prompt.size())}, options.device());
 }
 
 // Adds max_tokens ids to each row of x (B, T), and prints the first row as it grows.
@@ -56,29 +59,22 @@ Tensor generate(GPT& model, Tensor x, const Options& options, const Tokenizer& t
     const Tensor xcol = gather(topk_indices, ix);                                   // (B, 1)
     x = cat(x, xcol);
     fmt::print("{}", stream.push(tokenizer.decode(row(xcol, 0))));
-    std::fflush(stdout);
+    app::flush_output();
   }
   fmt::print("{}\n", stream.finish());
   return x;
-}
-
-// Bytes that may end inside a character, as text.
-std::string readable(const std::string& bytes) {
-  Utf8Stream stream;
-  std::string text = stream.push(bytes);
-  return text + stream.finish();
 }
 
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const bool pretrained = app::is_directory(options.model);
+  const bool pretrained = app::resolve_model(options);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
-  if (!options.print_ids.empty()) {
-    fmt::print("{}\n", fmt::join(tokenizer->encode(options.print_ids), " "));
+  if (options.print_ids) {
+    fmt::print("{}\n", fmt::join(tokenizer->encode(*options.print_ids), ","));
     return;
   }
   const GPTConfig config =
@@ -91,13 +87,13 @@ void run(app::CommandLine& flags) {
   nn::manual_seed(options.seed);
   GPT model(config);
   if (pretrained) nn::load(model, options.model);
-  model.to(options.on());
+  model.to(options.device());
   log.config(options, model);
 
   const NoGrad no_grad;
   const Tensor y = generate(model, x, options, *tokenizer);
   for (int64_t i = 0; i < options.num_sequences; ++i) {
-    const std::string sample = readable(tokenizer->decode(row(y, i)));
+    const std::string sample = to_utf8(tokenizer->decode(row(y, i)));
     if (i > 0) fmt::print("> {}\n", sample);
     log.event("sample", {{"ids", row(y, i)}, {"text", sample}});
   }
@@ -106,4 +102,4 @@ void run(app::CommandLine& flags) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("03_sampling", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

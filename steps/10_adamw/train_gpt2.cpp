@@ -1,111 +1,118 @@
 // Trains GPT-2 on a text, or overfits its first batch.
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
+#include <cmath>
+#include <numbers>
 
 #include "common/app/inputs.h"
-#include "common/app/inspect.h"
 #include "common/app/log.h"
 #include "common/app/memory_check.h"
-#include "common/app/replay.h"
+#include "common/app/resolve.h"
 #include "common/app/stopwatch.h"
 #include "common/data/loader.h"
 #include "common/ops/autocast.h"
 #include "common/optim/adamw.h"
-#include "common/optim/schedule.h"
 #include "gpt2.h"
 
 namespace {
 
-struct Options : app::Options {
-  bool overfit = false;
-  std::string matmul_precision = "high", dtype = "bf16", attention;
-  bool count = false, cuda_graph = false;
-  double max_lr = 6e-4, min_lr = -1, weight_decay = 0.1, grad_clip = 1;
-  int64_t warmup = 10;
+using Options = app::RecipeOptions;  // new: --max-lr and the rest of the recipe
 
-  void add_to(app::CommandLine& flags) {
-    app::Options::add_to(flags);
-    flags.add("--overfit", overfit, "train on the first batch only");
-    flags.add("--matmul-precision", matmul_precision, {"highest", "high", "medium"},
-              "of float32 matrix products: all bits, TF32 (GPU), bf16");
-    flags.add("--dtype", dtype, {"bf16", "fp32"}, "of matrix products; the rest and the weights are float32");
-    flags.add("--attention", attention, {"own", "cudnn"},
-              "whose kernels; by default the faster that is there");
-    flags.add("--max-lr", max_lr, 0, 1, "learning rate after the warm-up");
-    flags.add("--min-lr", min_lr, 0, 1, "learning rate at the end (a tenth of --max-lr)");
-    flags.add("--warmup", warmup, 0, int64_t{1} << 40, "steps of linear warm-up");
-    flags.add("--weight-decay", weight_decay, 0, 1, "of matrices; biases and LayerNorms do not decay");
-    flags.add("--grad-clip", grad_clip, 0, 1e9, "longest norm of all gradients together; 0: any");
-    flags.add("--cuda-graph", cuda_graph, "replay the step as one recorded graph (GPU)");
-    flags.add("--count", count, "print what the last step called: kernels, and the bytes they touch");
+// The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
+double get_lr(int64_t step, const Options& options) {
+  const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
+  if (step < options.warmup)
+    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+  if (step >= options.steps) return min_lr;
+  const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
+  const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
+  return min_lr + coeff * (max_lr - min_lr);
+}
+
+// Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
+optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
+  std::vector<Tensor> decayed, not_decayed;
+  for (const auto& [name, p] : model.named_parameters())
+    (p->dim() >= 2 ? decayed : not_decayed).push_back(*p);
+  const auto print = [](const char* which, const std::vector<Tensor>& tensors) {
+    int64_t parameters = 0;
+    for (const Tensor& tensor : tensors) parameters += tensor.numel();
+    fmt::print("{} tensors: {}, with {} parameters\n", which, tensors.size(), parameters);
+  };
+  print("decayed", decayed);
+  print("non-decayed", not_decayed);
+  return optim::AdamW({decayed, options.weight_decay}, {not_decayed, 0},
+                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});
+}
+
+void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log& log) {
+  const Device device = options.device();
+  const DType dtype = app::autocast_dtype(options.dtype, device);
+  const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const Precision precision(options.matmul_precision);
+  optim::AdamW optimizer = configure_optimizers(model, options);
+  for (int64_t step = 0; step < options.steps; ++step) {
+    const app::StopWatch watch(device);
+    const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
+    if (options.overfit) loader.reset();
+    const Autocast autocast(dtype);           // matrix products in bf16, everything else in float32
+    const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
+    optimizer.zero_grad();
+    const auto [logits, loss] = model(x, y);
+    loss.backward();
+    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);
+    const double lr = get_lr(step, options);
+    optimizer.set_lr(lr);
+    optimizer.step();
+    log.step({.step = step,
+              .loss = loss.item(),
+              .lr = lr,
+              .norm = norm.item(),
+              .ms = watch.ms(),
+              .tokens = x.numel()});
   }
+}
+
+// The data in batches, and the sizes of the model that reads them.
+struct Inputs {
+  GPTConfig config;
+  DataLoaderLite loader;
 };
 
+Inputs open_inputs(const Options& options) {
+  const Device device = options.device();
+  const std::string text = app::read_corpus(options.data);
+  const auto tokenizer = app::make_tokenizer(options, text);
+  const GPTConfig config = app::is_directory(options.model)
+                               ? config_from(options.model)
+                               : config_named(options.model, tokenizer->vocab_size());
+  const auto [B, T] = options.batch_shape(config.block_size);
+  app::check_memory<GPT>(device, config, B, T, options.dtype);
+  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, device);
+  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
+  return {config, std::move(loader)};
+}
+
+// Opens the data, builds the model, and trains it.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const Device device = options.on();
-  const DType dtype = app::autocast_dtype(options.dtype, device);
-  const bool pretrained = app::is_directory(options.model);
-  app::Log log(options.log);
-  const std::string text = app::read_corpus(options.data);
-  const auto tokenizer = app::make_tokenizer(options, text);
-  const GPTConfig config =
-      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
-  const auto [B, T] = options.batch_shape(config.block_size);
-  app::check_memory<GPT>(device, config, B, T, dtype);
-  DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, device);
-  fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());
+  const Device device = options.device();
+  app::resolve_model(options);
+  Inputs inputs = open_inputs(options);
 
   nn::manual_seed(options.seed);
-  GPT model(config);
-  if (pretrained) nn::load(model, options.model);
+  GPT model(inputs.config);
+  if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
+  app::Log log(options.log);
   log.config(options, model);
-
-  const Attention attention(app::attention_kernels(options.attention, device, dtype));
-  const Precision precision(app::matmul_precision(options.matmul_precision));
-  optim::AdamW optimizer(model, {.beta1 = 0.9,
-                                 .beta2 = 0.95,
-                                 .eps = 1e-8,
-                                 .weight_decay = options.weight_decay,
-                                 .decay_vectors = false});
-  app::print_groups(optimizer);
-  const optim::CosineSchedule get_lr{.max_lr = options.max_lr,
-                                     .min_lr = options.min_lr < 0 ? options.max_lr / 10 : options.min_lr,
-                                     .warmup = options.warmup,
-                                     .max_steps = options.steps};
-  app::Replay replay(device, options.cuda_graph);
-  const Tensor loss_of_step = empty({}, device), norm_of_step = empty({}, device);
-  for (int64_t step = 0; step < options.steps; ++step) {
-    const app::StopWatch watch(device);
-    const MatmulTuning tuning(true);  // a GPU's library tries its algorithms, once for each shape
-    if (options.overfit) loader.reset();
-    const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
-    const double lr = get_lr(step);
-    optimizer.set_lr(lr);
-    replay([&, x = x, y = y] {
-      const Autocast autocast(dtype);  // matrix products in bf16, the rest in float32
-      optimizer.zero_grad();
-      const auto [logits, loss] = model(x, y);
-      loss.backward();
-      copy_(norm_of_step, optimizer.clip_grad_norm(options.grad_clip));
-      optimizer.step();
-      copy_(loss_of_step, loss);
-    });
-    log.step({.step = step,
-              .loss = loss_of_step.item(),
-              .lr = lr,
-              .norm = norm_of_step.item(),
-              .ms = watch.ms(),
-              .tokens = B * T});
-  }
+  train(model, inputs.loader, options, log);
   log.done(device);
   if (options.count) log.print_counts();
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("10_adamw", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

@@ -88,12 +88,12 @@ struct Block : nn::Module {
   Block(nn::Module* parent, std::string name, const GPTConfig& config)
       : nn::Module(parent, std::move(name)), config(config) {}
 
-  // x: the residual stream; branch: what the layer before adds to it. The sum is the LayerNorm's to make, in the
-  // pass in which it reads it, so a block leaves its own last branch to the next.
-  std::pair<Tensor, Tensor> operator()(Tensor x, Tensor branch) {
-    std::tie(x, branch) = ln_1(x, branch);  // x + branch, and its LayerNorm
-    std::tie(x, branch) = ln_2(x, attn(branch));
-    return {x, mlp(branch)};
+  // x: the residual stream; update: the output of the layer before, not yet added to x. Each LayerNorm adds the update
+  // in the pass in which it reads the stream, so a block returns its last update for the next block to add.
+  std::pair<Tensor, Tensor> operator()(const Tensor& x, const Tensor& update) {
+    const auto [x_attn, normed_attn] = ln_1(x, update);  // x + update, and its LayerNorm
+    const auto [x_mlp, normed_mlp] = ln_2(x_attn, attn(normed_attn));
+    return {x_mlp, mlp(normed_mlp)};
   }
 };
 
@@ -138,10 +138,10 @@ struct GPT : nn::Module {
     const Tensor pos = arange(T, idx.device());   // (T)
     const Tensor pos_emb = transformer.wpe(pos);  // (T, n_embd)
     const Tensor tok_emb = transformer.wte(idx);  // (B, T, n_embd)
-    Tensor x = tok_emb, branch = pos_emb;
-    for (Block& block : transformer.h) std::tie(x, branch) = block(x, branch);
-    std::tie(x, branch) = transformer.ln_f(x, branch);
-    return lm_head(branch);  // (B, T, padded_vocab_size)
+    Tensor x = tok_emb, update = pos_emb;
+    for (Block& block : transformer.h) std::tie(x, update) = block(x, update);
+    const auto [x_final, normed] = transformer.ln_f(x, update);
+    return lm_head(normed);  // (B, T, padded_vocab_size)
   }
 
   // The logits of the vocabulary alone, (B, T, vocab_size): the padding is nobody's to see or to sample.

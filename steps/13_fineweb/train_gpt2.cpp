@@ -1,182 +1,188 @@
-// Trains GPT-2 on a text or on token shards, measures it on the way, and goes on where it was stopped.
+// Trains GPT-2 on a text or on token shards, measures it while it trains, and resumes where it was stopped.
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
+#include <cmath>
+#include <numbers>
 
 #include "common/app/inputs.h"
-#include "common/app/inspect.h"
 #include "common/app/interrupt.h"
 #include "common/app/memory_check.h"
-#include "common/app/replay.h"
+#include "common/app/resolve.h"
 #include "common/app/stopwatch.h"
-#include "common/data/token_loader.h"
 #include "common/dist/ddp.h"
 #include "common/ops/autocast.h"
 #include "common/ops/dropout.h"
 #include "common/optim/adamw.h"
-#include "common/optim/schedule.h"
-#include "common/training/dataset.h"
-#include "common/training/evaluation.h"
 #include "common/training/run_folder.h"
 #include "common/training/run_settings.h"
 #include "common/training/same_run.h"
+#include "evaluation.h"
 #include "gpt2.h"
 
 namespace {
 
-struct Options : app::Options {
-  bool overfit = false;
-  std::string matmul_precision = "high", dtype = "bf16", attention;
-  bool count = false, cuda_graph = false;
-  double max_lr = 6e-4, min_lr = -1, weight_decay = 0.1, grad_clip = 1;
-  int64_t warmup = 10, total_batch = 0, rendezvous_port = 0;
-  double beta2 = 0.95;
+struct Options : app::RankOptions {
   training::RunOptions run;
 
   void add_to(app::CommandLine& flags) {
-    app::Options::add_to(flags);
-    flags.add("--overfit", overfit, "train on the first batch only");
-    flags.add("--matmul-precision", matmul_precision, {"highest", "high", "medium"},
-              "of float32 matrix products: all bits, TF32 (GPU), bf16");
-    flags.add("--dtype", dtype, {"bf16", "fp32"}, "of matrix products; the rest and the weights are float32");
-    flags.add("--attention", attention, {"own", "cudnn"},
-              "whose kernels; by default the faster that is there");
-    flags.add("--max-lr", max_lr, 0, 1, "learning rate after the warm-up");
-    flags.add("--min-lr", min_lr, 0, 1, "learning rate at the end (a tenth of --max-lr)");
-    flags.add("--warmup", warmup, 0, int64_t{1} << 40, "steps of linear warm-up");
-    flags.add("--weight-decay", weight_decay, 0, 1, "of matrices; biases and LayerNorms do not decay");
-    flags.add("--grad-clip", grad_clip, 0, 1e9, "longest norm of all gradients together; 0: any");
-    flags.add("--cuda-graph", cuda_graph, "replay the step as one recorded graph (GPU)");
-    flags.add("--total-batch", total_batch, 1, int64_t{1} << 40,
-              "tokens of an optimizer step (tiny: 3072; else 524288)");
-    flags.add("--rendezvous-port", rendezvous_port, 1, 65535, "where ranks meet (torchrun: MASTER_PORT + 1)");
-    flags.add("--beta2", beta2, 0, 0.99999,
-              "how long AdamW remembers squared gradients; nearer 1 for small batches");
+    app::RankOptions::add_to(flags);
     run.add_to(flags);
-    flags.add("--count", count, "print what the last step called: kernels, and the bytes they touch");
   }
 };
 
+// The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
+double get_lr(int64_t step, const Options& options) {
+  const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
+  if (step < options.warmup)
+    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+  if (step >= options.steps) return min_lr;
+  const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
+  const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
+  return min_lr + coeff * (max_lr - min_lr);
+}
+
+// Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
+optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
+  std::vector<Tensor> decayed, not_decayed;
+  for (const auto& [name, p] : model.named_parameters())
+    (p->dim() >= 2 ? decayed : not_decayed).push_back(*p);
+  const auto print = [](const char* which, const std::vector<Tensor>& tensors) {
+    int64_t parameters = 0;
+    for (const Tensor& tensor : tensors) parameters += tensor.numel();
+    fmt::print("{} tensors: {}, with {} parameters\n", which, tensors.size(), parameters);
+  };
+  print("decayed", decayed);
+  print("non-decayed", not_decayed);
+  return optim::AdamW({decayed, options.weight_decay}, {not_decayed, 0},
+                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});
+}
+
+void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t grad_accum_steps,
+           const Options& options, const dist::ProcessGroup& group, Evaluation& evaluate,
+           const training::RunFolder& folder, app::Log& log) {
+  const Device device = group.device();
+  dist::DistributedDataParallel ddp(model, group);
+  DropoutMasks masks(options.run.dropout, options.seed, device);
+  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // a step's
+  for (int64_t step = folder.resumed().value_or(0);; ++step) {
+    const bool is_end = step == options.steps;
+    // A run that resumes at this step has evaluated and saved it already.
+    if (step != folder.resumed()) evaluate(model, step, is_end, log);
+    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or when it is interrupted
+    const app::StopWatch watch(device);
+    const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
+    if (options.overfit) loader.reset();
+    const Autocast autocast(evaluate.dtype);  // matrix products in bf16, everything else in float32
+    optimizer.zero_grad();
+    Tensor loss_accum = zeros({}, device);
+    for (int64_t micro_step = 0; micro_step < grad_accum_steps; ++micro_step) {
+      const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
+      ddp.require_backward_grad_sync = micro_step == grad_accum_steps - 1;  // once per optimizer step
+      masks.set_draw((step * grad_accum_steps + micro_step) * group.world_size() + group.rank());
+      const Dropout dropout(masks);
+      auto [logits, loss] = model(x, y);
+      loss = loss / double(grad_accum_steps);  // gradients add up, and the loss is a mean
+      loss_accum = loss_accum + loss.detach();
+      loss.backward();
+    }
+    group.all_reduce(loss_accum);  // the sum over ranks of each rank's mean loss
+    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);
+    const double lr = get_lr(step, options);
+    optimizer.set_lr(lr);
+    optimizer.step();
+    const double loss = loss_accum.item() / group.world_size();
+    log.step({.step = step, .loss = loss, .lr = lr, .norm = norm.item(), .ms = watch.ms(), .tokens = tokens});
+  }
+}
+
+// The data in batches, and the sizes of the model that reads them.
+struct Inputs {
+  std::unique_ptr<Tokenizer> tokenizer;
+  GPTConfig config;
+  TokenLoader loader;
+  int64_t grad_accum_steps;
+  std::optional<TokenLoader> val_loader;  // none without --val-every
+};
+
+Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
+  const Device device = group.device();
+  const std::string text = training::read_text(options);
+  auto tokenizer = app::make_tokenizer(options, text);
+  const GPTConfig config = app::is_directory(options.model)
+                               ? config_from(options.model)
+                               : config_named(options.model, tokenizer->vocab_size());
+  const auto [B, T] = options.batch_shape(config.block_size);
+  const int64_t grad_accum_steps =
+      app::micro_batches(options, options.total_batch, {B, T}, group.world_size());
+  app::check_memory<GPT>(device, config, B, T, options.dtype);
+  training::Dataset data =
+      training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
+  const TokenLoader::Settings batches{.B = B,
+                                      .T = T,
+                                      .order = options.run.order,
+                                      .seed = options.seed,
+                                      .rank = group.rank(),
+                                      .world = group.world_size(),
+                                      .device = device};
+  TokenLoader loader(std::move(data.train), batches);
+  fmt::print("loaded {} tokens, 1 epoch = {} batches, and a tail of {} tokens\n", loader.num_tokens(),
+             loader.batches_per_epoch(), loader.tail());
+  return {std::move(tokenizer), config, std::move(loader), grad_accum_steps,
+          training::open_val_loader(std::move(data.val), batches)};
+}
+
+// Opens the data, builds the model, goes on from the newest checkpoint if there is one, and trains.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
-  const dist::ProcessGroup group(options.on(), {.rendezvous_port = int(options.rendezvous_port)});
+  const dist::ProcessGroup group(options.device(), {.rendezvous_port = int(options.rendezvous_port)});
   app::speak_only_if(group.is_master());
   const Device device = group.device();
-  const training::RunFolder folder(options.run, options.steps, group);
-  const DType dtype = app::autocast_dtype(options.dtype, device);
-  const bool pretrained = app::is_directory(options.model);
-  const std::string text = training::read_text(options);
-  const auto tokenizer = app::make_tokenizer(options, text);
-  const GPTConfig config =
-      pretrained ? config_from(options.model) : config_named(options.model, tokenizer->vocab_size());
-  const auto [B, T] = options.batch_shape(config.block_size);
-  const int64_t grad_accum_steps =
-      app::micro_batches(options, options.total_batch, {B, T}, group.world_size());
-  app::check_memory<GPT>(device, config, B, T, dtype);
-  training::Dataset data =
-      training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
-  const TokenLoader::Settings batches{
-      .B = B,
-      .T = T,
-      .order = options.run.order == "video" ? DataOrder::video : DataOrder::shuffled,
-      .seed = options.seed,
-      .rank = group.rank(),
-      .world = group.world_size(),
-      .device = device};
-  TokenLoader loader(std::move(data.train), batches);
-  fmt::print("loaded {} tokens, 1 epoch = {} batches, and a tail of {} tokens\n", loader.num_tokens(),
-             loader.batches_per_epoch(), loader.tail());
+  training::RunFolder folder(options.run, options.steps, group);
+  app::resolve_model(options);
+  Inputs inputs = open_inputs(options, group);
 
   nn::manual_seed(options.seed);
-  GPT model(config);
-  if (pretrained) nn::load(model, options.model);
+  GPT model(inputs.config);
+  if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
-  const AttentionKernels kernels = app::attention_kernels(options.attention, device, dtype);
-  const Attention attention(kernels);
-  const Precision precision(app::matmul_precision(options.matmul_precision));
-  optim::AdamW optimizer(model, {.beta1 = 0.9,
-                                 .beta2 = options.beta2,
-                                 .eps = 1e-8,
-                                 .weight_decay = options.weight_decay,
-                                 .decay_vectors = false});
-  app::print_groups(optimizer);
-  const training::TrainingState state{model, optimizer, loader};
-  const double min_lr = options.min_lr < 0 ? options.max_lr / 10 : options.min_lr;
-  const HfConfig shape = hf_config(config, tokenizer->end_of_text());
-  const training::Resolved resolved{.B = B,
-                                    .T = T,
-                                    .total_batch = B * T * grad_accum_steps * group.world_size(),
-                                    .min_lr = min_lr,
-                                    .attention = kernels,
-                                    .device = device,
-                                    .ranks = group.world_size()};
-  const training::CheckpointSetup setup{
-      shape, *tokenizer, training::run_settings(flags, resolved, shape, *tokenizer, loader.identities())};
-  training::require_same_run(group, flags, model, loader);
-  const std::optional<int64_t> resumed = folder.resume(state, setup);
-  dist::DistributedDataParallel ddp(model, group);
-  const optim::CosineSchedule get_lr{
-      .max_lr = options.max_lr, .min_lr = min_lr, .warmup = options.warmup, .max_steps = options.steps};
-  app::Replay first_micro(device, options.cuda_graph), next_micro(device, options.cuda_graph),
-      last_micro(device, options.cuda_graph), update(device, options.cuda_graph);
-  const Tensor loss_accum = empty({}, device), norm_of_step = empty({}, device);
-  DropoutMasks masks(options.run.dropout, options.seed, device);
-  training::Evaluation evaluate(options.run,
-                                {.logits = [&](const Tensor& x) { return model.padded_logits(x); },
-                                 .loss = [&](const Tensor& x, const Tensor& y) { return model(x, y).second; },
-                                 .vocab_size = config.vocab_size,
-                                 .block_size = config.block_size},
-                                *tokenizer, std::move(data.val), batches, 20 * grad_accum_steps, group);
+  training::require_same_run(group, flags, model, inputs.loader, inputs.val_loader);
+  optim::AdamW optimizer = configure_optimizers(model, options);
+  folder.resume(
+      {model, optimizer, inputs.loader},
+      {hf_config(inputs.config, inputs.tokenizer->end_of_text()), *inputs.tokenizer,
+       training::run_settings(flags,
+                              {.B = inputs.loader.B(),
+                               .T = inputs.loader.T(),
+                               .total_batch = inputs.loader.B() * inputs.loader.T() *
+                                              inputs.grad_accum_steps * group.world_size(),
+                               .min_lr = options.min_lr.value_or(options.max_lr / 10),
+                               .attention = app::attention_kernels(options.attention, device, options.dtype),
+                               .device = device,
+                               .ranks = group.world_size()},
+                              hf_config(inputs.config, inputs.tokenizer->end_of_text()), *inputs.tokenizer,
+                              inputs.loader.identities())});
+  const DType dtype = app::autocast_dtype(options.dtype, device);
+  const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const Precision precision(options.matmul_precision);
+  Evaluation evaluate{
+      options.run,
+      *inputs.tokenizer,
+      group,
+      std::move(inputs.val_loader),
+      20 * inputs.grad_accum_steps,
+      training::open_hellaswag(options.run, *inputs.tokenizer, inputs.config.block_size, group),
+      inputs.loader.B() * inputs.loader.T(),
+      dtype};
   app::Log log = folder.open_log(options.log);
   log.config(options, model);
   app::catch_interrupts();
-  for (int64_t step = resumed.value_or(0);; ++step) {
-    const bool is_end = step == options.steps, stops = is_end || app::stop_requested(group);
-    if (step != resumed) {  // what comes before that step was done before the run was stopped
-      const Autocast autocast(dtype);
-      evaluate(step, is_end, log);
-      folder.save(step, stops, state, setup, log);
-    }
-    if (stops) break;
-    const app::StopWatch watch(device);
-    const MatmulTuning tuning(true);  // a GPU's library tries its algorithms, once for each shape
-    if (options.overfit) loader.reset();
-    for (int64_t micro = 0; micro < grad_accum_steps; ++micro) {
-      const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
-      const bool is_last = micro == grad_accum_steps - 1;
-      ddp.require_backward_grad_sync = is_last;  // once a step, not once a micro-batch
-      app::Replay& replay = is_last ? last_micro : micro == 0 ? first_micro : next_micro;
-      masks.set_draw((step * grad_accum_steps + micro) * group.world_size() + group.rank());
-      replay([&, x = x, y = y] {
-        const Autocast autocast(dtype);  // matrix products in bf16, the rest in float32
-        const Dropout dropout(masks);
-        if (micro == 0) optimizer.zero_grad();
-        auto [logits, loss] = model(x, y);
-        loss = loss / double(grad_accum_steps);  // gradients add up: of the mean of means
-        loss.backward();
-        copy_(loss_accum, micro == 0 ? loss : loss_accum + loss.detach());
-      });
-    }
-    const double lr = get_lr(step);
-    optimizer.set_lr(lr);
-    update([&] {
-      copy_(norm_of_step, optimizer.clip_grad_norm(options.grad_clip));
-      optimizer.step();
-    });
-    group.all_reduce(loss_accum);  // each rank has the mean of its own micro-batches
-    log.step({.step = step,
-              .loss = loss_accum.item() / group.world_size(),
-              .lr = lr,
-              .norm = norm_of_step.item(),
-              .ms = watch.ms(),
-              .tokens = B * T * grad_accum_steps * group.world_size()});
-  }
+  train(model, optimizer, inputs.loader, inputs.grad_accum_steps, options, group, evaluate, folder, log);
   log.done(device);
   if (options.count) log.print_counts();
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return app::run("13_fineweb", argc, argv, run); }
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

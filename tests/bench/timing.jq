@@ -1,4 +1,5 @@
-# What tests/bench/timing knows and what it shows: rows and runs in, complaints, table, Markdown and SVG out.
+# What tests/bench/timing knows and what it shows: rows and runs in, complaints, table, Markdown and gnuplot's
+# commands out.
 #
 # A row is one line of the table: {key, step, flags, idea, check, arithmetic, before, video_ms, torch, skipped}.
 # A run is one start of a program: {key, torch: true or false, round, error, events: its log}; torch's key is the
@@ -175,45 +176,60 @@ def markdown:
   ([sentences] | join("; ") + "."), (notes | "- " + .) ,
   (.rows[] | select(.failure) | "- FAILED: \(.key): \(.failure)");
 
-# ---- SVG: a bar for each row, torch's below it; colours that can be read on white and on black
+# The README's table: at most six columns, and no line longer than 100 characters. It names a row by the step's number,
+# and by the flag's value where a step has several rows.
+def short_name($rows): . as $row | (.flags | split(" ") | last // "") as $value |
+  if $value != "" and ([$rows[] | select(.step == $row.step)] | length) > 1 then "\(.step[:2]) \($value)" else .step[:2] end;
 
-def svg_text($x; $y; $size; $class):
-  "<text x=\"\($x | fixed(1))\" y=\"\($y)\" font-size=\"\($size)\" class=\"\($class)\">\(@html)</text>";
+def short_cells: .rows as $rows | (.torch != null) as $torch |
+  (["step", "idea", "ms/step", "over \(.rows[0].step[:2])"] +
+    if $torch then ["torch, ms", "over torch"] else ["tokens/s", "peak memory"] end),
+  (.rows[] | [short_name($rows), .idea, (if .failure then "FAILED" elif .ms then .ms | ms_text else "-" end),
+    (.over_first | times_text)] +
+    if $torch then [(if .torch.ms? then .torch.ms | ms_text else "-" end), (.over_torch | times_text)]
+    else [(if .tokens_per_sec then .tokens_per_sec | commas else "-" end), (.peak_bytes | bytes_text)] end);
 
-def svg_bar($x; $y; $width; $class):
-  ([$width, 1] | max | fixed(1)) as $width |
-  "<rect x=\"\($x)\" y=\"\($y)\" width=\"\($width)\" height=\"15\" rx=\"2\" class=\"\($class)\"/>";
+def readme($folder):
+  ([short_cells] | padded_lines), "", (sentences | sub("^with "; "Built with ") | "- \(.)." ) ,
+  "- [All columns and notes](\($folder)/table.md).", "", "![Milliseconds per training step](\($folder)/table.svg)";
 
-def svg_row($y; $left; $scale; $pitch):
-  ("\(.step) \(.flags | gsub("--[a-z-]+ "; ""))" | sub(" $"; "") |
-    svg_text($left - 12; $y + $pitch / 2 - 5; 13; "name left")),
-  (.idea | svg_text($left - 12; $y + $pitch / 2 + 9; 11; "left")),
+# ---- gnuplot's commands: a bar for each row, torch's below it
+
+def quoted: "'" + gsub("'"; "''") + "'";  # in single quotes gnuplot substitutes nothing
+
+# A label at a pixel of the picture.
+def page_text($x; $y; $font): "set label \(quoted) at screen \($x) / real(width), 1 - \($y) / real(height) textcolor rgb grey font \($font)";
+# A bar of $ms at $y pixels below the plot's top; `rows` is its height there.
+def bar($ms; $y; $colour): "set object rectangle from 0, \($y) to \($ms), \($y + 15) fillstyle solid noborder " +
+  "fillcolor rgb \($colour)";
+def bar_text($ms; $y; $font): "set label \(quoted) at \($ms), \($y + 8) offset 0.8, 0 textcolor rgb grey font \($font)";
+def left_text($y; $font): "set label \(quoted) at 0, \($y) right offset -1.5, 0 textcolor rgb grey font \($font)";
+def key($x; $colour): "set object rectangle at screen (\($x) + 7.5) / real(width), 1 - 64 / real(height) " +
+  "size screen 15 / real(width), 15 / real(height) fillstyle solid noborder fillcolor rgb \($colour)",
+  page_text($x + 23; 64; "'sans-serif,12'");
+
+def row_commands($y; $pitch):
+  ("\(.step) \(.flags | gsub("--[a-z-]+ "; ""))" | sub(" $"; "") | left_text($y + $pitch / 2 - 9; "bold.',13'")),
+  (.idea | left_text($y + $pitch / 2 + 6; "'sans-serif,11'")),
   (if .ms then
-    (.ms * $scale) as $width | svg_bar($left; $y + 3; $width; "ours"),
-    ("\(.ms | ms_text)\(if .before then ", \(.over_first | times_text)" else "" end)" |
-      svg_text($left + $width + 7; $y + 15; 12; "name"))
-  else "not timed" | svg_text($left + 7; $y + 15; 12; "name") end),
+    bar(.ms; $y + 3; "ours"),
+    (.ms as $ms | "\(.ms | ms_text)\(if .before then ", \(.over_first | times_text)" else "" end)" |
+      bar_text($ms; $y + 3; "bold.',12'"))
+  else "not timed" | bar_text(0; $y + 3; "bold.',12'") end),
   (if .torch.ms? then
-    (.torch.ms * $scale) as $width | svg_bar($left; $y + 20; $width; "torch"),
-    (.torch.ms | ms_text | svg_text($left + $width + 7; $y + 32; 12; ""))
+    bar(.torch.ms; $y + 20; "torch"), (.torch.ms as $ms | $ms | ms_text | bar_text($ms; $y + 20; "'sans-serif,12'"))
   else empty end);
 
-def svg_key($x; $class; $name): svg_bar($x; 56; 15; $class), ($name | svg_text($x + 21; 68; 12; ""));
-
-def svg:
+def commands:
   . as $table | 310 as $left | 86 as $top | (if .torch then 46 else 34 end) as $pitch |
-  ($top + $pitch * (.rows | length) + 12) as $height |
-  (440 / ([.rows[] | .ms, .torch.ms] | largest | if . > 0 then . else 1 end)) as $scale |
-  "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 \($height)\" width=\"860\" height=\"\($height)\">",
-  "<title>Milliseconds a training step</title>",
-  "<style>",
-  "text { fill: #7a8490; font-family: system-ui, 'Segoe UI', Helvetica, Arial, sans-serif; }",
-  ".name { font-weight: 600; } .left { text-anchor: end; }",
-  ".ours { fill: #2f81f7; } .torch { fill: #e0812c; } .axis { stroke: #7a8490; }",
-  "</style>",
-  ("Milliseconds a training step" | svg_text(16; 24; 15; "name")), (first(sentences) | svg_text(16; 43; 12; "")),
-  svg_key($left; "ours"; "this repository, and how many times as fast as \(.rows[0].step[:2])"),
-  (if .torch then svg_key($left + 350; "torch"; "torch \(.torch.version)") else empty end),
-  (.rows | to_entries[] | ($top + $pitch * .key) as $y | .value | svg_row($y; $left; $scale; $pitch)),
-  "<line x1=\"\($left)\" y1=\"\($top)\" x2=\"\($left)\" y2=\"\($height - 12)\" class=\"axis\"/>",
-  "</svg>";
+  ($pitch * (.rows | length)) as $height |
+  ([.rows[] | .ms, .torch.ms] | largest | if . > 0 then . else 1 end) as $longest |
+  "width = 860; height = \($top + $height + 12); ours = '#2f81f7'; torch = '#e0812c'", "load style",
+  ("Milliseconds per training step" | page_text(16; 20; "bold.',15'")), (first(sentences) | page_text(16; 39; "'sans-serif,12'")),
+  ("this repository, and how many times as fast as \(.rows[0].step[:2])" | key($left; "ours")),
+  (if .torch then "torch \(.torch.version)" | key($left + 350; "torch") else empty end),
+  (.rows | to_entries[] | ($pitch * .key) as $y | .value | row_commands($y; $pitch)),
+  "set lmargin at screen \($left) / real(width); set rmargin at screen \($left + 440) / real(width)",
+  "set tmargin at screen 1 - \($top) / real(height); set bmargin at screen 12 / real(height)",
+  "unset grid; unset xtics; unset ytics; unset key; set border 2",
+  "set xrange [0:\($longest)]; set yrange [\($height):0]", "plot -1 notitle";

@@ -1,16 +1,17 @@
 // tests/bench/timing as a black box, with the tiny model: what it writes, and what it refuses to time.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "paths.h"
 #include "tests/common/files.h"
 #include "tests/common/xml.h"
+#include "tests/shell.h"
 
 using namespace gpt2::testing;
 namespace fs = std::filesystem;
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kSource = GPT2_SOURCE_DIR, kPrograms = GPT2_BIN_DIR;
+const std::string kTiming = kSource + "/tests/bench/timing";
 
 // The steps that the table is about.
 std::vector<std::string> timed_steps() {
@@ -50,12 +52,9 @@ class Programs {
 
   // Runs the table with these flags; `printed` has both streams.
   int run(const std::string& flags) {
-    const std::string output = folder_ / "output";
-    const std::string command = kSource + "/tests/bench/timing --bin " + bin() + " --out " + out() + " " +
-                                flags + " > " + output + " 2>&1";
-    const int status = std::system(command.c_str());
-    printed = file_bytes(output);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    const Outcome outcome = shell(kTiming + " --device cpu --bin " + bin() + " --out " + out() + " " + flags);
+    printed = outcome.output;
+    return outcome.status;
   }
 
   std::string printed;
@@ -67,7 +66,8 @@ class Programs {
 class TimingTable : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (std::system("command -v jq > /dev/null") != 0) GTEST_SKIP() << "jq is not here";
+    for (const char* tool : {"jq", "gnuplot"})
+      if (shell("command -v " + std::string(tool)).status != 0) GTEST_SKIP() << tool << " is not here";
   }
   Programs programs;
 };
@@ -133,5 +133,52 @@ TEST_F(TimingTable, BadFlagsAreOneLine) {
     EXPECT_EQ(programs.run(flags), 1) << flags;
     EXPECT_EQ(programs.printed.find("timing: " + expected), 0u) << programs.printed;
     EXPECT_EQ(programs.printed.find('\n'), programs.printed.size() - 1) << programs.printed;
+  }
+}
+
+TEST_F(TimingTable, WhatIsCommittedIsWhatTheCommandWrites) {
+  const Outcome outcome = shell(kTiming + " --check");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+}
+
+TEST_F(TimingTable, TheReadmesTableHasAtMostSixColumnsAndFits100Characters) {
+  std::istringstream readme(file_bytes(kSource + "/README.md"));
+  int rows = 0;
+  bool inside = false;
+  for (std::string line; std::getline(readme, line);) {
+    if (line.starts_with("<!-- timing:")) inside = true;
+    if (line.starts_with("<!-- /timing:")) inside = false;
+    if (!inside || !line.starts_with("|")) continue;
+    ++rows;
+    EXPECT_LE(std::count(line.begin(), line.end(), '|'), 7) << line;
+    EXPECT_LE(line.size(), 100u) << line;
+  }
+  EXPECT_GE(rows, 3);
+}
+
+// In a copy of the files that the command reads and writes.
+TEST_F(TimingTable, CheckNoticesWhatWasEditedByHandAndRenderMendsIt) {
+  TempDir copy;
+  fs::create_directories(copy / "common");
+  fs::create_directories(copy / "tests");
+  fs::create_directories(copy / "docs");
+  fs::copy(kSource + "/common/app", copy / "common/app");
+  fs::copy_file(kSource + "/common/course.sh", copy / "common/course.sh");
+  fs::copy(kSource + "/tests/bench", copy / "tests/bench");
+  fs::copy(kSource + "/docs/timing", copy / "docs/timing", fs::copy_options::recursive);
+  fs::copy_file(kSource + "/README.md", copy / "README.md");
+  const std::string timing = (copy / "tests/bench/timing") + " ";
+  EXPECT_EQ(shell(timing + "--check").output, "");
+  for (const auto& [file, text] : std::vector<std::pair<std::string, std::string>>{
+           {"README.md", "| 04 "}, {"docs/timing/amd_epyc_2_cores/table.md", "| 04_overfit "}}) {
+    const std::string right = file_bytes(copy / file);
+    std::string wrong = right;
+    wrong.insert(wrong.find(text), "| 03 | by hand |\n");
+    put_file(copy / file, wrong);
+    const Outcome outcome = shell(timing + "--check");
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.output, "timing: " + file + " is out of date: ./course timing --render\n");
+    EXPECT_EQ(shell(timing + "--render").status, 0);
+    EXPECT_EQ(file_bytes(copy / file), right);
   }
 }

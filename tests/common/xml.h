@@ -23,24 +23,25 @@ inline bool is_character_data(std::string_view text) {
 // than std::regex has stack for. Empty if a value is none.
 inline std::string take_tag(std::string_view& xml) {
   std::string tag;
-  bool quoted = false;
+  char quote = 0;  // the one that is open
   while (!xml.empty()) {
-    const size_t end = std::min(xml.find_first_of(quoted ? "\"" : "\">"), xml.size() - 1);
+    const size_t end = std::min(quote ? xml.find(quote) : xml.find_first_of("\"'>"), xml.size() - 1);
     const std::string_view part = xml.substr(0, end);
     const char last = xml[end];
     xml.remove_prefix(end + 1);
-    if (quoted && !is_character_data(part)) return "";
-    if (!quoted) tag += part;
-    tag += last;
-    if (!quoted && last == '>') break;
-    quoted = !quoted;
+    if (quote && !is_character_data(part)) return "";
+    if (!quote) tag += part;
+    tag += last == '\'' ? '"' : last;
+    if (!quote && last == '>') break;
+    quote = quote ? 0 : last;
   }
   return tag;
 }
 
-// "", or what is wrong with an XML document of elements, attributes and text.
+// "", or what is wrong with an XML document of elements, attributes and text, with or without a declaration.
 inline std::string xml_fault(std::string_view xml) {
-  static const std::regex kTag(R"(<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*="")*)\s*(/?)>)");
+  static const std::regex kTag(R"(<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*\s*=\s*"")*)\s*(/?)>)");
+  if (xml.starts_with("<?xml ")) xml.remove_prefix(std::min(xml.find("?>"), xml.size() - 2) + 2);
   std::vector<std::string> open;
   while (!xml.empty()) {
     const std::string_view rest = xml;

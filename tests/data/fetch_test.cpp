@@ -1,8 +1,11 @@
 // data/fetch against a server on this machine: what it downloads, goes on with, and refuses.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -48,15 +51,17 @@ class Fetch : public ::testing::Test {
                                     .checksum = output_of("sha256sum < " + (dir_ / "served")).substr(0, 64)};
   }
 
-  // What `./course data` would say, and its exit status.
+  // What `./course data` would say, and its exit status; its standard error is errors_ too.
   std::string fetch(const std::string& arguments, int expected_status) {
     server_.requests.clear();
     int status = 0;
-    const std::string environment = "HF_ENDPOINT=" + server_.url() + " GITHUB_RAW_ENDPOINT=" + server_.url();
-    const std::string output =
-        output_of(environment + " " + (dir_ / "data/fetch") + " " + arguments + " 2>&1", &status);
-    EXPECT_EQ(status, expected_status) << output;
-    return output;
+    const std::string environment =
+        "COURSE_STALL=1 HF_ENDPOINT=" + server_.url() + " GITHUB_RAW_ENDPOINT=" + server_.url();
+    const std::string output = output_of(
+        environment + " " + (dir_ / "data/fetch") + " " + arguments + " 2>" + (dir_ / "errors"), &status);
+    errors_ = file_bytes(dir_ / "errors");
+    EXPECT_EQ(status, expected_status) << output << errors_;
+    return output + errors_;
   }
 
   size_t downloads() const {
@@ -64,8 +69,13 @@ class Fetch : public ::testing::Test {
                                 [](const std::string& request) { return request.starts_with("GET"); }));
   }
 
+  int64_t requests_for(const std::string& request) const {
+    return std::count(server_.requests.begin(), server_.requests.end(), request);
+  }
+
   TempDir dir_;
   Server server_;
+  std::string errors_;
 };
 
 TEST_F(Fetch, BringsTheShardForValidationAndTheFirstOfTheOthers) {
@@ -82,24 +92,88 @@ TEST_F(Fetch, WhatIsHereAndRightStays) {
 }
 
 TEST_F(Fetch, WhatWasInterruptedGoesOnWhereItStopped) {
-  server_.files[path_of("train_000001")].breaks_off = 40'000;
-  const std::string output = fetch("fineweb-edu --shards 2", 1);
-  EXPECT_NE(output.find("run ./course data fineweb-edu --shards 2 again"), std::string::npos) << output;
-  EXPECT_FALSE(fs::exists(dir_ / file_of("train_000001")));
+  fs::create_directories(dir_ / "data/fineweb-edu");
+  const std::string& bytes = server_.files[path_of("train_000001")].bytes;
+  put_file(dir_ / file_of("train_000001") + ".part", bytes.substr(0, 40'000));
   fetch("fineweb-edu --shards 2", 0);
-  EXPECT_EQ(file_bytes(dir_ / file_of("train_000001")), server_.files[path_of("train_000001")].bytes);
-  EXPECT_EQ(std::count(server_.requests.begin(), server_.requests.end(),
-                       "GET " + path_of("train_000001") + " from 40000"),
-            1);
+  EXPECT_EQ(file_bytes(dir_ / file_of("train_000001")), bytes);
+  EXPECT_EQ(requests_for("GET " + path_of("train_000001") + " from 40000"), 1);
 }
 
-TEST_F(Fetch, AServerThatCannotGoOnStartsAgain) {
+// What goes wrong on the way, and whether another attempt helps.
+struct Trouble {
+  std::string name;
+  ServedFile file;     // its breaks_off, stalls, ...
+  int attempts;        // GETs of that file
+  std::string reason;  // in the error; empty if the download succeeds
+};
+
+class FetchInTrouble : public Fetch, public ::testing::WithParamInterface<Trouble> {};
+
+TEST_P(FetchInTrouble, GoesOnWhereItBrokeOrSaysWhyInOneLine) {
+  const Trouble& trouble = GetParam();
   ServedFile& file = server_.files[path_of("train_000001")];
-  file.breaks_off = 40'000;
-  file.goes_on = false;
-  fetch("fineweb-edu --shards 1", 1);
+  const ServedFile whole = file;
+  file = trouble.file;
+  file.bytes = whole.bytes;
+  file.checksum = whole.checksum;
+  const bool fails = !trouble.reason.empty();
+  const auto start = std::chrono::steady_clock::now();
+  const std::string output = fetch("fineweb-edu --shards 1", fails ? 1 : 0);
+  EXPECT_LE(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
+  EXPECT_EQ(std::count(errors_.begin(), errors_.end(), '\n'), fails ? 1 : 0) << errors_;
+  EXPECT_EQ(int(downloads()) - 1, trouble.attempts) << output;  // 1: the shard for validation
+  EXPECT_EQ(fs::exists(dir_ / file_of("train_000001")), !fails);
+  if (fails) {
+    EXPECT_NE(errors_.find(trouble.reason), std::string::npos) << errors_;
+    EXPECT_NE(errors_.find("run ./course data fineweb-edu --shards 1 again"), std::string::npos) << errors_;
+    fetch("fineweb-edu --shards 1", 0);
+  }
+  EXPECT_EQ(file_bytes(dir_ / file_of("train_000001")), whole.bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, FetchInTrouble,
+    ::testing::Values(Trouble{"broken_off", {.breaks_off = 40'000}, 2, ""},
+                      Trouble{"broken_off_from_start", {.breaks_off = 40'000, .goes_on = false}, 3, ""},
+                      Trouble{"stalled", {.breaks_off = 40'000, .stalls = true}, 2, ""},
+                      Trouble{"no_answer", {.silent = 1}, 1, ""},
+                      Trouble{"unavailable", {.unavailable = 1}, 1, ""},
+                      Trouble{"always_broken_off", {.breaks_off = 1, .times = 4}, 4, "transfer closed"},
+                      Trouble{"always_stalled", {.breaks_off = 1, .times = 4, .stalls = true}, 4, "too slow"},
+                      Trouble{"never_answered", {.silent = 4}, 0, "timed out"},
+                      Trouble{"always_unavailable", {.unavailable = 4}, 0, "answer: HTTP 503"}),
+    [](const auto& test) { return test.param.name; });
+
+TEST_F(Fetch, AnUnreachableServerIsOneLine) {
+  int status = 0;
+  const std::string errors =
+      output_of("HF_ENDPOINT=http://127.0.0.1:1 " + (dir_ / "data/fetch") + " gpt2 2>&1 >/dev/null", &status);
+  EXPECT_EQ(status, 1);
+  EXPECT_NE(errors.find("check the network"), std::string::npos) << errors;
+  EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1) << errors;
+  EXPECT_FALSE(fs::exists(dir_ / "data/gpt2"));  // nothing stays behind where nothing came
+}
+
+TEST_F(Fetch, TwoAtOnceDoNotSpoilAFile) {
+  fs::create_directories(dir_ / "data/fineweb-edu");
+  fs::create_symlink(std::to_string(getpid()), dir_ / "data/fineweb-edu/.lock");
+  EXPECT_NE(fetch("fineweb-edu --shards 1", 1).find("another ./course data fineweb-edu is downloading it"),
+            std::string::npos);
+  fs::remove(dir_ / "data/fineweb-edu/.lock");
+  fs::create_symlink("99999999", dir_ / "data/fineweb-edu/.lock");  // of a run that was killed
   fetch("fineweb-edu --shards 1", 0);
-  EXPECT_EQ(file_bytes(dir_ / file_of("train_000001")), file.bytes);
+  EXPECT_FALSE(fs::is_symlink(dir_ / "data/fineweb-edu/.lock"));
+}
+
+TEST_F(Fetch, APipeInTheFilesPlaceIsAnError) {
+  fs::create_directories(dir_ / "data/fineweb-edu");
+  for (const char* end : {"", ".part"}) {
+    const std::string path = dir_ / file_of("val_000000") + end;
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    EXPECT_NE(fetch("fineweb-edu --shards 1", 1).find("not a regular file"), std::string::npos);
+    fs::remove(path);
+  }
 }
 
 TEST_F(Fetch, AWrongChecksumIsKeptAsideAndNotUsed) {
@@ -133,7 +207,7 @@ TEST_F(Fetch, HellaSwagsChecksumIsTheOneThatWasPublished) {
 }
 
 TEST_F(Fetch, SaysWhatIsWrong) {
-  EXPECT_NE(fetch("fineweb-edu --shards 5", 1).find("no checksum, answer: HTTP/1.1 404"), std::string::npos);
+  EXPECT_NE(fetch("fineweb-edu --shards 5", 1).find("no checksum, answer: HTTP 404"), std::string::npos);
   EXPECT_NE(fetch("fineweb-edu --shards 0", 1).find("--shards 0: expected a number from 1 to 1001"),
             std::string::npos);
   EXPECT_NE(fetch("fineweb-edu --shards x", 1).find("expected a number"), std::string::npos);

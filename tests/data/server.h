@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <stdexcept>
@@ -16,10 +17,14 @@
 namespace gpt2::testing {
 
 struct ServedFile {
-  std::string bytes;
-  std::string checksum;   // its ETag; none if empty
-  size_t breaks_off = 0;  // the next GET sends so many bytes and closes; 0: all
-  bool goes_on = true;    // knows Range: bytes=N-
+  std::string bytes = "";
+  std::string checksum = "";  // its ETag; none if empty
+  size_t breaks_off = 0;      // the next GETs send so many bytes and close; 0: all
+  int times = 1;              // how many of them
+  bool goes_on = true;        // knows Range: bytes=N-
+  bool stalls = false;        // where it breaks off it keeps the connection and sends nothing more
+  int silent = 0;             // so many requests get no answer at all
+  int unavailable = 0;        // so many requests are answered with 503
 };
 
 class Server {
@@ -59,16 +64,20 @@ class Server {
         if (n <= 0) break;
         request.append(buffer, size_t(n));
       }
-      const std::string answer = answer_to(request);
+      bool stays = false;
+      const std::string answer = answer_to(request, stays);
       for (size_t at = 0; at < answer.size();) {
         const ssize_t n = ::send(connection, answer.data() + at, answer.size() - at, MSG_NOSIGNAL);
         if (n <= 0) break;
         at += size_t(n);
       }
+      while (stays && ::read(connection, buffer, sizeof buffer) > 0) {
+      }  // until the client has had enough
     }
   }
 
-  std::string answer_to(const std::string& request) {
+  // What to send; `stays`: and then to wait for the client to close.
+  std::string answer_to(const std::string& request, bool& stays) {
     const size_t space = request.find(' ');
     const std::string method = request.substr(0, space);
     const std::string path = request.substr(space + 1, request.find(' ', space + 1) - space - 1);
@@ -79,6 +88,10 @@ class Server {
     if (found == files.end())
       return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     ServedFile& file = found->second;
+    stays = file.silent > 0;
+    if (stays) return --file.silent, "";
+    if (file.unavailable > 0 && --file.unavailable >= 0)
+      return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     const bool part = from > 0 && file.goes_on;
     std::string body = file.bytes.substr(part ? from : 0);
     std::string answer = part ? "HTTP/1.1 206 Partial Content\r\n" : "HTTP/1.1 200 OK\r\n";
@@ -89,7 +102,11 @@ class Server {
     answer += "Content-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n";
     if (!file.checksum.empty()) answer += "ETag: \"" + file.checksum + "\"\r\n";
     if (method == "HEAD") return answer + "\r\n";
-    if (file.breaks_off > 0) body.resize(std::exchange(file.breaks_off, 0));
+    if (file.breaks_off > 0) {
+      stays = file.stalls;
+      body.resize(std::min(body.size(), file.breaks_off));
+      if (--file.times <= 0) file.breaks_off = 0;
+    }
     return answer + "\r\n" + body;
   }
 

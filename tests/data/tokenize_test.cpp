@@ -1,12 +1,14 @@
 // tokenize as a black box: the shards it makes, and that a run that was killed ends with the same.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 
@@ -29,8 +31,8 @@ struct Outcome {
   std::string output;  // and errors
 };
 
-Outcome run(const std::string& flags) {
-  FILE* pipe = popen((kProgram + " " + flags + " 2>&1").c_str(), "r");
+Outcome run(const std::string& flags, const std::string& streams = "2>&1") {
+  FILE* pipe = popen((kProgram + " " + flags + " " + streams).c_str(), "r");
   std::string output;
   char buffer[4096];
   for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) output.append(buffer, n);
@@ -39,7 +41,7 @@ Outcome run(const std::string& flags) {
 }
 
 void expect_error(const std::string& flags, const std::string& expected) {
-  const Outcome outcome = run(flags);
+  const Outcome outcome = run(flags, "2>&1 >/dev/null");
   EXPECT_EQ(outcome.status, 1) << outcome.output;
   EXPECT_TRUE(outcome.output.starts_with("tokenize: ")) << outcome.output;
   EXPECT_NE(outcome.output.find(expected), std::string::npos) << outcome.output << "expected: " << expected;
@@ -159,10 +161,11 @@ TEST_F(Tokenize, KilledAtAnyMomentAndRunAgainItEndsWithTheSameShards) {
 }
 
 TEST_F(Tokenize, GoingOnWithOtherSettingsIsAnErrorThatNamesThem) {
-  const std::string flags = files_ + out("out") + " --shard-tokens 100000";
+  const std::string flags = files_ + out("out") + " --shard-tokens 100000 --val-tokens 100000";
   ASSERT_EQ(run(flags).status, 0);
   expect_error(files_ + out("out") + " --shard-tokens 100001", "--shard-tokens was 100000 and is 100001 now");
   expect_error(flags + " --val-tokens 5", "--val-tokens was 100000 and is 5 now");
+  EXPECT_EQ(run(files_ + out("out") + " --shard-tokens 100000").status, 0);  // the default is what it was
   expect_error(dir_ / "a.txt" + " " + out("out") + " --shard-tokens 100000", "files was ");
   std::ofstream(dir_ / "a.txt", std::ios::app) << "more";
   expect_error(flags, "files was ");
@@ -178,7 +181,7 @@ TEST_F(Tokenize, BadInputIsOneLine) {
   expect_error(dir_ / "no.txt " + out("out"), "no.txt: cannot open");
   expect_error("'" + (dir_ / "*.zst'") + " " + out("out"), "*.zst: no file matches");
   expect_error(files_ + out("out") + " --tokenizer char", "--tokenizer char: its ids depend on the text");
-  expect_error(files_ + out("out"),
+  expect_error(files_ + out("out") + " --val-tokens 100000000",
                "tokens, and the first 100000000 are for validation; give a smaller --val-tokens");
   expect_error(files_ + out("out2") + " --prefix a/b", "--prefix a/b");
   expect_error(files_ + out("a.txt") + " --shard-tokens 1000", "cannot make this folder");
@@ -187,6 +190,171 @@ TEST_F(Tokenize, BadInputIsOneLine) {
                "bad.jsonl, line 2: not valid JSON");
   put_file(dir_ / "empty.txt", "");
   expect_error(dir_ / "empty.txt" + " " + out("out4") + " --val-tokens 0", "the corpus is empty");
+}
+
+// Nothing has to be said about a corpus of any size, and about a tenth of it is for validation.
+TEST_F(Tokenize, TheDefaultsFitTheCorpus) {
+  const auto tokens = [&](const std::string& shard) {
+    return TokenShard(dir_ / "out/text_" + shard, 1 << 16).size();
+  };
+  put_file(dir_ / "two.txt", "x");  // and <|endoftext|>
+  for (const std::string& files :
+       {dir_ / "a.txt", dir_ / "b.jsonl", dir_ / "a.txt" + " " + (dir_ / "b.jsonl"), dir_ / "two.txt"}) {
+    const Outcome outcome = run(files + " " + out("out"));
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    const int64_t val = tokens("val_000000.bin"), train = tokens("train_000001.bin");
+    const double share = double(val) / double(val + train);
+    EXPECT_TRUE(val == 1 || (share > 0.05 && share < 0.15)) << outcome.output;
+    EXPECT_NE(outcome.output.find("--val-tokens " + std::to_string(val)), std::string::npos)
+        << outcome.output;
+    fs::remove_all(dir_ / "out");
+  }
+  ASSERT_EQ(run(files_ + out("out") + " --shard-tokens 1000").status, 0);
+  EXPECT_EQ(tokens("val_000000.bin"), 1000);  // at most as many as in the others
+}
+
+TEST_F(Tokenize, WhereNothingIsMadeNothingStays) {
+  put_file(dir_ / "one.txt", "hello");
+  put_file(dir_ / "empty.txt", "");
+  put_file(dir_ / "bad.jsonl", "hello\n");
+  fs::create_directory(dir_ / "there");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {dir_ / "one.txt" + " --val-tokens 6", "has only 6 tokens, and the first 6 are for validation"},
+      {dir_ / "one.txt" + " --val-tokens 7", "has only 6 tokens, and the first 7 are for validation"},
+      {dir_ / "empty.txt", "the corpus is empty"},
+      {dir_ / "empty.txt" + " --val-tokens 0", "the corpus is empty"},
+      {dir_ / "bad.jsonl", "bad.jsonl, line 1: not valid JSON"},
+      {dir_ / "bad.jsonl" + " --val-tokens 1", "bad.jsonl, line 1: not valid JSON"}};
+  for (const auto& [flags, message] : cases) {
+    expect_error(flags + " " + out("made/by/us"), message);
+    EXPECT_FALSE(fs::exists(dir_ / "made")) << flags;
+    expect_error(flags + " " + out("there"), message);
+    EXPECT_TRUE(fs::is_empty(dir_ / "there")) << flags;
+  }
+  // and the flag that the message advises is taken
+  EXPECT_EQ(run(dir_ / "one.txt" + " --val-tokens 5 " + out("there")).status, 0);
+}
+
+TEST_F(Tokenize, FilesOfOthersStay) {
+  const std::string flags = files_ + out("out") + " --shard-tokens 100000";
+  const std::vector<std::string> others = {"text_notes.tmp.old",   "text_train_000001.bin.tmp.x",
+                                           "text_train_1.bin",     "text_embeddings.bin",
+                                           "text_val_00000a.bin",  "text_.tmp.1",
+                                           "texts_val_000000.bin", "text_more_manifest.json.tmp.7"};
+  fs::create_directory(dir_ / "out");
+  for (const std::string& name : others) put_file(dir_ / "out/" + name, "mine");
+  put_file(dir_ / "out/text_train_000001.bin.tmp.77", "of a killed run");
+  put_file(dir_ / "out/text_manifest.json.tmp.77", "of a killed run");
+  ASSERT_EQ(run(flags).status, 0);
+  for (const std::string& name : others) EXPECT_EQ(file_bytes(dir_ / "out/" + name), "mine") << name;
+  EXPECT_FALSE(fs::exists(dir_ / "out/text_train_000001.bin.tmp.77"));
+  EXPECT_FALSE(fs::exists(dir_ / "out/text_manifest.json.tmp.77"));
+  put_file(dir_ / "out/text_train_000077.bin", "mine");
+  expect_error(flags, "has text_train_000077.bin, which its manifest does not list");
+  EXPECT_EQ(file_bytes(dir_ / "out/text_train_000077.bin"), "mine");
+}
+
+// A run that goes on finds a shard that its manifest does not list: it is the next one, or somebody else's.
+TEST_F(Tokenize, TheNextShardIsTakenOnlyIfItIsTheSame) {
+  const std::string flags = files_ + out("out") + " --shard-tokens 50000 --val-tokens 50000";
+  ASSERT_EQ(run(flags).status, 0);
+  const std::string manifest = dir_ / "out/text_manifest.json",
+                    last = expand_pattern(dir_ / "out/*.bin").front();
+  const std::string bytes = file_bytes(last);
+  nlohmann::ordered_json object = nlohmann::ordered_json::parse(file_bytes(manifest));
+  object["shards"] =
+      nlohmann::ordered_json::array();  // as a run that was killed during the first shard leaves it
+  object["done"] = false;
+  object["next"] = {{"file", 0}, {"offset", 0}, {"line", 1}, {"begins_document", true}, {"skip", 0}};
+  for (const auto& path : expand_pattern(dir_ / "out/*.bin")) fs::remove(path);
+  for (const std::string& content : {std::string("mine"), bytes.substr(0, bytes.size() - 2), bytes + "xx"}) {
+    put_file(manifest, object.dump());
+    put_file(dir_ / "out/text_val_000000.bin", content);
+    expect_error(flags, "text_val_000000.bin: is there and holds something else");
+    EXPECT_EQ(file_bytes(dir_ / "out/text_val_000000.bin"), content);
+  }
+  fs::remove(dir_ / "out/text_val_000000.bin");
+  ASSERT_EQ(run(flags).status, 0);
+  EXPECT_EQ(ids_of_folder("out"), expected_);
+}
+
+TEST_F(Tokenize, AManifestThatNoRunWroteIsRefused) {
+  const std::string flags = files_ + out("out") + " --shard-tokens 100000 --val-tokens 20000";
+  ASSERT_EQ(run(flags).status, 0);
+  const std::string path = dir_ / "out/text_manifest.json";
+  auto good = nlohmann::ordered_json::parse(file_bytes(path));
+  // as it is after the first two shards
+  const auto all = good["shards"];
+  good["shards"] = {all[0], all[1]};
+  good["done"] = false;
+  good["next"] = {{"file", 0}, {"offset", 0}, {"line", 1}, {"begins_document", true}, {"skip", 0}};
+  for (size_t i = 2; i < all.size(); ++i) fs::remove(dir_ / "out/" + all[i]["file"].get<std::string>());
+  const std::string no_run = "not what tokenize writes", no_block = "no block begins at byte";
+  const std::vector<std::tuple<std::string, std::string, std::string>> cases = {
+      {"/next/offset", "-1", no_run},
+      {"/next/offset", "-9223372036854775808", no_run},
+      {"/next/offset", "1e3", no_run},
+      {"/next/offset", "\"0\"", no_run},
+      {"/next/offset", "18446744073709551615", no_run},
+      {"/next/offset", "7", no_block},
+      {"/next/offset", "1000000000", "ends before byte 1000000000"},
+      {"/next/file", "-1", no_run},
+      {"/next/file", "3", no_run},
+      {"/next/file", "2", "the corpus has nothing for shard 2"},
+      {"/next/line", "0", no_run},
+      {"/next/line", "2", no_block},
+      {"/next/skip", "-1", no_run},
+      {"/next/skip", "1000000000", "no token 1000000000 in the block"},
+      {"/next/begins_document", "1", no_run},
+      {"/next/begins_document", "false", no_block},
+      {"/next", "[]", no_run},
+      {"/done", "0", no_run},
+      {"/shards", "{}", no_run},
+      {"/shards/0/file", "\"../a.txt\"", no_run},
+      {"/shards/0/file", "7", no_run},
+      {"/shards/0/tokens", "-20000", no_run},
+      {"/shards/0/tokens", "19999", no_run},
+      {"/shards/1/file", "\"text_val_000000.bin\"", no_run},
+      {"/settings", "[]", no_run},
+      {"/settings/--val-tokens", "-5", "--val-tokens was -5"}};
+  for (const auto& [at, value, message] : cases) {
+    auto edited = good;
+    edited[nlohmann::ordered_json::json_pointer(at)] = nlohmann::ordered_json::parse(value);
+    put_file(path, edited.dump());
+    expect_error(flags, message);
+    EXPECT_EQ(file_bytes(path), edited.dump()) << at;
+  }
+}
+
+TEST_F(Tokenize, OfTwoAtOnceInOneFolderTheSecondIsRefused) {
+  std::string lines;
+  for (int i = 0; i < 200'000; ++i) lines += "{\"text\": \"a line of a corpus that takes a while\"}\n";
+  put_file(dir_ / "long.jsonl", lines);
+  const pid_t first = fork();
+  if (first == 0) {
+    std::freopen("/dev/null", "w", stdout);
+    execl(kProgram.c_str(), "tokenize", (dir_ / "long.jsonl").c_str(), "--out", (dir_ / "out").c_str(),
+          "--threads", "1", nullptr);
+    _exit(127);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!fs::exists(dir_ / "out/.text.lock") && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ::kill(first, SIGSTOP);  // so that it is still at work, however slow this machine is
+  expect_error(dir_ / "long.jsonl" + " " + out("out"), "another tokenize is writing text_*.bin there");
+  EXPECT_EQ(run(files_ + out("out") + " --prefix other").status, 0);
+  ::kill(first, SIGCONT);
+  int status = -1;
+  ::waitpid(first, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(fs::exists(dir_ / "out/.text.lock"));
+  EXPECT_EQ(run(dir_ / "long.jsonl" + " " + out("out")).status, 0);  // nothing left to do
+}
+
+TEST_F(Tokenize, APipeIsAnError) {
+  ASSERT_EQ(mkfifo((dir_ / "pipe.txt").c_str(), 0600), 0);
+  expect_error(dir_ / "pipe.txt" + " " + out("out"), "pipe.txt: not a regular file but a pipe");
 }
 
 }  // namespace

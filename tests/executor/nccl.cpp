@@ -112,21 +112,29 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* error) {
 }
 
 ncclResult_t ncclAllReduce(const void* from, void* to, size_t count, ncclDataType_t type, ncclRedOp_t op,
-                           ncclComm_t comm, cudaStream_t) {
+                           ncclComm_t comm, cudaStream_t stream) {
   if (!on_device(from) || !on_device(to)) return ncclInvalidArgument;
-  std::memmove(to, from, count * size_of(type));
-  return type == ncclFloat ? all_reduce(static_cast<float*>(to), count, op, *comm)
-                           : all_reduce(static_cast<double*>(to), count, op, *comm);
+  executor::submit(stream, [=] {
+    std::memmove(to, from, count * size_of(type));
+    type == ncclFloat ? all_reduce(static_cast<float*>(to), count, op, *comm)
+                      : all_reduce(static_cast<double*>(to), count, op, *comm);
+  });
+  return comm->error;
 }
 
 ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataType_t type, int root,
-                           ncclComm_t comm, cudaStream_t) {
+                           ncclComm_t comm, cudaStream_t stream) {
   if (!on_device(from) || !on_device(to) || root != 0) return ncclInvalidArgument;
-  std::memmove(to, from, count * size_of(type));
-  for (const auto& peer : comm->peers) {
-    const bool done =
-        comm->rank == 0 ? send(peer, to, count * size_of(type)) : receive(peer, to, count * size_of(type));
-    if (!done) return broken(*comm);
-  }
-  return ncclSuccess;
+  executor::submit(stream, [=] {
+    std::memmove(to, from, count * size_of(type));
+    for (const auto& peer : comm->peers) {
+      const bool done =
+          comm->rank == 0 ? send(peer, to, count * size_of(type)) : receive(peer, to, count * size_of(type));
+      if (!done) {
+        broken(*comm);
+        return;
+      }
+    }
+  });
+  return comm->error;
 }

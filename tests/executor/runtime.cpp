@@ -19,6 +19,7 @@ using Work = std::vector<std::function<void()>>;
 struct CUstream_st {
   bool captures = false;
   Work captured;
+  cudaStream_t origin = nullptr;  // the capturing stream that this one joined by waiting for one of its events
 };
 struct CUgraph_st {
   Work work;
@@ -28,6 +29,7 @@ struct CUgraphExec_st {
 };
 struct CUevent_st {
   std::chrono::steady_clock::time_point time;
+  cudaStream_t capture = nullptr;  // the capturing stream in whose recording this event was recorded
 };
 
 namespace {
@@ -104,6 +106,14 @@ cudaError_t release(void* pointer, bool device) {
   allocations().erase(allocation);
   std::free(pointer);
   return cudaSuccess;
+}
+
+// The stream whose recording work on `stream` goes into; null if it is not recorded.
+cudaStream_t capture_of(cudaStream_t stream) {
+  if (stream == nullptr) return nullptr;
+  if (stream->captures) return stream;
+  const bool joined = stream->origin != nullptr && stream->origin->captures;
+  return joined ? stream->origin : nullptr;
 }
 
 }  // namespace
@@ -205,8 +215,8 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  if (stream == nullptr || !stream->captures) return cudaMemcpy(to, from, bytes, kind);
-  stream->captured.push_back([=] { cudaMemcpy(to, from, bytes, kind); });
+  if (capture_of(stream) == nullptr) return cudaMemcpy(to, from, bytes, kind);
+  executor::submit(stream, [=] { cudaMemcpy(to, from, bytes, kind); });
   return cudaSuccess;
 }
 
@@ -227,11 +237,16 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  const bool captures = stream != nullptr && stream->captures;
-  return captures ? result(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+  return capture_of(stream) != nullptr ? result(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+// All work is done in the order in which it was queued, so there is nothing to wait for. But a stream that waits for an
+// event of a capture joins that capture.
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  const bool is_recorded = event->capture != nullptr && event->capture->captures;
+  if (is_recorded && stream != event->capture) stream->origin = event->capture;
+  return cudaSuccess;
+}
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   *event = new CUevent_st;
@@ -240,7 +255,8 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->capture = capture_of(stream);
   event->time = std::chrono::steady_clock::now();
   return cudaSuccess;
 }
@@ -291,8 +307,8 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 namespace executor {
 
 void submit(cudaStream_t stream, const std::function<void()>& work) {
-  if (stream != nullptr && stream->captures) {
-    stream->captured.push_back(work);
+  if (const cudaStream_t capture = capture_of(stream)) {
+    capture->captured.push_back(work);
   } else {
     work();
   }

@@ -15,7 +15,8 @@ void parse_file(std::span<const std::byte> file) {
     for (const SafetensorsEntry& entry : parse_safetensors(file, fuzz::kName).entries) {
       total += entry.bytes.size();
       // Whatever has passed can be read: every byte of it is there.
-      const bool is_float = entry.dtype == "F32" || entry.dtype == "F16" || entry.dtype == "BF16";
+      const bool is_float =
+          entry.dtype == "F32" || entry.dtype == "F64" || entry.dtype == "F16" || entry.dtype == "BF16";
       std::vector<float> values(is_float ? static_cast<size_t>(entry.numel()) : 0);
       if (is_float) read_float32(entry, values);
     }

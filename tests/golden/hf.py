@@ -1,8 +1,9 @@
 """Model directories as the real transformers write them, with random weights and odd sizes.
 
 data/fixtures/tiny-gpt2   the fixture that programs and tests open: 3 layers, 3 heads, the byte vocabulary
-tests/golden/hf_NAME      small variants: untied, sharded, f16, bf16, without the `transformer.` prefix, with
-                          the mask buffers of old checkpoints
+tests/golden/hf_NAME      small variants: untied, sharded, f16, bf16, f64, without the `transformer.` prefix,
+                          with the mask buffers of old checkpoints, with another n_inner, with the tied matrix
+                          under the output layer's name
 
 The golden of a directory is the logits (T, vocab) that transformers computes from it in float32 (16-bit
 weights widened first) for the ids in hf.json: the variants' logits.npy, and tiny_gpt2_logits.npy.
@@ -90,6 +91,14 @@ def with_mask_buffers(tensors):
     return tensors
 
 
+def under_the_other_name(tensors):
+    """As safetensors' own save_model may write a tied matrix: under one of its two names, whichever it keeps."""
+    return {name.replace("transformer.wte.weight", "lm_head.weight"): value for name, value in tensors.items()}
+
+
+REWRITTEN = {"mask_buffers": with_mask_buffers, "head_only": under_the_other_name}
+
+
 def variants():
     """(name, model, how to save it)."""
     yield "untied", random_model(2, VARIANT, tie_word_embeddings=False), {}
@@ -98,6 +107,9 @@ def variants():
     yield "bf16", random_model(5, VARIANT).to(torch.bfloat16), {}
     yield "no_prefix", random_model(6, VARIANT).transformer, {}
     yield "mask_buffers", random_model(7, VARIANT), {}
+    yield "f64", random_model(8, VARIANT).to(torch.float64), {}
+    yield "n_inner", random_model(9, VARIANT, n_inner=23), {}
+    yield "head_only", random_model(10, VARIANT), {}
 
 
 def make(options):
@@ -110,7 +122,7 @@ def make(options):
     for name, model, how in variants():
         directory = options.out / f"hf_{name}"
         save(model, directory, **how)
-        if name == "mask_buffers":
-            rewrite(directory, with_mask_buffers)
+        if name in REWRITTEN:
+            rewrite(directory, REWRITTEN[name])
         np.save(directory / "logits.npy", logits_of(directory, VARIANT_IDS))
     write_json(options.out / "hf.json", {"tiny_gpt2_ids": FIXTURE_IDS, "variant_ids": VARIANT_IDS})

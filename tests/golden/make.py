@@ -18,7 +18,8 @@ import torch
 
 from golden_io import ROOT
 
-GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "sampling", "ops", "tokenizer", "schedule")
+GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "hf_options", "sampling", "ops", "tokenizer")
+GOLDENS += ("schedule",)
 
 
 def parse_arguments():

@@ -1,5 +1,6 @@
 #include <fmt/ranges.h>
 
+#include "common/data/safetensors.h"
 #include "paths.h"
 #include "tests/steps/program.h"
 
@@ -63,8 +64,24 @@ TEST(Sampling, TheTextOfASampleIsItsIdsDecoded) {
 
 TEST(Sampling, PrintIdsOnlyTokenises) {
   const Outcome outcome = run_program("03_sampling", "--print-ids 'hi !'");
-  EXPECT_EQ(outcome.output, "71 72 220 0\n");
+  EXPECT_EQ(outcome.output, "71,72,220,0\n");
   EXPECT_TRUE(outcome.events("sample").empty());
+}
+
+// Every weight is finite, and yet the logits are not.
+TEST(Sampling, LogitsThatAreNotFiniteAreOneLine) {
+  const TempDir folder;
+  const gpt2::SafetensorsFile file(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/model.safetensors");
+  std::vector<gpt2::SafetensorsEntry> entries = file.entries();
+  const std::vector<float> huge(39, 3e38f);
+  for (auto& entry : entries)
+    if (entry.name == "transformer.ln_f.weight") entry.bytes = std::as_bytes(std::span(huge));
+  gpt2::write_safetensors(folder / "model.safetensors", entries);
+  for (const std::string name : {"config.json", "vocab.json", "merges.txt"})
+    std::filesystem::copy(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/" + name, folder.path());
+  for (const std::string top_k : {"1", "50"})
+    expect_error("03_sampling", "--model " + folder.path() + " --prompt Once --top-k " + top_k,
+                 "sampling: probability 0 of row 0 is nan");
 }
 
 TEST(Sampling, BadInputIsOneLine) {

@@ -1,7 +1,6 @@
 #include "common/app/options.h"
+#include "common/app/resolve.h"
 #include "common/app/inputs.h"
-
-#include <CLI/CLI.hpp>
 
 #include "common/app/program.h"
 #include "paths.h"
@@ -30,7 +29,7 @@ app::Options options(const std::vector<std::string>& arguments) {
 
 TEST(Options, DefaultsAreThoseOfTheTinyModel) {
   const app::Options o = options({});
-  EXPECT_EQ(o.device, "auto");
+  EXPECT_EQ(o.device_name, "auto");
   EXPECT_EQ(o.model, "tiny");
   EXPECT_EQ(o.data, "tales");
   EXPECT_EQ(o.tokenizer, "");
@@ -43,7 +42,7 @@ TEST(Options, EveryFlagIsRead) {
   const app::Options o =
       options({"--device", "cpu", "--model", "gpt2", "--data", "a file, with a comma", "--tokenizer", "char",
                "--seed", "7", "--steps", "3", "--batch", "2", "--seq", "9", "--log", "l"});
-  EXPECT_EQ(o.on(), kCpu);
+  EXPECT_EQ(o.device(), kCpu);
   EXPECT_EQ(o.model, "gpt2");
   EXPECT_EQ(o.data, "a file, with a comma");
   EXPECT_EQ(o.tokenizer, "char");
@@ -124,51 +123,9 @@ TEST(Options, ADeviceThatIsNoneIsAnError) {
   for (const std::string device : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", ""}) {
     app::Options o;
     o.device = device;
-    EXPECT_ERROR(o.on(), "--device " + device + ": expected auto, cpu, cuda or cuda:N");
+    EXPECT_ERROR(o.device(), "--device " + device + ": expected auto, cpu, cuda or cuda:N");
   }
-  EXPECT_ERROR(options({"--device", "cuda:99"}).on(), "--device cuda:99");
-}
-
-// The other kinds of flags, as later steps have them.
-struct OtherFlags {
-  bool overfit = false;
-  double temperature = 1;
-  void add_to(app::CommandLine& line) {
-    line.add("--overfit", overfit, "a flag without a value");
-    line.add("--temperature", temperature, 0.5, 2.0, "a real number");
-  }
-};
-
-TEST(CommandLine, ReadsBooleansAndRealNumbers) {
-  OtherFlags flags;
-  parse(flags, {"--overfit", "--temperature", "0.75"});
-  EXPECT_TRUE(flags.overfit);
-  EXPECT_EQ(flags.temperature, 0.75);
-  for (const std::string value : {"0.4", "2.5", "nan", "hot"}) {
-    OtherFlags bad;
-    EXPECT_ERROR(parse(bad, {"--temperature", value}), "--temperature");
-  }
-}
-
-int run_with(const std::function<void()>& body) {
-  setenv("OMP_WAIT_POLICY", "passive", 0);  // without it, run() would start this test program anew
-  char name[] = "program";
-  char* argv[] = {name, nullptr};
-  return app::run("04_overfit", 1, argv, [&](app::CommandLine&) { body(); });
-}
-
-TEST(Run, PrintsAnErrorAsOneLineAndGivesStatusOne) {
-  ::testing::internal::CaptureStderr();
-  EXPECT_EQ(run_with([] { fail("--seq 2048 is longer than the model's block size 1024"); }), 1);
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "04_overfit: --seq 2048 is longer than the model's block size 1024\n");
-  ::testing::internal::CaptureStderr();
-  EXPECT_EQ(run_with([] { throw std::bad_alloc(); }), 1);
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "04_overfit: out of memory; try a smaller --batch or --seq\n");
-  ::testing::internal::CaptureStderr();
-  EXPECT_EQ(run_with([] {}), 0);
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_ERROR(options({"--device", "cuda:99"}).device(), "--device cuda:99");
 }
 
 TEST(ReadCorpus, IsTalesOrAFileThatIsNotEmpty) {
@@ -196,7 +153,11 @@ TEST(MakeTokenizer, IsTheOneBesideTheModelUnlessAnotherIsAskedFor) {
 TEST(ParseIds, ReadsIdsBelowTheVocabulary) {
   EXPECT_EQ(app::parse_ids("--ids", "464,3290,0", 50257), (std::vector<int32_t>{464, 3290, 0}));
   EXPECT_EQ(app::parse_ids("--ids", "7", 8), std::vector<int32_t>{7});
-  for (const std::string text : {"", ",", "1,", ",1", "1,,2", "1 2", "x", "-1", "8", "99999999999", "1;2"}) {
+  for (const std::string text : {"1,2", "1 2", " 1, 2 ", "1 ,2\n", "1  2", "01,02"}) {
+    EXPECT_EQ(app::parse_ids("--ids", text, 8), (std::vector<int32_t>{1, 2})) << text;
+  }
+  for (const std::string text : {"", ",", "1,", ",1", "1,,2", "1, ,2", " ", "[1]", "+1", "1e0", "x", "-1",
+                                 "8", "99999999999", "1;2"}) {
     EXPECT_ERROR(app::parse_ids("--ids", text, 8),
                  "--ids " + text + ": expected ids from 0 to 7, separated by commas");
   }

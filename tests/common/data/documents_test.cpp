@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
@@ -108,6 +109,39 @@ TEST(Documents, AReaderGoesOnFromTheStartOfAnyBlock) {
   }
   EXPECT_ERROR(BlockReader(dir / "a.txt", {.offset = 1'000'000}),
                dir / "a.txt" + ": ends before byte 1000000");
+}
+
+TEST(Documents, AReaderDoesNotBeginWhereNoBlockCan) {
+  const TempDir dir;
+  put_file(dir / "a.txt", "one two<|endoftext|>three four");
+  put_file(dir / "a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n");
+  const std::vector<std::pair<std::string, BlockStart>> cases = {
+      {"a.txt", {.offset = -1}},
+      {"a.txt", {.offset = 3}},  // of no document's beginning
+      {"a.txt", {.offset = 20, .begins_document = false}},
+      {"a.txt", {.begins_document = false}},
+      {"a.txt", {.line = 2}},
+      {"a.jsonl", {.offset = 5}},
+      {"a.jsonl", {.offset = 14}},
+      {"a.jsonl", {.offset = 14, .line = 3}},
+      {"a.jsonl", {.line = 0}}};
+  for (const auto& [name, start] : cases)
+    EXPECT_ERROR(BlockReader(dir / name, start), dir / name + ": no block begins at byte");
+  EXPECT_NO_THROW(BlockReader(dir / "a.txt", {.offset = 3, .begins_document = false}));
+  EXPECT_NO_THROW(BlockReader(dir / "a.txt", {.offset = 20}));
+  EXPECT_NO_THROW(BlockReader(dir / "a.jsonl", {.offset = 14, .line = 2}));
+}
+
+// The time is that of the bytes, not of their square: 40,000 blocks of one line would take minutes otherwise.
+TEST(Documents, AHugeLineIsReadInLinearTime) {
+  const TempDir dir;
+  put_file(dir / "a.jsonl", "{\"text\": \"" + std::string(20'000'000, 'x') + "\"}\n{\"text\": \"b\"}\n");
+  put_file(dir / "a.txt", std::string(20'000'000, 'x') + " b");
+  for (const char* name : {"a.jsonl", "a.txt"}) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_LE(blocks_of(dir / name, 500).size(), 2u);
+    EXPECT_LE(std::chrono::steady_clock::now() - start, std::chrono::seconds(20)) << name;
+  }
 }
 
 TEST(Documents, EachLineOfJsonIsOne) {

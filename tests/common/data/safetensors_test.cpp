@@ -128,6 +128,35 @@ TEST(Safetensors, Bfloat16IsTheUpperHalfOfAFloat) {
   EXPECT_EQ(widened("BF16", {0x3f80, 0xc049, 0x0001}), (std::vector<float>{1.0f, -3.140625f, 0x1p-133f}));
 }
 
+TEST(Safetensors, DoublesAreRoundedToFloats) {
+  const std::vector<double> doubles = {1.5, 1 + 0x1p-24, 1 + 0x1.8p-24, -0x1p-149, 1e300, -0.0};
+  const std::string data = bytes_of(doubles);
+  const SafetensorsEntry entry{"t", "F64", {6}, as_bytes(data), "file"};
+  EXPECT_EQ(float32_of(entry), (std::vector<float>{1.5f, 1, 1 + 0x1p-23f, -0x1p-149f,
+                                                   std::numeric_limits<float>::infinity(), 0}));
+}
+
+// A value that is not finite, in every type and at every place.
+TEST(Safetensors, ReadFiniteNamesTheFirstValueThatIsNot) {
+  const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
+  const struct {
+    std::string dtype, bytes, found;
+  } cases[] = {
+      {"F32", bytes_of<float>({float(nan), 1, 2}), "value 0 is nan, not a finite number; "},
+      {"F32", bytes_of<float>({0, 1, float(-inf)}), "value 2 is -inf, not a finite number; "},
+      {"F16", bytes_of<uint16_t>({0x3c00, 0x7c00, 0x7e00}), "value 1 is inf, not a finite number; "},
+      {"BF16", bytes_of<uint16_t>({0x3f80, 0, 0x7fc0}), "value 2 is nan, not a finite number; "},
+      {"F64", bytes_of<double>({0, nan, 1}), "value 1 is nan, not a finite number in float32; "},
+      {"F64", bytes_of<double>({0, 1, 1e39}), "value 2 is inf, not a finite number in float32; "},
+  };
+  for (const auto& c : cases) {
+    const SafetensorsEntry entry{"t", c.dtype, {3}, as_bytes(c.bytes), "file"};
+    std::vector<float> out(3);
+    EXPECT_ERROR(read_finite(entry, out), "file: tensor t: " + c.found);
+    EXPECT_NO_THROW(read_float32(entry, out));
+  }
+}
+
 TEST(Safetensors, UnalignedDataIsRead) {
   for (const std::string padding : {"", " ", "  ", "   "}) {
     const std::string file =
@@ -141,7 +170,8 @@ TEST(Safetensors, OnlyFloatsCanBeReadAsFloats) {
   const std::string data(8, 'x');
   std::vector<float> out(2);
   const SafetensorsEntry integers{"t", "I32", {2}, as_bytes(data), "file"};
-  EXPECT_ERROR(read_float32(integers, out), "file: tensor t is I32; only F32, F16 and BF16 can be loaded");
+  EXPECT_ERROR(read_float32(integers, out),
+               "file: tensor t is I32; only F32, F64, F16 and BF16 can be loaded");
   const SafetensorsEntry floats{"t", "F32", {2}, as_bytes(data), "file"};
   EXPECT_ERROR(read_float32(floats, std::span<float>(out).first(1)), "file: tensor t has 2 values, not 1");
 }
@@ -370,6 +400,35 @@ TEST(SafetensorsCheckpoint, ReadsOneFileOrManyWithAnIndex) {
   ASSERT_EQ(single.entries().size(), 1u);
   ASSERT_NE(single.find("c"), nullptr);
   EXPECT_EQ(float32_of(*single.find("c")), std::vector<float>{3});
+}
+
+// A folder with weights in another format: what is there, and what to do with it.
+TEST(SafetensorsCheckpoint, WeightsOfAnotherFormatAreNamed) {
+  const struct {
+    const char *file, *advice;
+  } cases[] = {
+      {"pytorch_model.bin", "convert it with two lines of Python: "},
+      {"pytorch_model.bin.index.json", "convert it with two lines of Python: "},
+      {"tf_model.h5", "not from tf_model.h5; "},
+      {"flax_model.msgpack", "not from flax_model.msgpack; "},
+      {"ckpt.pt", "not from ckpt.pt; "},
+      {"gpt2_124M.bin", "not from gpt2_124M.bin; "},
+      {"gpt2-q8_0.gguf", "not from gpt2-q8_0.gguf; "},
+  };
+  for (const auto& c : cases) {
+    const TempDir dir;
+    put_file(dir / c.file, "weights");
+    put_file(dir / "config.json", "{}");
+    const std::string error = error_of([&] { SafetensorsCheckpoint{dir.path()}; });
+    EXPECT_EQ(error.find(dir.path() + ": "), 0u) << error;
+    EXPECT_NE(error.find(c.file), std::string::npos) << error;
+    EXPECT_NE(error.find(c.advice), std::string::npos) << error;
+  }
+  const TempDir dir;
+  put_file(dir / "pytorch_model.bin", "weights");
+  EXPECT_ERROR(SafetensorsCheckpoint{dir.path()},
+               "from transformers import GPT2LMHeadModel; GPT2LMHeadModel.from_pretrained(\"" + dir.path() +
+                   "\").save_pretrained(\"" + dir.path() + "\")");
 }
 
 TEST(SafetensorsCheckpoint, IndexAndFilesMustAgree) {

@@ -1,5 +1,6 @@
 #include "common/nn/hf_config.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/common/files.h"
@@ -31,19 +32,29 @@ TEST(HfConfig, ReadsTheHubsGpt2) {
 
 TEST(HfConfig, EveryFieldIsRead) {
   const HfConfig config = parse_hf_config(
-      R"({"vocab_size": 99, "n_positions": 40, "n_embd": 24, "n_layer": 3, "n_head": 2, "n_inner": 96,)"
+      R"({"vocab_size": 99, "n_positions": 40, "n_embd": 24, "n_layer": 3, "n_head": 2, "n_inner": 95,)"
       R"("layer_norm_epsilon": 0.001, "activation_function": "gelu_pytorch_tanh", "tie_word_embeddings": false,)"
-      R"("eos_token_id": 98, "scale_attn_weights": true, "scale_attn_by_inverse_layer_idx": false,)"
+      R"("eos_token_id": 98, "scale_attn_weights": false, "scale_attn_by_inverse_layer_idx": true,)"
       R"("reorder_and_upcast_attn": true, "add_cross_attention": false})",
       "config.json");
-  const HfConfig expected{99, 40, 24, 3, 2, 0.001, "gelu_pytorch_tanh", false, 98};
+  const HfConfig expected{99, 40, 24, 3, 2, 0.001, "gelu_pytorch_tanh", false, 98, 95, false, true};
   EXPECT_EQ(config, expected);
 }
 
 TEST(HfConfig, DefaultsAreThoseOfGpt2Config) {
   EXPECT_EQ(parse_hf_config("{}", "config.json"), HfConfig());
-  const HfConfig config = parse_hf_config(R"({"n_inner": null, "eos_token_id": null})", "config.json");
-  EXPECT_EQ(config, HfConfig());
+  for (const char* same : {R"({"n_inner": null, "eos_token_id": null})", R"({"n_inner": 3072})",
+                           R"({"add_cross_attention": false, "is_causal": true})",
+                           R"({"pruned_heads": {}, "per_layer_config": null, "quantization_config": null})"})
+    EXPECT_EQ(parse_hf_config(same, "config.json"), HfConfig()) << same;
+}
+
+TEST(HfConfig, EveryNameOfTheTanhApproximationIsAccepted) {
+  for (const std::string name :
+       {"gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"}) {
+    const std::string text = R"({"activation_function": ")" + name + R"("})";
+    EXPECT_EQ(parse_hf_config(text, "config.json").activation_function, name);
+  }
 }
 
 TEST(HfConfig, TheOtherNamesOfTheSizesAreAccepted) {
@@ -56,6 +67,29 @@ TEST(HfConfig, TheOtherNamesOfTheSizesAreAccepted) {
   EXPECT_EQ(config.n_head, 2);
 }
 
+// transformers takes the second name where both are given; the model would then be another than the first one says.
+TEST(HfConfig, TwoNamesOfASizeMustAgree) {
+  const struct {
+    const char *name, *alias;
+    int value, other;
+  } sizes[] = {{"n_positions", "max_position_embeddings", 1024, 512},
+               {"n_embd", "hidden_size", 768, 384},
+               {"n_layer", "num_hidden_layers", 12, 6},
+               {"n_head", "num_attention_heads", 12, 2}};
+  for (const auto& size : sizes) {
+    const auto both = [&](int value, const std::string& alias_value) {
+      return fmt::format(R"({{"{}": {}, "{}": {}}})", size.name, value, size.alias, alias_value);
+    };
+    EXPECT_EQ(parse_hf_config(both(size.value, std::to_string(size.value)), "c"), HfConfig());
+    for (const std::string& other :
+         {std::to_string(size.other), std::string("null"), std::string("\"12\"")}) {
+      EXPECT_ERROR(parse_hf_config(both(size.value, other), "c"),
+                   fmt::format("c: {} is {}, but {}, which is another name for it, is {}; they must be equal",
+                               size.name, size.value, size.alias, other));
+    }
+  }
+}
+
 TEST(HfConfig, AnEndOfTextOutsideTheVocabularyIsNone) {
   EXPECT_EQ(parse_hf_config(R"({"vocab_size": 65, "eos_token_id": 50256})", "c").eos_token_id, std::nullopt);
   EXPECT_EQ(parse_hf_config(R"({"eos_token_id": [50256]})", "c").eos_token_id, std::nullopt);
@@ -63,7 +97,8 @@ TEST(HfConfig, AnEndOfTextOutsideTheVocabularyIsNone) {
 
 TEST(HfConfig, WhatIsWrittenIsReadBack) {
   for (const HfConfig& config :
-       {HfConfig(), HfConfig{257, 256, 128, 4, 4, 1e-6, "gelu_pytorch_tanh", false, 256}})
+       {HfConfig(), HfConfig{257, 256, 128, 4, 4, 1e-6, "gelu_pytorch_tanh", false, 256},
+        HfConfig{257, 256, 128, 4, 4, 1e-6, "gelu_fast", true, std::nullopt, 100}})
     EXPECT_EQ(parse_hf_config(to_json(config), "config.json"), config);
 }
 
@@ -107,7 +142,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"n_embd": 1152921504606846976})", "n_embd is 1152921504606846976"},
         Bad{R"({"n_head": 1000})", "n_head is 1000; it must be an integer from 1 to 768"},
         Bad{R"({"n_head": 7})", "n_embd 768 is not a multiple of n_head 7"},
-        Bad{R"({"n_inner": 1024})", "n_inner is 1024; it must be 3072"},
+        Bad{R"({"n_inner": 3073})", "n_inner is 3073; it must be an integer from 1 to 3072"},
+        Bad{R"({"n_inner": 0})", "n_inner is 0; it must be an integer from 1 to 3072"},
         Bad{R"({"layer_norm_epsilon": 0})", "layer_norm_epsilon is 0; it must be a number above 0"},
         Bad{R"({"layer_norm_epsilon": -1e-5})", "layer_norm_epsilon is -1e-05; it must be a number above 0"},
         Bad{R"({"layer_norm_epsilon": "1e-5"})", "layer_norm_epsilon is"},
@@ -120,11 +156,16 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"model_type": "llama"})", R"(model_type is "llama"; it must be gpt2)"},
         Bad{R"({"model_type": "gpt2\n"})", R"(model_type is "gpt2\n"; it must be gpt2)"},
         Bad{R"({"activation_function": "gelu"})",
-            R"(activation_function is "gelu"; it must be gelu_new or gelu_pytorch_tanh)"},
+            R"(activation_function is "gelu"; it must be gelu_new or gelu_pytorch_tanh or gelu_python_tanh or )"
+            "gelu_fast or gelu_accurate"},
         Bad{R"({"activation_function": ["gelu_new"]})", R"(activation_function is ["gelu_new"]; it must be)"},
-        Bad{R"({"scale_attn_weights": false})", "scale_attn_weights is false; it must be true"},
-        Bad{R"({"scale_attn_by_inverse_layer_idx": true})",
-            "scale_attn_by_inverse_layer_idx is true; it must be false"},
+        Bad{R"({"scale_attn_weights": null})", "scale_attn_weights is null; it must be true or false"},
+        Bad{R"({"scale_attn_by_inverse_layer_idx": 1})",
+            "scale_attn_by_inverse_layer_idx is 1; it must be true or false"},
+        Bad{R"({"is_causal": false})", "is_causal is false; it must be true"},
+        Bad{R"({"pruned_heads": {"1": [0]}})", R"(pruned_heads is {"1":[0]}; it must be absent or empty)"},
+        Bad{R"({"per_layer_config": {"1": {"n_head": 1}}})", "per_layer_config is"},
+        Bad{R"({"quantization_config": {"load_in_8bit": true}})", "quantization_config is"},
         Bad{R"({"add_cross_attention": true})", "add_cross_attention is true; it must be false"}));
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "common/data/npy.h"
 #include "common/nn/hf_config.h"
 #include "common/nn/layers.h"
+#include "common/optim/adamw.h"
 #include "tests/common/files.h"
 #include "tests/common/golden.h"
 #include "tests/common/testing.h"
@@ -58,9 +59,103 @@ TEST_P(PretrainedTest, TheFixtureGivesTransformersLogits) {
 }
 
 TEST_P(PretrainedTest, EveryVariantOfACheckpointGivesTransformersLogits) {
-  for (const std::string variant : {"untied", "sharded", "f16", "bf16", "no_prefix", "mask_buffers"}) {
+  for (const std::string variant :
+       {"untied", "sharded", "f16", "bf16", "f64", "no_prefix", "mask_buffers", "n_inner", "head_only"}) {
     expect_golden_logits(golden_path("hf_" + variant), "hf_" + variant + "/logits.npy", "variant_ids");
   }
+}
+
+// The key by which a case of hf_options.json is refused; empty if the case is obeyed.
+std::string refused_key(const std::string& name) {
+  for (const std::string good :
+       {"gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"})
+    if (name == "activation_" + good) return "";
+  if (name.starts_with("activation_")) return "activation_function";
+  if (name == "heads_contradict") return "num_attention_heads";
+  if (name == "not_causal") return "is_causal";
+  return name == "pruned" ? "pruned_heads" : "";
+}
+
+// The logits of the last position, by a model of the folder.
+template <class GPT, class Config>
+std::vector<float> last_logits(const Config& config, const std::string& directory, const Tensor& idx) {
+  GPT model(config);
+  nn::load(model, directory);
+  model.to(idx.device());
+  const Tensor logits = model(idx);
+  return logits.slice(1, logits.size(1) - 1, 1).contiguous().template to_vector<float>();
+}
+
+// Whatever config.json says: transformers' logits, or an error that names the key. The models are step 02's, step
+// 04's, and step 12's with its flash attention and padded vocabulary.
+TEST_P(PretrainedTest, EveryOptionOfTheConfigIsObeyedOrRefusedByName) {
+  const auto golden = golden_json("hf_options.json");
+  const GoldenTensors logits("hf_options.safetensors");
+  const auto ids = golden.at("ids").get<std::vector<int32_t>>();
+  const Tensor idx = from_vector(ids, {1, int64_t(ids.size())}, device());
+  const NoGrad no_grad;
+  for (const auto& [name, changes] : golden.at("cases").items()) {
+    SCOPED_TRACE(name);
+    const TempDir folder;
+    std::filesystem::copy(kFixture + "/model.safetensors", folder.path());
+    auto config = golden_json("../../data/fixtures/tiny-gpt2/config.json");
+    config.merge_patch(changes);  // null removes a key
+    put_file(folder / "config.json", config.dump());
+    if (const std::string key = refused_key(name); !key.empty()) {
+      EXPECT_ERROR(step02::config_from(folder.path()), folder / "config.json" + ": ");
+      EXPECT_ERROR(step02::config_from(folder.path()), key);
+      continue;
+    }
+    const std::vector<float> expected = logits.floats(name);
+    const auto from = folder.path();
+    EXPECT_LE(max_relative_error(last_logits<step02::GPT>(step02::config_from(from), from, idx), expected),
+              1e-4);
+    EXPECT_LE(max_relative_error(last_logits<step04::GPT>(step04::config_from(from), from, idx), expected),
+              1e-4);
+    EXPECT_LE(max_relative_error(last_logits<step12::GPT>(step12::config_from(from), from, idx), expected),
+              1e-4);
+  }
+}
+
+// The same names and the same bits.
+void expect_same_parameters(const nn::Module& a, const nn::Module& b) {
+  const auto expected = a.named_parameters(), actual = b.named_parameters();
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(actual[i].name, expected[i].name);
+    EXPECT_EQ(actual[i].tensor->to_vector<float>(), expected[i].tensor->to_vector<float>())
+        << expected[i].name;
+  }
+}
+
+// The hidden channels beyond n_inner are no part of the model: no gradient reaches them.
+TEST_P(PretrainedTest, HiddenChannelsThatTheFileDoesNotHaveStayZeroInTraining) {
+  const std::string source = golden_path("hf_n_inner");
+  step12::GPT model(step12::config_from(source));
+  nn::load(model, source);
+  model.to(device());
+  optim::AdamW optimizer(model, {});
+  const Tensor x = from_vector(std::vector<int32_t>{1, 2, 3, 4}, {1, 4}, device());
+  for (int step = 0; step < 3; ++step) {
+    optimizer.zero_grad();
+    model(x, x).second.backward();
+    optimizer.step();
+  }
+  const TempDir cut, whole;
+  const HfConfig config = read_hf_config(source);
+  HfConfig padded = config;
+  padded.n_inner.reset();
+  nn::save(model, config, cut.path());
+  nn::save(model, padded, whole.path());
+  EXPECT_EQ(SafetensorsCheckpoint(cut.path()).find("transformer.h.1.mlp.c_fc.weight")->shape,
+            (Shape{10, 23}));
+  EXPECT_EQ(SafetensorsCheckpoint(whole.path()).find("transformer.h.1.mlp.c_fc.weight")->shape,
+            (Shape{10, 40}));
+  EXPECT_EQ(last_logits<step12::GPT>(step12::config_from(cut.path()), cut.path(), x),
+            last_logits<step12::GPT>(step12::config_from(whole.path()), whole.path(), x));
+  step12::GPT again(step12::config_from(cut.path()));
+  nn::load(again, cut.path());
+  expect_same_parameters(model, again);
 }
 
 TEST_P(PretrainedTest, LoadsIntoAModelThatIsOnItsDevice) {
@@ -76,19 +171,8 @@ TEST_P(PretrainedTest, LoadsIntoAModelThatIsOnItsDevice) {
   }
 }
 
-// The same names and the same bits.
-void expect_same_parameters(const nn::Module& a, const nn::Module& b) {
-  const auto expected = a.named_parameters(), actual = b.named_parameters();
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_EQ(actual[i].name, expected[i].name);
-    EXPECT_EQ(actual[i].tensor->to_vector<float>(), expected[i].tensor->to_vector<float>())
-        << expected[i].name;
-  }
-}
-
 TEST_P(PretrainedTest, WhatIsSavedLoadsWithTheSameBits) {
-  for (const std::string& source : {kFixture, golden_path("hf_untied")}) {
+  for (const std::string& source : {kFixture, golden_path("hf_untied"), golden_path("hf_n_inner")}) {
     SCOPED_TRACE(source);
     const HfConfig config = read_hf_config(source);
     step12::GPT model(step12::config_from(source)), again(step12::config_from(source));
@@ -211,6 +295,28 @@ TEST(BadPretrained, ATensorOfAnotherTypeIsNamed) {
   EXPECT_NE(bad.error().find("I32"), std::string::npos);
 }
 
+// One value in each of several tensors, of every kind that is not finite.
+TEST(BadPretrained, AValueThatIsNotFiniteIsNamed) {
+  for (const std::string name : {"transformer.wte.weight", "transformer.wpe.weight", "transformer.ln_f.bias",
+                                 "transformer.h.0.attn.c_attn.weight", "transformer.h.2.mlp.c_proj.bias"}) {
+    for (const float value : {NAN, INFINITY, -INFINITY}) {
+      std::vector<float> values;  // outlives the entries, which look at it
+      const BadCheckpoint bad([&](auto& entries) {
+        SafetensorsEntry& entry = named(entries, name);
+        values.resize(size_t(entry.numel()));
+        read_float32(entry, values);
+        values.back() = value;
+        entry.bytes = std::as_bytes(std::span(values));
+      });
+      EXPECT_EQ(
+          bad.error(),
+          fmt::format("{}/model.safetensors: tensor {}: value {} is {}, not a finite number; use another "
+                      "checkpoint, this one is damaged or its training diverged",
+                      bad.path(), name, values.size() - 1, value));
+    }
+  }
+}
+
 // config.json says something else than the tensors do.
 TEST(BadPretrained, AContradictionWithTheConfigNamesATensor) {
   const struct {
@@ -246,6 +352,32 @@ TEST(Pretrained, ATiedOutputLayerMayBeStoredTwice) {
   EXPECT_EQ(untied.lm_head.weight.to_vector<float>(), untied.transformer.wte.weight.to_vector<float>());
   step04::GPT tied(step04::config_from(twice.path()));
   EXPECT_NO_THROW(nn::load(tied, twice.path()));
+}
+
+// transformers 5 would use it, transformers 4 would not.
+TEST(BadPretrained, ATiedOutputLayerThatDiffersIsNamed) {
+  std::vector<float> values;
+  const BadCheckpoint bad([&](auto& entries) {
+    const SafetensorsEntry embedding = named(entries, "transformer.wte.weight");
+    values.resize(size_t(embedding.numel()));
+    read_float32(embedding, values);
+    values.back() += 1;
+    entries.push_back(embedding);
+    entries.back().name = "lm_head.weight";
+    entries.back().bytes = std::as_bytes(std::span(values));
+  });
+  const std::string error = bad.path() +
+                            "/model.safetensors: tensor lm_head.weight differs from "
+                            "transformer.wte.weight, but config.json ties the two";
+  step04::GPT tied(step04::config_from(bad.path()));
+  EXPECT_ERROR(nn::load(tied, bad.path()), error);
+  EXPECT_EQ(bad.error().find(error), 0u);  // step 02's model
+  std::string config = file_bytes(bad.path() + "/config.json");
+  config.replace(config.find("\"tie_word_embeddings\": true"), 27, "\"tie_word_embeddings\": false");
+  put_file(bad.path() + "/config.json", config);
+  step04::GPT untied(step04::config_from(bad.path()));
+  nn::load(untied, bad.path());
+  EXPECT_EQ(untied.lm_head.weight.to_vector<float>(), values);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "tests/common/files.h"
 #include "tests/common/ops/op_checks.h"
 
 namespace gpt2::testing {
@@ -58,13 +59,28 @@ TEST_P(AttentionOp, CopiesNothingOfAPackedBuffer) {
   EXPECT_FALSE(context().counts.by_kernel().contains("copy_strided"));
 }
 
-TEST_P(AttentionOp, NamesTheHeadSizesThatThereAre) {
-  const Tensor x = empty({1, 1, 4, 48}, device());
-  try {
-    scaled_dot_product_attention(x, x, x);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("heads of 48 channels"), std::string::npos);
+// Sizes without kernels are padded with zeros; the scores' scale stays that of the size that was given.
+TEST_P(AttentionOp, IsAttentionWrittenOutForEveryHeadSize) {
+  for (const int64_t hs : {1, 7, 8, 13, 16, 24, 33, 40, 48, 56, 65, 72, 88, 104, 112, 120, 127, 128}) {
+    const int64_t T = 9, C = 2 * hs;
+    const std::vector<Input> inputs = {random_input({2, T, 3 * C}, 1, -2, 2)};
+    const std::vector<float> dy = uniform(2 * T * C, -1, 1, 3);
+    const OpResult actual = differentiate(
+        device(), inputs,
+        [](const std::vector<Tensor>& in) { return attend(in[0], 2, scaled_dot_product_attention); }, dy);
+    const OpResult expected = differentiate(
+        device(), inputs, [](const std::vector<Tensor>& in) { return attend(in[0], 2, written_out); }, dy);
+    EXPECT_LE(max_relative_error(actual.y, expected.y), 5e-6) << hs;
+    EXPECT_LE(max_relative_error(actual.gradients[0], expected.gradients[0]), 5e-6) << hs;
+  }
+}
+
+TEST_P(AttentionOp, NamesTheLargestHeadSize) {
+  for (const int64_t hs : {129, 160, 256}) {
+    const Tensor x = empty({1, 1, 4, hs}, device());
+    EXPECT_ERROR(
+        scaled_dot_product_attention(x, x, x),
+        fmt::format("heads of {} channels; flash attention takes at most 128, steps 01 to 07 take any", hs));
   }
 }
 

@@ -52,13 +52,13 @@ void expect_close(const std::vector<float>& actual, const std::vector<float>& ex
   }
 }
 
-TEST_P(OptimAdamWTest, VectorsDoNotDecayIfTheyShallNot) {
-  const auto weights = [&](bool decay_vectors, double weight_decay) {
+TEST_P(OptimAdamWTest, OnlyTheFirstGroupDecays) {
+  const auto weights = [&](bool vector_decays, double weight_decay) {
     VectorAndMatrix model(golden_.floats("vector.start"), golden_.floats("matrix.start"));
     model.to(device());
-    optim::AdamW optimizer(model, {.lr = 0.1, .weight_decay = weight_decay, .decay_vectors = decay_vectors});
-    EXPECT_EQ(optimizer.decayed().tensors, decay_vectors ? 2 : 1);
-    EXPECT_EQ(optimizer.not_decayed().parameters, decay_vectors ? 0 : 5);
+    std::vector<Tensor> decayed = {model.matrix}, not_decayed;
+    (vector_decays ? decayed : not_decayed).push_back(model.vector);
+    optim::AdamW optimizer({decayed, weight_decay}, {not_decayed, 0}, {.lr = 0.1});
     optimizer.zero_grad();
     for (const auto& [name, tensor] : model.named_parameters())
       give_gradient(*tensor, at_step(name + ".grad", 0));
@@ -69,6 +69,20 @@ TEST_P(OptimAdamWTest, VectorsDoNotDecayIfTheyShallNot) {
   EXPECT_EQ(matrices.first, none.first);
   EXPECT_EQ(matrices.second, all.second);
   EXPECT_NE(all.first, none.first);
+}
+
+TEST_P(OptimAdamWTest, GroupsThatOneLaunchCannotServeAreErrors) {
+  VectorAndMatrix model({1, -2, 3, -4, 5}, uniform(21, -1, 1));
+  model.to(device());
+  using Groups = std::pair<optim::ParameterGroup, optim::ParameterGroup>;
+  const std::vector<std::pair<Groups, std::string>> cases = {
+      {{{{model.vector}, 0.1}, {{model.matrix}, 0}},
+       "parameters that decay must lie before those that do not"},
+      {{{{model.matrix}, 0.1}, {{model.vector}, 0.2}}, "the second group's weight decay is 0.2, not 0"},
+      {{{{}, 0.1}, {{}, 0}}, "the model has no parameters"}};
+  for (const auto& [groups, message] : cases) {
+    EXPECT_ERROR(optim::AdamW(groups.first, groups.second, {}), message);
+  }
 }
 
 TEST_P(OptimAdamWTest, WeightsAndMomentsAreTorchsAfterEveryStep) {

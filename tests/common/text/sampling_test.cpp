@@ -2,6 +2,7 @@
 #include "common/tensor/rows.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "tests/common/files.h"
@@ -54,6 +55,41 @@ TEST_P(SamplingTest, OfEqualValuesTheOneFurtherLeftIsFirst) {
     }
     EXPECT_EQ(indices.to_vector<int32_t>(), expected) << k;
     EXPECT_EQ(values.to_vector<float>(), expected_values) << k;
+  }
+}
+
+// torch.topk puts NaN before all numbers.
+TEST_P(SamplingTest, TopKTakesNanForTheLargest) {
+  for (size_t place = 0; place < 4; ++place) {
+    std::vector<float> row = {0.1f, INFINITY, 0.3f, -INFINITY};
+    row[place] = NAN;
+    const auto [values, indices] = topk(floats(row, {1, 4}), 2);
+    EXPECT_TRUE(std::isnan(values.to_vector<float>()[0])) << place;
+    EXPECT_EQ(indices.to_vector<int32_t>(), (std::vector<int32_t>{int32_t(place), place == 1 ? 2 : 1}));
+  }
+  const std::vector<float> nans(1000, NAN);
+  const std::vector<int32_t> first = topk(floats(nans, {1, 1000}), 50).indices.to_vector<int32_t>();
+  for (int32_t i = 0; i < 50; ++i) EXPECT_EQ(first[size_t(i)], i);
+}
+
+// The rows that torch.multinomial refuses.
+TEST_P(SamplingTest, MultinomialRefusesWhatIsNoProbability) {
+  const struct {
+    std::vector<float> row;
+    const char* error;
+  } cases[] = {
+      {{0.5f, NAN, 0.5f}, "probability 1 of row 1 is nan"},
+      {{INFINITY, 0, 0}, "probability 0 of row 1 is inf"},
+      {{0, 0, -INFINITY}, "probability 2 of row 1 is -inf"},
+      {{0.5f, 0.6f, -0.1f}, "probability 2 of row 1 is -0.1"},
+      {{NAN, NAN, NAN}, "probability 0 of row 1 is nan"},
+      {{0, 0, 0}, "row 1 has no probability above 0"},
+  };
+  for (const auto& c : cases) {
+    std::vector<float> rows = {1, 2, 3};
+    rows.insert(rows.end(), c.row.begin(), c.row.end());
+    Generator generator(1);
+    EXPECT_ERROR(multinomial(floats(rows, {2, 3}), generator), c.error);
   }
 }
 

@@ -87,6 +87,22 @@ TEST(Checkpoint, ARunGoesOnAsIfNeverStoppedToTheBit) {
   for (int i = 0; i < 15; ++i) EXPECT_EQ(resumed.step(), never_stopped.step()) << i;
 }
 
+TEST(Checkpoint, MomentsThatAreNotFiniteAreNamed) {
+  for (const std::string name : {"first_moment", "second_moment"}) {
+    const TempDir out;
+    Training run;
+    run.step();
+    const Tensor moment =
+        name == "first_moment" ? run.optimizer->first_moment() : run.optimizer->second_moment();
+    std::vector<float> values = moment.to_vector<float>();
+    values[5] = NAN;
+    copy_(moment, from_vector(values, moment.shape()));
+    const std::string path = training::save_checkpoint(out.path(), 1, {}, run.state(), run.setup);
+    EXPECT_ERROR(training::load_checkpoint(path, run.state(), run.setup.settings),
+                 path + "/optimizer.safetensors: tensor " + name + ": value 5 is nan");
+  }
+}
+
 TEST(Checkpoint, HoldsWhatTransformersAndTheTokenizerOpen) {
   const TempDir out;
   Training training;

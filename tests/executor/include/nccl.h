@@ -1,5 +1,6 @@
 // Stands in for NVIDIA's header of this name: as much of NCCL as common/dist/nccl_transport.cpp uses, between
-// processes of one machine whose "GPUs" are executors. Every call is done when it returns.
+// processes of one machine whose "GPUs" are executors. Every call is done when it returns,
+// unless its stream takes part in a capture: then it is done at each launch of the graph.
 //
 // since 12_ddp
 #pragma once

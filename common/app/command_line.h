@@ -1,0 +1,164 @@
+// The flags of a program: declared once, read from the command line, explained by --help.
+//
+//   flags.group("Training");
+//   flags.add("--batch", batch, 1, kMany, "sequences per batch").default_text("4 for tiny; else 16 on a GPU");
+//   flags.add("--dtype", dtype, {{"bf16", DType::bf16}, {"fp32", DType::f32}}, "data type of matrix products");
+//   flags.parse();
+//
+// --help then shows, under the heading Training:
+//
+//   --batch N           sequences per batch (default: 4 for tiny; else 16 on a GPU)
+//   --dtype bf16|fp32   data type of matrix products (default: bf16)
+//
+// since 01_module
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace gpt2::app {
+
+// The values of an enum and the names that the command line has for them.
+template <class Enum>
+using Choices = std::vector<std::pair<std::string, Enum>>;
+
+// A declared flag. The functions change how it is explained or read, and return the flag itself.
+class Flag {
+ public:
+  // What stands for the value in --help. By default N for a whole number, X for a real one, TEXT for a text, and the
+  // names for a choice.
+  Flag& placeholder(const std::string& name);
+
+  // What --help gives as the default, instead of the variable's own value: for defaults that depend on other flags.
+  Flag& default_text(const std::string& text);
+
+  // Accepts an empty text as a value; without this, an empty value is an error.
+  Flag& may_be_empty();
+
+ private:
+  friend class CommandLine;
+  void read(const std::string& text);  // throws Error if `text` is no value of this flag
+
+  std::string explanation() const;  // what --help says about it
+
+  std::string name_, group_, help_, placeholder_, default_text_, range_;
+  std::vector<std::string> choices_;
+  bool takes_value_ = true, may_be_empty_ = false, is_positional_ = false;
+  std::string json_;                                      // the current value
+  std::function<std::string(const std::string&)> store_;  // text -> variable; returns the value as JSON
+};
+
+class CommandLine {
+ public:
+  CommandLine(std::string program, int argc, char** argv);
+  ~CommandLine();
+
+  // Flags added from here on stand under this heading in --help. Flags of one heading need not be added together.
+  void group(const std::string& heading);
+
+  // Declares a flag: `value` is its default and receives what the user gives. An optional stays empty unless the flag
+  // is given. Bounds are inclusive.
+  Flag& add(const std::string& flag, std::string& value, const std::string& help);
+  Flag& add(const std::string& flag, std::optional<std::string>& value, const std::string& help);
+  Flag& add(const std::string& flag, std::string& value, const std::vector<std::string>& allowed,
+            const std::string& help);
+  Flag& add(const std::string& flag, bool& value, const std::string& help);
+  Flag& add(const std::string& flag, uint64_t& value, const std::string& help);
+  Flag& add(const std::string& flag, int64_t& value, int64_t low, int64_t high, const std::string& help);
+  Flag& add(const std::string& flag, double& value, double low, double high, const std::string& help);
+  Flag& add(const std::string& flag, std::optional<int64_t>& value, int64_t low, int64_t high,
+            const std::string& help);
+  Flag& add(const std::string& flag, std::optional<double>& value, double low, double high,
+            const std::string& help);
+
+  // Declares a flag that is one of the named values of an enum, or of on and off.
+  template <class Enum>
+  requires(std::is_enum_v<Enum> ||
+           std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, Enum& value,
+                                                 const std::type_identity_t<Choices<Enum>>& choices,
+                                                 const std::string& help) {
+    return add_choice(
+        flag, names_of(choices), name_of(value, choices),
+        [&value, choices](size_t i) { value = choices[i].second; }, help);
+  }
+  template <class Enum>
+  requires(std::is_enum_v<Enum> ||
+           std::is_same_v<Enum, bool>) Flag& add(const std::string& flag, std::optional<Enum>& value,
+                                                 const std::type_identity_t<Choices<Enum>>& choices,
+                                                 const std::string& help) {
+    return add_choice(
+        flag, names_of(choices), value ? name_of(*value, choices) : "",
+        [&value, choices](size_t i) { value = choices[i].second; }, help);
+  }
+
+  // Declares the values that stand without a flag, one or more; --help calls them `name`.   since 13_fineweb
+  Flag& add_values(const std::string& name, std::vector<std::string>& values, const std::string& help);
+
+  // Declares --preset: each name stands for the flags in its text, which are separated by spaces; a value that has
+  // spaces stands in double quotes. Flags given on the command line override those of
+  // the preset.   since 13_fineweb
+  Flag& add_presets(std::map<std::string, std::string> presets);
+
+  // Reads the arguments. Throws Error on an unknown flag or a bad value; the message names the flag, the value and
+  // what is allowed. Throws HelpRequested if --help is among them.
+  void parse();
+
+  // The value of every flag, given or not: flag -> value.   since 13_fineweb
+  nlohmann::json values() const;
+
+  // What --help prints.
+  std::string help() const;
+
+  const std::string& program() const { return program_; }
+
+ private:
+  template <class Enum>
+  static std::vector<std::string> names_of(const Choices<Enum>& choices) {
+    std::vector<std::string> names;
+    for (const auto& choice : choices) names.push_back(choice.first);
+    return names;
+  }
+  template <class Enum>
+  static std::string name_of(Enum value, const Choices<Enum>& choices) {
+    for (const auto& choice : choices) {
+      if (choice.second == value) return choice.first;
+    }
+    return "";
+  }
+
+  Flag& declare(const std::string& flag, const std::string& placeholder, const std::string& help);
+  Flag& add_choice(const std::string& flag, std::vector<std::string> names, const std::string& current,
+                   std::function<void(size_t)> choose, const std::string& help);
+  template <class Number>
+  Flag& add_number(const std::string& flag, std::optional<Number> current, Number low, Number high,
+                   std::function<void(Number)> store, const std::string& help);
+  std::vector<std::string> arguments() const;
+  struct Split {
+    std::vector<std::vector<std::string>> given;  // for each flag, the texts that were given
+    std::vector<std::string> extras;              // the arguments that belong to no flag
+  };
+  Split split_arguments() const;
+  bool is_flag(const std::string& text) const;
+
+  std::string program_, group_ = "General";
+  std::vector<std::string> given_;  // the arguments
+  std::vector<std::unique_ptr<Flag>> flags_;
+  std::vector<std::string>* positionals_ = nullptr;
+  std::string preset_;
+  std::map<std::string, std::string> presets_;
+};
+
+// Thrown by CommandLine::parse for --help; the program prints the help and ends.
+struct HelpRequested {
+  std::string text;
+};
+
+}  // namespace gpt2::app

@@ -1,0 +1,45 @@
+#include "common/app/resolve.h"
+
+#include <fmt/core.h>
+
+#include "common/base/error.h"
+#include "common/kernels/cpu/gemm_bf16.h"
+#include "common/ops/attention.h"
+
+namespace gpt2::app {
+
+DType autocast_dtype(DType dtype, Device device) {
+  if (dtype == DType::bf16 && device == kCpu && !cpu::has_gemm_bf16()) {
+    fmt::print(
+        "--dtype bf16: this processor has no instructions for it; values are rounded to bf16 and multiplied "
+        "as float32, which is slower than --dtype fp32\n");
+  }
+  return dtype;
+}
+
+AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype) {
+  const std::string obstacle = no_cudnn_attention(device, dtype);
+  require(kernels != AttentionKernels::cudnn || obstacle.empty(),
+          "--attention cudnn: {}; use --attention own", obstacle);
+  return kernels.value_or(obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own);
+}
+
+int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks) {
+  const int64_t wanted = given > 0 ? given : model == "tiny" ? 3072 : 524288;
+  const int64_t at_once = shape.B * shape.T * ranks, below = wanted / at_once * at_once;
+  if (below == wanted) return wanted;
+  const int64_t above = below + at_once;
+  const std::string factors = fmt::format("--batch {} x --seq {}{}", shape.B, shape.T,
+                                          ranks > 1 ? fmt::format(" x {} ranks", ranks) : "");
+  require(given == 0, "--total-batch {}: not a multiple of {} ({}); the nearest {} {}", given, at_once,
+          factors, below > 0 ? "multiples are" : "multiple is",
+          below > 0 ? fmt::format("{} and {}", below, above) : std::to_string(above));
+  return above;
+}
+
+int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks) {
+  const int64_t total = total_batch(options.model, given, shape, ranks);
+  return total / (shape.B * shape.T * ranks);
+}
+
+}  // namespace gpt2::app

@@ -1,0 +1,207 @@
+// Trains GPT-2 on a text or on token shards, measures it while it trains, and resumes where it was stopped.
+#include <fmt/core.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "common/app/inputs.h"
+#include "common/app/interrupt.h"
+#include "common/app/memory_check.h"
+#include "common/app/resolve.h"
+#include "common/app/step_graphs.h"
+#include "common/app/stopwatch.h"
+#include "common/dist/ddp.h"
+#include "common/ops/autocast.h"
+#include "common/ops/dropout.h"
+#include "common/optim/adamw.h"
+#include "common/training/run_folder.h"
+#include "common/training/run_settings.h"
+#include "common/training/same_run.h"
+#include "evaluation.h"
+#include "gpt2.h"
+
+namespace {
+
+struct Options : app::RankOptions {
+  training::RunOptions run;
+  bool cuda_graph = false;
+
+  void add_to(app::CommandLine& flags) {
+    app::RankOptions::add_to(flags);
+    run.add_to(flags);
+    flags.group("Training");
+    flags.add("--cuda-graph", cuda_graph, {{"on", true}, {"off", false}},
+              "record a step's kernel launches once, then replay them (GPU)");
+  }
+};
+
+// The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
+double get_lr(int64_t step, const Options& options) {
+  const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
+  if (step < options.warmup)
+    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+  if (step >= options.steps) return min_lr;
+  const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
+  const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
+  return min_lr + coeff * (max_lr - min_lr);
+}
+
+// Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
+optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
+  std::vector<Tensor> decayed, not_decayed;
+  for (const auto& [name, p] : model.named_parameters())
+    (p->dim() >= 2 ? decayed : not_decayed).push_back(*p);
+  const auto print = [](const char* which, const std::vector<Tensor>& tensors) {
+    int64_t parameters = 0;
+    for (const Tensor& tensor : tensors) parameters += tensor.numel();
+    fmt::print("{} tensors: {}, with {} parameters\n", which, tensors.size(), parameters);
+  };
+  print("decayed", decayed);
+  print("non-decayed", not_decayed);
+  return optim::AdamW({decayed, options.weight_decay}, {not_decayed, 0},
+                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});
+}
+
+// The part of a micro-batch that is recorded: adds its gradients, and its share of the loss to loss_accum.
+void forward_backward(GPT& model, const Tensor& x, const Tensor& y, DType dtype, const DropoutMasks& masks,
+                      int64_t grad_accum_steps, const Tensor& loss_accum) {
+  const Autocast autocast(dtype);  // in here, so that every graph rounds the weights that it reads
+  const Dropout dropout(masks);
+  auto [logits, loss] = model(x, y);
+  loss = loss / double(grad_accum_steps);  // gradients add up, and the loss is a mean
+  copy_(loss_accum, loss_accum + loss.detach());
+  loss.backward();
+}
+
+void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t grad_accum_steps,
+           const Options& options, const dist::ProcessGroup& group, Evaluation& evaluate,
+           const training::RunFolder& folder, app::Log& log) {
+  const Device device = group.device();
+  dist::DistributedDataParallel ddp(model, group);
+  DropoutMasks masks(options.run.dropout, options.seed, device);
+  app::StepGraphs graphs(device, options.cuda_graph);
+  const Tensor loss_accum = empty({}, device);  // every replay writes to the addresses that were recorded
+  Tensor norm;
+  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // a step's
+  for (int64_t step = folder.resumed().value_or(0);; ++step) {
+    const bool is_end = step == options.steps;
+    // A run that resumes at this step has evaluated and saved it already.
+    if (step != folder.resumed()) evaluate(model, step, is_end, log);
+    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or when it is interrupted
+    const app::StopWatch watch(device);
+    const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
+    if (options.overfit) loader.reset();
+    optimizer.zero_grad();
+    zero_(loss_accum);
+    for (int64_t micro_step = 0; micro_step < grad_accum_steps; ++micro_step) {
+      const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
+      ddp.require_backward_grad_sync = micro_step == grad_accum_steps - 1;  // once per optimizer step
+      masks.set_draw((step * grad_accum_steps + micro_step) * group.world_size() + group.rank());
+      const char* kind = ddp.require_backward_grad_sync ? "last" : micro_step == 0 ? "first" : "next";
+      graphs.run(kind, [&, x = x, y = y] {
+        forward_backward(model, x, y, evaluate.dtype, masks, grad_accum_steps, loss_accum);
+      });
+    }
+    group.all_reduce(loss_accum);  // the sum over ranks of each rank's mean loss
+    const double lr = get_lr(step, options);
+    optimizer.set_lr(lr);
+    graphs.run("update", [&] {
+      norm = optimizer.clip_grad_norm(options.grad_clip);
+      optimizer.step();
+    });
+    const double loss = loss_accum.item() / group.world_size();
+    log.step({.step = step, .loss = loss, .lr = lr, .norm = norm.item(), .ms = watch.ms(), .tokens = tokens});
+  }
+}
+
+// The data in batches, and the sizes of the model that reads them.
+struct Inputs {
+  std::unique_ptr<Tokenizer> tokenizer;
+  GPTConfig config;
+  TokenLoader loader;
+  int64_t grad_accum_steps;
+  std::optional<TokenLoader> val_loader;  // none without --val-every
+};
+
+Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
+  const Device device = group.device();
+  const std::string text = training::read_text(options);
+  auto tokenizer = app::make_tokenizer(options, text);
+  const GPTConfig config = app::is_directory(options.model)
+                               ? config_from(options.model)
+                               : config_named(options.model, tokenizer->vocab_size());
+  const auto [B, T] = options.batch_shape(config.block_size);
+  const int64_t grad_accum_steps =
+      app::micro_batches(options, options.total_batch, {B, T}, group.world_size());
+  app::check_memory<GPT>(device, config, B, T, options.dtype);
+  training::Dataset data =
+      training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
+  const TokenLoader::Settings batches{.B = B,
+                                      .T = T,
+                                      .order = options.run.order,
+                                      .seed = options.seed,
+                                      .rank = group.rank(),
+                                      .world = group.world_size(),
+                                      .device = device};
+  TokenLoader loader(std::move(data.train), batches);
+  fmt::print("loaded {} tokens, 1 epoch = {} batches, and a tail of {} tokens\n", loader.num_tokens(),
+             loader.batches_per_epoch(), loader.tail());
+  return {std::move(tokenizer), config, std::move(loader), grad_accum_steps,
+          training::open_val_loader(std::move(data.val), batches)};
+}
+
+// Opens the data, builds the model, goes on from the newest checkpoint if there is one, and trains.
+void run(app::CommandLine& flags) {
+  Options options;
+  options.add_to(flags);
+  flags.parse();
+  const dist::ProcessGroup group(options.device(), {.rendezvous_port = int(options.rendezvous_port)});
+  app::speak_only_if(group.is_master());
+  const Device device = group.device();
+  training::RunFolder folder(options.run, options.steps, group);
+  app::resolve_model(options);
+  Inputs inputs = open_inputs(options, group);
+
+  nn::manual_seed(options.seed);
+  GPT model(inputs.config);
+  if (app::is_directory(options.model)) nn::load(model, options.model);
+  model.to(device);
+  training::require_same_run(group, flags, model, inputs.loader, inputs.val_loader);
+  optim::AdamW optimizer = configure_optimizers(model, options);
+  folder.resume(
+      {model, optimizer, inputs.loader},
+      {hf_config(inputs.config, inputs.tokenizer->end_of_text()), *inputs.tokenizer,
+       training::run_settings(flags,
+                              {.B = inputs.loader.B(),
+                               .T = inputs.loader.T(),
+                               .total_batch = inputs.loader.B() * inputs.loader.T() *
+                                              inputs.grad_accum_steps * group.world_size(),
+                               .min_lr = options.min_lr.value_or(options.max_lr / 10),
+                               .attention = app::attention_kernels(options.attention, device, options.dtype),
+                               .device = device,
+                               .ranks = group.world_size()},
+                              hf_config(inputs.config, inputs.tokenizer->end_of_text()), *inputs.tokenizer,
+                              inputs.loader.identities())});
+  const DType dtype = app::autocast_dtype(options.dtype, device);
+  const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const Precision precision(options.matmul_precision);
+  Evaluation evaluate{
+      options.run,
+      *inputs.tokenizer,
+      group,
+      std::move(inputs.val_loader),
+      20 * inputs.grad_accum_steps,
+      training::open_hellaswag(options.run, *inputs.tokenizer, inputs.config.block_size, group),
+      inputs.loader.B() * inputs.loader.T(),
+      dtype};
+  app::Log log = folder.open_log(options.log);
+  log.config(options, model);
+  app::catch_interrupts();
+  train(model, optimizer, inputs.loader, inputs.grad_accum_steps, options, group, evaluate, folder, log);
+  log.done(device);
+  if (options.count) log.print_counts();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return app::run(GPT2_STEP, argc, argv, run); }

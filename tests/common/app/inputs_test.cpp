@@ -1,0 +1,96 @@
+#include "common/app/inputs.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "tests/common/files.h"
+
+namespace gpt2 {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::error_of;
+using testing::put_file;
+using testing::TempDir;
+
+TEST(ReadCorpus, ReadsATextAndRefusesTheRest) {
+  const TempDir dir;
+  put_file(dir / "a.txt", "Hello\n");
+  put_file(dir / "empty.txt", "");
+  put_file(dir / "a.jsonl", "{\"text\": \"hello\"}\n");
+  put_file(dir / "shard.bin", std::string_view("\x88\xd8\x34\x01\1\0\0\0", 8));
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(app::read_corpus(dir / "a.txt"), "Hello\n");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {dir / "empty.txt", "the file is empty"},
+      {dir / "a.jsonl", "JSON Lines, not text"},
+      {dir / "shard.bin", "token ids, not text"},
+      {dir / "pipe", "not a regular file but a pipe"},
+      {dir.path(), "not a regular file but a folder"},
+      {dir / "*.txt", "a pattern; only 13_fineweb reads many files"},
+      {dir / "data/shakespeare/input.txt",
+       "; ./course data shakespeare downloads data/shakespeare/input.txt"},
+      {"data/fineweb-edu/edu_fineweb_train_*.bin", "; ./course data fineweb-edu downloads"}};
+  for (const auto& [path, expected] : cases) EXPECT_ERROR(app::read_corpus(path, "--val-data"), expected);
+  EXPECT_ERROR(app::read_corpus(dir / "a.jsonl", "--val-data"),
+               "--val-data " + dir / "a.jsonl" + ": JSON Lines");
+}
+
+TEST(ResolveModel, ASizeIsNoFolder) {
+  for (const char* name : {"tiny", "gpt2", "d12", "no-such-size"}) {
+    app::Options options;
+    options.model = name;
+    EXPECT_FALSE(app::resolve_model(options)) << name;
+    EXPECT_EQ(options.model, name);
+  }
+}
+
+TEST(ResolveModel, AFolderOfWeightsIsTakenAsItIs) {
+  const TempDir dir;
+  put_file(dir / "config.json", "{}");
+  fs::create_directory(dir / "step_000001");  // and no run's
+  app::Options options;
+  options.model = dir.path();
+  EXPECT_TRUE(app::resolve_model(options));
+  EXPECT_EQ(options.model, dir.path());
+}
+
+TEST(ResolveModel, OfARunItIsTheNewestCheckpoint) {
+  const TempDir dir;
+  for (const char* name : {"step_000009", "step_000100", "step_000020", ".step_000200.tmp", "step_x"})
+    fs::create_directory(dir / name);
+  put_file(dir / "log.jsonl", "");
+  app::Options options;
+  options.model = dir.path();
+  ::testing::internal::CaptureStdout();
+  EXPECT_TRUE(app::resolve_model(options));
+  EXPECT_EQ(options.model, dir / "step_000100");
+  EXPECT_EQ(
+      ::testing::internal::GetCapturedStdout(),
+      "--model " + dir.path() + ": a run's folder; its newest checkpoint is " + (dir / "step_000100") + "\n");
+}
+
+TEST(ResolveModel, WhatIsNotThereIsAnErrorThatSaysWhatToDo) {
+  const TempDir dir;
+  put_file(dir / "model.safetensors", "");
+  fs::create_directories(dir / "data/gpt2");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {dir / "none", "no such folder"},
+      {"./none", "./none: no such folder"},
+      {dir / "data/gpt2-xl", "no such folder; ./course data gpt2-xl downloads data/gpt2-xl"},
+      {"openai-community/gpt2", "no such folder; ./course data gpt2 downloads data/gpt2"},
+      {dir / "data/gpt2",
+       "neither a config.json nor checkpoints of a run; ./course data gpt2 downloads data/gpt2"},
+      {dir.path(), "neither a config.json nor checkpoints of a run"},
+      {dir / "model.safetensors", "a file; give the folder that it is in"}};
+  for (const auto& [model, expected] : cases) {
+    app::Options options;
+    options.model = model;
+    EXPECT_ERROR(app::resolve_model(options), expected);
+    EXPECT_ERROR(app::resolve_model(options), "--model " + model);
+  }
+}
+
+}  // namespace
+}  // namespace gpt2
