@@ -19,6 +19,12 @@ namespace gpt2::training {
 
 using RunSettings = nlohmann::ordered_json;  // name -> value, always in the same order
 
+// The program that runs, as a digest of its file: its sources, compiler and flags are all in its bytes.
+std::string build_identity();
+
+// One source of --data, for people: "tales, 4000000 tokens, digest 0123456789abcdef".
+std::string to_text(const SourceIdentity& source);
+
 // The names are those of the flags; device, ranks, threads and build have no "--". --data are the loader's sources, and
 // --attention is the current kernels. Every rank computes its own settings, without communication.
 RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, const Tokenizer& tokenizer,
