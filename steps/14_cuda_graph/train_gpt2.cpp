@@ -169,6 +169,9 @@ void run(app::CommandLine& flags) {
   optim::AdamW optimizer = configure_optimizers(model, options);
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  folder.resume({model, optimizer, inputs.loader},
+                training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       options.run,
@@ -180,7 +183,7 @@ void run(app::CommandLine& flags) {
       inputs.loader.B() * inputs.loader.T(),
       dtype};
   app::Log log = folder.open_log(options.log);
-  log.config(options, model);
+  log.config(options, model, group.world_size());
   app::catch_interrupts();
   train(model, optimizer, inputs.loader, inputs.grad_accum_steps, options, group, evaluate, folder, log);
   log.done(device);
