@@ -47,8 +47,7 @@ class BpeTokenizer final : public Tokenizer {
   int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.bytes.size()); }
   int64_t base_size() const override { return static_cast<int64_t>(vocabulary_.ids.size()); }
   std::optional<int32_t> end_of_text() const override;
-  std::vector<File> files()
-      const override;  // vocab.json, merges.txt, and added_tokens.json if there are added tokens
+  std::vector<File> files() const override;  // vocab.json, merges.txt, added_tokens.json (if any)
 
  protected:
   const std::vector<AddedToken>& special_tokens() const override { return vocabulary_.added; }

@@ -24,15 +24,14 @@ namespace gpt2 {
 // Returns the distinct characters of a text, sorted by code point.
 std::vector<std::string> characters_of(std::string_view corpus);
 
-// Returns the character of each id from a JSON object {"character": id, ...} (vocab.json). Throws
-// unless the ids are 0..n-1 and each key is one character; the message begins with `name`, the file.
+// Returns the character of each id from a JSON object {"character": id, ...} (vocab.json). Throws unless
+// the ids are 0..n-1 and each key is one character; the message begins with `name`, the file.
 // since 13_fineweb
 std::vector<std::string> parse_characters(std::string_view json, const std::string& name);
 
 class CharTokenizer final : public Tokenizer {
  public:
-  explicit CharTokenizer(
-      std::vector<std::string> characters);  // character character of each id, all different
+  explicit CharTokenizer(std::vector<std::string> characters);  // one for each id, all different
 
   // Throws if the text has a character that is not in the vocabulary.
   std::vector<int32_t> encode(std::string_view text) const override;
