@@ -19,8 +19,13 @@ DType autocast_dtype(DType dtype, Device device);
 // not available.   since 08_flash_attention
 AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype);
 
-// Returns the number of micro-batches in --total-batch tokens (0: 3072 for the tiny model, else 524288).
-// Throws unless it is an integer.   since 11_grad_accum
-int64_t micro_batches(const Options& options, int64_t total_batch, int64_t tokens_of_micro_batch);
+// Returns the tokens per optimizer step on all ranks together: `given`, or, if `given` is 0, a default (tiny:
+// 3072, else 524288) rounded up to a multiple of B x T x ranks, the tokens of one micro-batch on all ranks.
+// Throws if `given` is not such a multiple.   since 11_grad_accum
+int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks);
+
+// Returns the number of micro-batches per rank in an optimizer step of total_batch() tokens.
+// since 11_grad_accum
+int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks = 1);
 
 }  // namespace gpt2::app

@@ -21,7 +21,7 @@ class CpuBackend : public Backend {
   Stream create_stream() override { return Stream{kCpu, nullptr}; }
   void synchronize(Stream) override {}
 
-  // Huge pages mean fewer page faults and TLB misses over large tensors.
+  // Asks for huge pages: fewer page faults and TLB misses for large tensors.
   void* allocate(size_t bytes) override {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
@@ -39,7 +39,7 @@ class CpuBackend : public Backend {
   size_t available_memory_bytes() const override { return os::available_memory_bytes(); }
 };
 
-// Addresses that nobody may read or write, and no two blocks alike.
+// Returns addresses that must not be read or written; every block has a different one.
 class MetaBackend : public Backend {
  public:
   Stream create_stream() override { return Stream{kMeta, nullptr}; }
@@ -47,7 +47,7 @@ class MetaBackend : public Backend {
   void* allocate(size_t bytes) override {
     const uintptr_t address = next_;
     next_ += bytes;
-    return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): nobody follows it
+    return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): never dereferenced
   }
   void release(void*, size_t) override {}
   void copy(void*, const void*, size_t, Stream) override {}
@@ -107,7 +107,7 @@ Device parse_device(const std::string& text) {
       !digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos;
   require(text == "cuda" || is_number, "--device {}: expected auto, cpu, cuda or cuda:N", text);
   const Device device{DeviceType::cuda, is_number ? std::stoi(digits) : 0};
-  backend(device);  // fails now if there is no such GPU
+  backend(device);  // throws now if there is no such GPU
   return device;
 }
 

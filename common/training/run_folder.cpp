@@ -14,6 +14,7 @@
 #include "common/app/interrupt.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
+#include "common/dist/agreement.h"
 #include "common/text/utf8.h"
 #include "common/training/checkpoint_digests.h"
 #include "common/training/resume.h"
@@ -68,10 +69,17 @@ std::string advice(const std::string& out, int64_t damaged) {
   return fmt::format("no older checkpoint in {} is whole; start again with another --out", out);
 }
 
+// What follows is done by all ranks or by none.
+void require_same_folder(const RunOptions& run, const dist::ProcessGroup& group) {
+  const std::string out = run.out.empty() ? "" : std::filesystem::weakly_canonical(run.out).string();
+  dist::require_same_on_all_ranks(group, {{"--out", out}, {"--resume", run.resume ? "on" : "off"}});
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGroup& group)
     : run_(run), steps_(steps), group_(group) {
+  require_same_folder(run, group);
   run_.resume = run.resume || run.resume_anyway || !run.resume_from.empty();
   require(!run.out.empty() || (!run_.resume && run.checkpoint_every == 0),
           "{}: give the run's folder with --out", run_.resume ? "--resume" : "--checkpoint-every");

@@ -43,8 +43,9 @@ std::string identity(const Tokenizer& tokenizer) {
   return fmt::format("{} ids, digest {}", tokenizer.vocab_size(), to_hex(digest.value()));
 }
 
-// The digest of the running program, which depends on its sources, compiler and flags.
-std::string build() {
+}  // namespace
+
+std::string build_identity() {
   std::error_code ignored;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored);
   if (!std::filesystem::is_regular_file(program, ignored)) return "unknown";
@@ -52,7 +53,9 @@ std::string build() {
   return to_hex(digest_of(self.bytes()));
 }
 
-}  // namespace
+std::string to_text(const SourceIdentity& source) {
+  return fmt::format("{}, {} tokens, digest {}", utf8_of(source.name), source.tokens, to_hex(source.samples));
+}
 
 RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, const Tokenizer& tokenizer,
                          const TokenLoader& loader, int64_t grad_accum_steps) {
@@ -77,15 +80,12 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
     resolve("--matmul-precision", "highest");
   }
   json sources = json::array();
-  for (const SourceIdentity& source : loader.identities()) {
-    sources.push_back(
-        fmt::format("{}, {} tokens, digest {}", utf8_of(source.name), source.tokens, to_hex(source.samples)));
-  }
+  for (const SourceIdentity& source : loader.identities()) sources.push_back(to_text(source));
   resolve("--data", std::move(sources));
   resolve("device", is_cuda ? "cuda" : "cpu");
   resolve("ranks", batches.world);
   if (!is_cuda) resolve("threads", omp_get_max_threads());
-  resolve("build", build());
+  resolve("build", build_identity());
   return settings;
 }
 

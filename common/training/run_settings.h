@@ -19,6 +19,12 @@ namespace gpt2::training {
 
 using RunSettings = nlohmann::ordered_json;  // name -> value, always in the same order
 
+// Returns a digest of the running program's file, which depends on its sources, compiler and flags.
+std::string build_identity();
+
+// Returns a description of a --data source: "tales, 4000000 tokens, digest 0123456789abcdef".
+std::string to_text(const SourceIdentity& source);
+
 // The names are those of the flags; device, ranks, threads and build have no "--". --data holds the loader's
 // sources, --attention the kernels in use. Every rank computes its own settings, without communication.
 RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, const Tokenizer& tokenizer,

@@ -14,6 +14,7 @@
 #include "common/ops/dropout.h"
 #include "common/optim/adamw.h"
 #include "common/training/run_folder.h"
+#include "common/training/same_run.h"
 #include "evaluation.h"
 #include "gpt2.h"
 
@@ -111,7 +112,7 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
                                : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
   const int64_t grad_accum_steps =
-      app::micro_batches(options, options.total_batch, B * T * group.world_size());
+      app::micro_batches(options, options.total_batch, {B, T}, group.world_size());
   app::check_memory<GPT>(device, config, B, T, options.dtype);
   training::Dataset data =
       training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
@@ -145,6 +146,7 @@ void run(app::CommandLine& flags) {
   GPT model(inputs.config);
   if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
+  training::require_same_run(group, flags, model, inputs.loader, inputs.val_loader);
   optim::AdamW optimizer = configure_optimizers(model, options);
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const Attention attention(app::attention_kernels(options.attention, device, dtype));

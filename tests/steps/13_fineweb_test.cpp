@@ -45,10 +45,8 @@ Ended run_ranks(int ranks, const std::string& flags, const std::string& out, dou
     command += " & sleep " + std::to_string(kill_after) + "; pkill -KILL -f " + out + "; wait %1";
   }
   if (ranks == 1) return run_in_shell("export OMP_WAIT_POLICY=passive\n" + command);
-  return run_in_shell(
-      "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 "
-      "OMPI_MCA_hwloc_base_binding_policy=none OMP_NUM_THREADS=1\nmpirun -n " +
-      std::to_string(ranks) + " " + command);
+  return run_in_shell(mpi_environment(ranks) + "export OMP_NUM_THREADS=1\nmpirun -n " +
+                      std::to_string(ranks) + " " + command);
 }
 
 // The claim of exact resume, with kills at moments that nobody chose.
@@ -152,6 +150,53 @@ TEST(FineWeb, EvaluationDoesNotDependOnTheNumberOfRanks) {
     return results;
   };
   EXPECT_LE(largest_difference(results(2), results(1)), 1e-5);
+}
+
+TEST(FineWeb, RanksThatDifferEndBeforeTheFirstStep) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const TempDir folder;
+  put_file(folder / "text", std::string(20000, 'a'));
+  put_file(folder / "val", std::string(5000, 'b'));
+  put_file(folder / "longer", std::string(9000, 'b'));
+  ASSERT_EQ(std::system((GPT2_BIN_DIR "/tales --hellaswag 8 > " + (folder / "a.jsonl")).c_str()), 0);
+  ASSERT_EQ(std::system((GPT2_BIN_DIR "/tales --hellaswag 9 > " + (folder / "b.jsonl")).c_str()), 0);
+  for (const char* shard : {"a.bin", "b.bin"}) {
+    std::vector<uint16_t> ids(5000, 7);
+    ids[1] = uint16_t(shard[0]);
+    write_shard(folder / shard, ids);
+  }
+  const auto val = [&](const char* name) { return "--val-every 5 --val-data " + (folder / name); };
+  const auto scores = [&](const char* name) { return "--hellaswag-every 5 --hellaswag " + (folder / name); };
+  const std::string out = "--out " + (folder / "out"), data = "--data " + (folder / "text");
+  const std::vector<Difference> differences = {
+      {{"--val-every 5", ""}, "--val-every is 5 on rank 0, 0 on rank 1; "},
+      {{"", "--val-every 5"}, "--val-every is 0 on rank 0, 5 on rank 1; "},
+      {{"--val-every 5", "--val-every 1"}, "--val-every is 5 on rank 0, 1 on rank 1; "},
+      {{val("val"), val("longer")}, "on rank 0, text, 9000 tokens, digest "},
+      {{"--val-every 5", val("val")}, "--data is text, 3600000 tokens, digest "},
+      {{scores("a.jsonl"), scores("b.jsonl")}, "--hellaswag is a file of digest "},
+      {{scores("a.jsonl"), ""}, "--hellaswag-every is 5 on rank 0, 0 on rank 1; "},
+      {{"--sample-every 1", ""}, "--sample-every is 1 on rank 0, 0 on rank 1; "},
+      {{"--order video", ""}, "--order is video on rank 0, shuffled on rank 1; "},
+      {{"--dropout 0.1", ""}, "--dropout is 0.1 on rank 0, 0 on rank 1; "},
+      {{"--beta2 0.99", ""}, "--beta2 is 0.99 on rank 0, 0.95 on rank 1; "},
+      {{"--max-lr 1e-3", "--max-lr 1e-4"}, "--max-lr is 0.001 on rank 0, 0.0001 on rank 1; "},
+      {{data, ""}, "--data is text, 20000 tokens, "},
+      {{"--data " + (folder / "a.bin"), "--data " + (folder / "b.bin")}, "--data is a.bin, 5000 tokens, "},
+      {{"--data " + (folder / "a.bin"), "--data '" + (folder / "*.bin'")},
+       "--data (file 2) is missing on rank 0, b.bin"},
+      {{out, ""}, "--out is " + (folder / "out") + " on rank 0, not given on rank 1; "},
+      {{"", out}, "--out is not given on rank 0, "},
+      {{out, out + "_2"}, "--out is " + (folder / "out") + " on rank 0, "},
+      {{out + " --resume", out}, "--resume is on on rank 0, off on rank 1; "},
+      {{out + " --checkpoint-every 1", out}, "--checkpoint-every is 1 on rank 0, 0 on rank 1; "},
+      {{data + " --val-every 3 --log " + (folder / "log"), data + " --val-every 3"}, ""},
+  };
+  for (const Difference& difference : differences) {
+    expect_difference(kProgram,
+                      {{kSmall + difference.flags[0], kSmall + difference.flags[1]}, difference.expected});
+    EXPECT_EQ(training::checkpoints_in(folder / "out").size(), 0u);
+  }
 }
 
 TEST(FineWeb, ASignalStopsItAfterTheStepWithACheckpoint) {

@@ -28,7 +28,8 @@ dnnl::memory::data_type type_of(DType dtype) {
   return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 
-// A matrix of one line may come with any stride from line to line; oneDNN wants at least the line's length.
+// A matrix with one row or column may have any stride between lines; oneDNN requires at least the line's
+// length.
 template <class Void>
 dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
   const dnnl::memory::dims strides = m.col_stride == 1
@@ -37,7 +38,7 @@ dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
   return {{m.rows, m.cols}, type_of(m.dtype), strides};
 }
 
-// oneDNN 3 took operation descriptors and output scales out of its interface; Debian 12 has 2.6.
+// oneDNN 3 has removed operation descriptors and output scales from its interface; Debian 12 has oneDNN 2.6.
 #if DNNL_VERSION_MAJOR >= 3
 
 void scale_by(float alpha, dnnl::primitive_attr&, dnnl::post_ops& steps) {
@@ -78,7 +79,7 @@ class OneDnnGemm : public GemmBf16 {
     product_ = dnnl::matmul(chosen);
   }
 
-  bool is_reference() const { return is_reference_; }  // a plain loop: correct, and slower than anything
+  bool is_reference() const { return is_reference_; }  // a plain loop: correct but very slow
 
   size_t scratchpad_bytes() const override { return scratchpad_.get_size(); }
 
@@ -103,7 +104,7 @@ class OneDnnGemm : public GemmBf16 {
 
 bool has_batch(const Matmul& p) { return p.batch[0] * p.batch[1] > 1; }
 
-// What is made while this lives shares its work between no more than so many threads.
+// Products that are made while this object exists use at most n threads.
 class Threads {
  public:
   explicit Threads(int n) : before_(omp_get_max_threads()) { omp_set_num_threads(n); }
@@ -120,7 +121,7 @@ std::unique_ptr<OneDnnGemm> make(const Matmul& p) {
   try {
     auto gemm = std::make_unique<OneDnnGemm>(p);
     return gemm->is_reference() ? nullptr : std::move(gemm);
-  } catch (const dnnl::error&) {  // not on this processor
+  } catch (const dnnl::error&) {  // not supported on this CPU
     return nullptr;
   }
 }
