@@ -88,7 +88,7 @@ Log Log::resume(const std::string& path, const std::string& text_path, int64_t s
   std::string json, text;
   std::error_code none;
   const bool readable = !std::filesystem::exists(path, none) || std::filesystem::is_regular_file(path, none);
-  require(readable, "--log {}: not a regular file; a run that goes on reads its log, so name a file", path);
+  require(readable, "--log {}: not a regular file; a resumed run reads its log, so give a file", path);
   std::ifstream before(path);
   for (std::string line; std::getline(before, line);) {
     const ordered_json event = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);

@@ -92,8 +92,8 @@ SafetensorsEntry parse_entry(const std::string& name, const json& description,
   entry.shape = *sizes;
   const auto size = byte_count(*sizes, *bits);
   if (!size)
-    fail("{} has shape {} of {}, which is no number of bytes: {}", tensor, escaped(shape), entry.dtype,
-         kDamaged);
+    fail("{} has shape {} of {}, which is not a valid number of bytes: {}", tensor, escaped(shape),
+         entry.dtype, kDamaged);
 
   const json& place = member(description, "data_offsets", tensor);
   const auto offsets = to_integers(place);
@@ -258,8 +258,8 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view text
     const bool is_plain =
         !file.empty() && file != "." && file != ".." && file.find_first_of("/\\") == file.npos;
     if (!is_plain || !is_printable(file))
-      fail("{}: weight_map places tensor {} in {}, which is no plain file name", where, escaped(item.key()),
-           escaped(item.value()));
+      fail("{}: weight_map places tensor {} in {}, which is not a plain file name", where,
+           escaped(item.key()), escaped(item.value()));
     weight_map[item.key()] = file;
   }
   require(!weight_map.empty(), "{}: weight_map is empty: {}", where, kDamaged);

@@ -133,7 +133,7 @@ void TokenShard::require_unchanged() const {
   const bool was_checked = identity_.content != 0;
   const bool same = was_checked ? now.size == stamp_.size && digest_of_all() == identity_.content
                                 : !was_written && digest_of_samples() == identity_.samples;
-  require(same, "{}: its ids were changed while the run reads them; a run's shards have to stay as they are",
+  require(same, "{}: its ids changed while the run was reading them; do not change the shards of a run",
           path());
   stamp_ = now;
 }

@@ -89,12 +89,11 @@ Batch TokenLoader::next_batch() {
 void TokenLoader::restore(const State& state) {
   const bool whole = settings_.order == DataOrder::video;
   const int64_t step = whole ? settings_.B * settings_.world : 1;
-  require(
-      state.epoch >= 0 && state.position >= 0 && state.position < rows_per_epoch() &&
-          state.position % step == 0,
-      "data position {} of epoch {} is none of this data, which has {} windows an epoch; were files added or "
-      "removed, or another batch asked for?",
-      state.position, state.epoch, rows_per_epoch());
+  require(state.epoch >= 0 && state.position >= 0 && state.position < rows_per_epoch() &&
+              state.position % step == 0,
+          "data position {} of epoch {} is not a position in this data, which has {} windows per epoch; were "
+          "files added or removed, or was --batch changed?",
+          state.position, state.epoch, rows_per_epoch());
   state_ = state;
 }
 

@@ -29,7 +29,7 @@ std::string character_of(const std::string& spelling, const std::string& name) {
     const std::string character(1, static_cast<char>(byte));
     if (spelling == spelling_of(character)) return character;
   }
-  fail("{}: token {} is not one character; only the file of --tokenizer char goes without merges.txt", name,
+  fail("{}: token {} is not one character; only a vocab.json of --tokenizer char needs no merges.txt", name,
        escaped(spelling));
 }
 

@@ -155,7 +155,7 @@ void make_out(const std::string& out, bool resume) {
   fs::create_directories(out, error);
   require(!error && fs::is_directory(out), "--out {}: {}; give a folder that can be made", out,
           error.message());
-  require(resume || fs::is_empty(out), "--out {}: not empty; --resume goes on with what is there", out);
+  require(resume || fs::is_empty(out), "--out {}: not empty; --resume continues the run in it", out);
   // Checked here, because a read-only disk also reports no free space, and that message would mislead.
   require(access(out.c_str(), W_OK | X_OK) == 0, "--out {}: cannot write there: {}; give another folder", out,
           std::strerror(errno));

@@ -36,7 +36,7 @@ void require_whole(const fs::path& checkpoint, const json& state, const std::str
 void require_one_step(const fs::path& checkpoint, const json& state, const std::string& where) {
   const int64_t step = integer(state, "step", where), updates = integer(state, "optimizer_steps", where);
   require(step == updates, "{}: step is {}, but optimizer_steps {}", where, step, updates);
-  require(step_of(checkpoint) == step, "{}: step is {}, which is not that of the folder's name", where, step);
+  require(step_of(checkpoint) == step, "{}: step is {}, which differs from the folder's name", where, step);
 }
 
 }  // namespace

@@ -128,7 +128,7 @@ std::string acceptance(const std::vector<Difference>& differences) {
     return contains(kRounding, difference.name);
   });
   return fmt::format(
-      "--resume-anyway: the run used {}; it goes on with {}: {}", list(differences, &Difference::before),
+      "--resume-anyway: the run used {}; it now uses {}: {}", list(differences, &Difference::before),
       list(differences, &Difference::now),
       rounding ? "the same to rounding, no longer to the bit" : "from here on it is another run");
 }

@@ -63,7 +63,7 @@ std::string advice(const std::string& out, int64_t damaged) {
     } catch (const Error&) {
       continue;
     }
-    return fmt::format("--resume-from {} goes on from the newest older checkpoint that is whole",
+    return fmt::format("--resume-from {} resumes from the newest older undamaged checkpoint",
                        fs::path(path).filename().string());
   }
   return fmt::format("no older checkpoint in {} is whole; start again with another --out", out);
@@ -128,7 +128,7 @@ void RunFolder::require_shared_folder() const {
   group_.all_reduce(std::span(sum));
   const bool all_see_it = sum[0] == (step_ ? group_.world_size() : 0) &&
                           sum[1] == double(step_.value_or(0)) * group_.world_size();
-  require(all_see_it, "--out {}: not the same on all ranks; it has to be one folder that all machines share",
+  require(all_see_it, "--out {}: not the same on all ranks; it must be one folder shared by all machines",
           run_.out);
 }
 

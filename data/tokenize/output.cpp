@@ -166,7 +166,7 @@ void Shards::write(const Place& next, bool last) {
     if (manifest_.shards.empty()) write_manifest(manifest, manifest_);
     if (fs::exists(path)) {
       require(holds(path, ids),
-              "{}: is there and holds something else; move it away, or name another --out or --prefix", path);
+              "{}: already exists with other content; move it away, or name another --out or --prefix", path);
     } else {
       write_shard(path, ids);
     }
