@@ -1,6 +1,6 @@
 #include "common/app/options.h"
-#include "common/app/resolve.h"
 #include "common/app/inputs.h"
+#include "common/app/resolve.h"
 
 #include <new>
 
