@@ -54,7 +54,7 @@ struct PrecisionOptions : TrainingOptions {  // since 05_tf32
 };
 
 struct AutocastOptions : PrecisionOptions {  // since 06_bf16
-  DType dtype = DType::bf16;                 // of matrix products
+  DType dtype = DType::bf16;                 // for matrix products
 
   void add_to(CommandLine& flags);
 };

@@ -22,7 +22,7 @@ std::string program_name();
 // The CPU's name, "AMD EPYC 9654 96-Core Processor"; if it is unknown, the architecture: "aarch64".
 std::string processor_name();
 
-// The number of CPU cores that this process may use, at least 1.
+// The CPU cores (hardware threads) that this process may run on, at least one.
 constexpr size_t kMaxProcessors = 1024;
 using Processors = std::bitset<kMaxProcessors>;
 Processors allowed_processors();

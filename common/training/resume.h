@@ -24,8 +24,8 @@ std::vector<Difference> differences(const nlohmann::json& before, const RunSetti
 // 4
 std::string refusal(const std::string& checkpoint, const std::vector<Difference>& differences);
 
-// Returns what --resume-anyway prints: "equal to rounding" for threads, ranks, --batch, kernels and the like,
-// "another run" for the rest.
+// Returns what --resume-anyway prints: "the same to rounding" if only threads, ranks, --batch, kernels and
+// the like differ, otherwise "another run".
 std::string acceptance(const std::vector<Difference>& differences);
 
 // Returns {"--batch": [8, 4], ...} for the log.
