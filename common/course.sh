@@ -1,9 +1,9 @@
-# shellcheck shell=bash disable=SC2034  # the scripts that source this file use the variables
-# What the verbs of ./course share: where things are, packages, the build, the names of the steps. A verb's script
-# sources this file, which sets `here` (the caller's folder) and `root` (the repository) and goes to `root`.
+# shellcheck shell=bash disable=SC2034  # the scripts that source this file use the variables Functions for
+# the verbs of ./course: paths, packages, the build, the names of the steps. A verb's script sources this
+# file, which sets `here` (the caller's folder) and `root` (the repository) and changes to `root`.
 #
-# Every script runs under bash 3.2 and with BSD's tools, because macOS has those: no mapfile, no associative array, and
-# "${list[@]}" of a list that may be empty is written ${list[@]+"${list[@]}"}.
+# Every script must run with bash 3.2 and BSD's tools, because macOS has those: no mapfile, no associative
+# arrays, and if a list may be empty, ${list[@]+"${list[@]}"} instead of "${list[@]}".
 set -euo pipefail
 
 here=$PWD
@@ -17,19 +17,19 @@ die() {
 
 have() { command -v "$1" >/dev/null; }
 
-# asks_for_help ARGUMENTS...: whether the first one does.
+# asks_for_help ARGUMENTS...: whether the first argument is --help or -h.
 asks_for_help() { [[ ${1:-} == --help || ${1:-} == -h ]]; }
 
 cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; }
 
 # ---- packages
 
-# What building, testing and the tour need, by Debian's names.
+# Debian's packages for building, testing and the tour.
 build_packages=(
   g++ cmake ninja-build git jq curl ca-certificates
-  libdnnl-dev ocl-icd-opencl-dev  # oneDNN, and what its CMake files ask for
+  libdnnl-dev ocl-icd-opencl-dev  # oneDNN, and a package that its CMake files require
   libcli11-dev nlohmann-json3-dev libfmt-dev libpcre2-dev libpng-dev zlib1g-dev libzstd-dev libxxhash-dev
-  libopenmpi-dev openmpi-bin  # many processes
+  libopenmpi-dev openmpi-bin  # for several processes
   libgtest-dev libbenchmark-dev
 )
 plot_packages=(jq gnuplot-nox)
@@ -48,10 +48,10 @@ install_packages() {
   local apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
   { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; } >"$log" 2>&1 ||
     die "apt-get install failed: $(grep -m 1 '^E:' "$log" || tail -n 1 "$log") (full output: build/install.log)"
-  rm -f build/*/build.ninja  # CMake looks again for the libraries that it did not find before
+  rm -f build/*/build.ninja  # so that CMake runs again and finds the new libraries
 }
 
-# ensure_packages PACKAGE...: installs those that are missing, where there is apt; elsewhere that is up to the user.
+# ensure_packages PACKAGE...: installs the missing packages with apt. Without apt it does nothing.
 ensure_packages() {
   [[ ${COURSE_INSTALL:-yes} != no ]] && have dpkg-query && have apt-get || return 0
   local missing=() package
@@ -76,11 +76,11 @@ available_mb() {
   if [[ -r /proc/meminfo ]]; then
     awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo
   else
-    echo $(($(sysctl -n hw.memsize 2>/dev/null || echo 0) / 1048576))  # macOS: all of it
+    echo $(($(sysctl -n hw.memsize 2>/dev/null || echo 0) / 1048576))  # macOS: the total memory
   fi
 }
 
-# The version in a C++ header, which is what the build will find; `here` if the header names none.
+# The version in the C++ header that the build will find; `here` if the header has no version.
 library() {
   local version python
   python=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null) || true
@@ -94,7 +94,8 @@ version_of() { if have "$1"; then "$@" 2>&1 | grep -oE '[0-9]+\.[0-9][0-9.]*' | 
 # ---- build
 
 find_nvcc() { command -v nvcc || ls "${CUDA_PATH:-/usr/local/cuda}/bin/nvcc" 2>/dev/null; }
-# Not `nvidia-smi | grep -q`: grep leaves at the first line, and pipefail then takes the broken pipe for a failure.
+# Not `nvidia-smi | grep -q`: grep exits at the first match, and with pipefail the broken pipe counts as a
+# failure.
 have_gpu() { have nvidia-smi && [[ $(nvidia-smi -L 2>/dev/null) == GPU* ]]; }
 
 choose_preset() {
@@ -132,7 +133,7 @@ step_names() {
   for main in steps/*/train_gpt2.cpp; do basename "${main%/*}"; done
 }
 
-# The step that a number or a full name means.
+# step_named NUMBER|NAME: the step's full name.
 step_named() {
   local number=$1 step
   [[ $1 =~ ^[0-9]$ ]] && number=0$1
@@ -142,7 +143,7 @@ step_named() {
   die "no step $1; there are $(step_names | paste -sd ' ' -)"
 }
 
-# ranks_of STEP PRESET: how many processes ./course starts.
+# ranks_of STEP PRESET: the number of processes that ./course starts.
 ranks_of() {
   local number=${1%%_*} ranks=1
   if [[ ! $number =~ ^[0-9]+$ ]] || ((10#$number < 12)); then

@@ -17,7 +17,7 @@
 namespace gpt2::app {
 namespace {
 
-// A bound that only keeps sums from overflowing; nobody has to read it in --help.
+// A bound that only prevents overflow of sums; --help does not show it.
 template <class Number>
 bool is_worth_saying(Number high) {
   return double(high) < 1e6;
@@ -92,7 +92,7 @@ Flag& CommandLine::add(const std::string& flag, std::optional<std::string>& valu
 Flag& CommandLine::add(const std::string& flag, bool& value, const std::string& help) {
   Flag& added = declare(flag, "", help);
   added.takes_value_ = false;
-  const auto json = [](bool on) { return json_text(on ? "true" : ""); };  // as checkpoints have it
+  const auto json = [](bool on) { return json_text(on ? "true" : ""); };  // the form that checkpoints use
   added.json_ = json(value);
   added.store_ = [&value, json](const std::string& text) {
     const std::vector<std::string> on = {"true", "on", "yes", "1"}, off = {"false", "off", "no", "0"};
@@ -132,7 +132,7 @@ template <class Number>
 Flag& CommandLine::add_number(const std::string& flag, std::optional<Number> current, Number low, Number high,
                               std::function<void(Number)> store, const std::string& help) {
   Flag& added = declare(flag, std::is_same_v<Number, double> ? "X" : "N", help);
-  const bool is_value = current && low <= *current && *current <= high;  // a value outside means "not given"
+  const bool is_value = current && low <= *current && *current <= high;  // outside means "not given"
   if (is_value) added.default_text_ = fmt::format("{}", *current);
   if (is_worth_saying(high)) added.range_ = fmt::format("{} to {}", low, high);
   added.json_ = nlohmann::json(current ? nlohmann::json(*current) : nlohmann::json()).dump();
@@ -189,8 +189,8 @@ Flag& CommandLine::add_presets(std::map<std::string, std::string> presets) {
   return add("--preset", preset_, names, "set many flags at once; flags given beside it override it");
 }
 
-// The arguments as given, after the flags of the preset. "--log=" becomes "--log" and an empty value, since CLI11 would
-// take the next argument as its value.
+// The preset's flags, then the arguments as given. "--log=" becomes "--log" and an empty value, because CLI11
+// would take the next argument as its value.
 std::vector<std::string> CommandLine::arguments() const {
   std::vector<std::string> all;
   for (size_t i = 0; i < given_.size() && !presets_.empty(); ++i) {
@@ -221,7 +221,7 @@ nlohmann::json CommandLine::values() const {
   return values;
 }
 
-// The meaning, then allowed values and the default in parentheses.
+// The meaning, then the allowed values and the default in parentheses.
 std::string Flag::explanation() const {
   std::vector<std::string> notes;
   if (!choices_.empty() && placeholder_.find('|') == std::string::npos)
@@ -269,7 +269,7 @@ void CommandLine::parse() {
       require(!given[i].empty(), "{}: name at least one (--help explains)", flags_[i]->name_);
       *positionals_ = given[i];
     } else if (!given[i].empty()) {
-      flags_[i]->read(given[i].back());  // the last one counts, so that a script's flags can be overridden
+      flags_[i]->read(given[i].back());  // the last one counts, so flags in a script can be overridden
     }
   }
 }
@@ -280,8 +280,8 @@ bool CommandLine::is_flag(const std::string& text) const {
                      [&](const auto& flag) { return !flag->is_positional_ && flag->name_ == name; });
 }
 
-// CLI11 only splits the arguments, into the texts given for each flag. What a text means is decided in Flag::read, so
-// that values are read and refused in the same way whatever the version of CLI11.
+// CLI11 only splits the arguments into the texts given for each flag. Flag::read interprets the texts, so
+// values are accepted and refused in the same way with every version of CLI11.
 CommandLine::Split CommandLine::split_arguments() const {
   CLI::App splitter("", program_);
   splitter.set_help_flag("");
@@ -297,7 +297,7 @@ CommandLine::Split CommandLine::split_arguments() const {
   }
   std::vector<std::string> all = arguments();
   const std::string last = all.empty() ? "" : all.back();
-  std::reverse(all.begin(), all.end());  // CLI11 takes a vector from its end
+  std::reverse(all.begin(), all.end());  // CLI11 reads the vector backwards
   try {
     splitter.parse(std::move(all));
   } catch (const CLI::ArgumentMismatch&) {

@@ -30,24 +30,26 @@ namespace gpt2::app {
 template <class Enum>
 using Choices = std::vector<std::pair<std::string, Enum>>;
 
-// A declared flag. The functions change how it is explained or read, and return the flag itself.
+// A declared flag. Each of these functions changes how the flag is explained or read, and returns the flag
+// itself.
 class Flag {
  public:
-  // What stands for the value in --help. By default N for a whole number, X for a real one, TEXT for a text, and the
-  // names for a choice.
+  // Sets the placeholder for the value in --help. The default is N for an integer, X for a real number, TEXT
+  // for a string, and the names for a choice.
   Flag& placeholder(const std::string& name);
 
-  // What --help gives as the default, instead of the variable's own value: for defaults that depend on other flags.
+  // Sets the default that --help shows, instead of the variable's value: for defaults that depend on other
+  // flags.
   Flag& default_text(const std::string& text);
 
-  // Accepts an empty text as a value; without this, an empty value is an error.
+  // Accepts an empty value; without this, an empty value is an error.
   Flag& may_be_empty();
 
  private:
   friend class CommandLine;
-  void read(const std::string& text);  // throws Error if `text` is no value of this flag
+  void read(const std::string& text);  // throws Error if `text` is not a valid value of this flag
 
-  std::string explanation() const;  // what --help says about it
+  std::string explanation() const;  // the text about this flag in --help
 
   std::string name_, group_, help_, placeholder_, default_text_, range_;
   std::vector<std::string> choices_;
@@ -61,7 +63,8 @@ class CommandLine {
   CommandLine(std::string program, int argc, char** argv);
   ~CommandLine();
 
-  // Flags added from here on stand under this heading in --help. Flags of one heading need not be added together.
+  // Starts a group: --help lists the flags added after this call under this heading. A heading may be used
+  // several times.
   void group(const std::string& heading);
 
   // Declares a flag: `value` is its default and receives what the user gives. An optional stays empty unless the flag
@@ -99,22 +102,22 @@ class CommandLine {
         [&value, choices](size_t i) { value = choices[i].second; }, help);
   }
 
-  // Declares the values that stand without a flag, one or more; --help calls them `name`.   since 13_fineweb
+  // Declares positional arguments, one or more; --help calls them `name`.   since 13_fineweb
   Flag& add_values(const std::string& name, std::vector<std::string>& values, const std::string& help);
 
-  // Declares --preset: each name stands for the flags in its text, which are separated by spaces; a value that has
-  // spaces stands in double quotes. Flags given on the command line override those of
-  // the preset.   since 13_fineweb
+  // Declares --preset: each name is short for the flags in its text, separated by spaces. A value that
+  // contains spaces is written in double quotes. Flags on the command line override the preset's.
+  // since 13_fineweb
   Flag& add_presets(std::map<std::string, std::string> presets);
 
   // Reads the arguments. Throws Error on an unknown flag or a bad value; the message names the flag, the value and
   // what is allowed. Throws HelpRequested if --help is among them.
   void parse();
 
-  // The value of every flag, given or not: flag -> value.   since 13_fineweb
+  // Returns the values of all flags, whether they were given or not: flag -> value.   since 13_fineweb
   nlohmann::json values() const;
 
-  // What --help prints.
+  // Returns the text of --help.
   std::string help() const;
 
   const std::string& program() const { return program_; }
@@ -142,7 +145,7 @@ class CommandLine {
                    std::function<void(Number)> store, const std::string& help);
   std::vector<std::string> arguments() const;
   struct Split {
-    std::vector<std::vector<std::string>> given;  // for each flag, the texts that were given
+    std::vector<std::vector<std::string>> given;  // for each flag, the values as given
     std::vector<std::string> extras;              // the arguments that belong to no flag
   };
   Split split_arguments() const;
@@ -156,7 +159,7 @@ class CommandLine {
   std::map<std::string, std::string> presets_;
 };
 
-// Thrown by CommandLine::parse for --help; the program prints the help and ends.
+// Thrown by CommandLine::parse for --help; the program prints the help and exits.
 struct HelpRequested {
   std::string text;
 };

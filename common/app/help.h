@@ -9,8 +9,8 @@
 namespace gpt2::app {
 
 struct HelpEntry {
-  std::string group;  // the heading; entries of one group are gathered, in the order of their first
-  std::string flag;   // with its placeholder: --batch N
+  std::string group;  // the heading; entries of a group are listed together, where its first entry is
+  std::string flag;   // the flag and its placeholder: --batch N
   std::string text;   // one paragraph
 };
 

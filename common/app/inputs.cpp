@@ -18,7 +18,7 @@
 namespace gpt2::app {
 namespace {
 
-constexpr size_t kTalesBytes = 4'000'000;  // as much of the endless stream as a run without --data reads
+constexpr size_t kTalesBytes = 4'000'000;  // the part of the endless stream that a run without --data reads
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// What a program reads: a text, its tokenizer, token ids.
+// The inputs of a program: a text, its tokenizer, token ids.
 //
 // since 01_module
 #pragma once
@@ -16,35 +16,36 @@ namespace gpt2::app {
 // True if --model names a Hugging Face directory rather than a size.
 bool is_directory(const std::string& model);
 
-// Returns whether --model names a folder rather than a size. For the folder of a run (--out of 13_fineweb) it sets
-// --model to the newest checkpoint in it and prints which one that is. Throws if there is no such folder, or nothing to
-// load in it; the message says how to download it where ./course data can.
+// Returns whether --model names a folder rather than a size. If it is the folder of a run (--out of
+// 13_fineweb), sets --model to the newest checkpoint in it and prints that choice. Throws if the folder does
+// not exist or has nothing to load; if ./course data can download it, the message says how.
 bool resolve_model(Options& options);
 
-// Returns the text that this flag names: tales (the embedded corpus) or a file. A byte order mark is dropped and "\r\n"
-// read as "\n". Throws if the file is empty or is recognisably no text (common/data/file_kind.h); the message says what
-// to use instead.
+// Returns the text that the flag names: tales (the embedded corpus) or a file. Removes a byte order mark and
+// reads "\r\n" as "\n". Throws if the file is empty or is not a text file (common/data/file_kind.h); the
+// message says what to use instead.
 std::string read_corpus(const std::string& data, const std::string& flag = "--data");
 
-// The tokenizer that --tokenizer names; by default the one in the folder that --model names, or byte for a named size.
-// Throws if that folder has no tokenizer.
+// Returns the tokenizer that --tokenizer names. The default is the tokenizer in the --model folder, or byte
+// if --model is a size. Throws if the folder has no tokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);
 
-// The token ids in "464,3290" or "464 3290". Throws if an entry is not a token id below `vocab_size`; the message names
-// `flag`.
+// Returns the token ids in "464,3290" or "464 3290". Throws if an entry is not a token id below `vocab_size`;
+// the message names `flag`.
 std::vector<int32_t> parse_ids(const std::string& flag, const std::string& text, int64_t vocab_size);
 
-// Throws if the tokenizer is not one for a model with `vocab_size` rows: it has more ids, added tokens aside.
+// Throws if the tokenizer does not fit a model with `vocab_size` rows: it has more ids than that, not
+// counting added tokens.
 void check_tokenizer(const Tokenizer& tokenizer, int64_t vocab_size);
 
-// The token ids of a text (Tokenizer::encode_documents) for a model with `vocab_size` rows. Throws if check_tokenizer()
-// does, or if the text has an added token for which the model has no row.
+// Returns the token ids of a text (Tokenizer::encode_documents) for a model with `vocab_size` rows. Throws if
+// check_tokenizer() does, or if the text contains an added token without a row in the model.
 std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text, int64_t vocab_size);
 
-// The ids of a prompt; id 0 alone if the tokenizer does not have its characters (--tokenizer char).
+// Returns the ids of a prompt; just id 0 if the tokenizer does not know its characters (--tokenizer char).
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& prompt);
 
-// The first B x T token ids, on the device that runs -> (B, T). Fails if there are fewer.
+// Returns the first B x T token ids, on the current device -> (B, T). Throws if there are fewer.
 Tensor first_batch(const Options& options, std::vector<int32_t> ids, int64_t block_size);
 
 }  // namespace gpt2::app

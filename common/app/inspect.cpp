@@ -22,7 +22,7 @@ std::vector<uint8_t> grey_scale(const std::vector<float>& values) {
   return pixels;
 }
 
-// Old files carry masks as bytes: no numbers to average.
+// Old files contain masks stored as bytes: they have no mean.
 bool is_float(const SafetensorsEntry& entry) {
   return entry.dtype == "F32" || entry.dtype == "F64" || entry.dtype == "F16" || entry.dtype == "BF16";
 }

@@ -1,4 +1,4 @@
-// What a model and a checkpoint are made of, on the terminal.
+// Prints the tensors of a model or a checkpoint.
 //
 // since 01_module
 #pragma once
@@ -9,12 +9,13 @@
 
 namespace gpt2::app {
 
-// A line for every parameter with its shape, then their number, with and without the output layer: the
-// published size of GPT-2 counts lm_head.weight and transformer.wte.weight, which are one matrix, once.
+// Prints each parameter's name and shape, then the number of parameters with and without the output layer:
+// the published size of GPT-2 counts lm_head.weight and transformer.wte.weight, which are one matrix, once.
 void print_parameters(const nn::Module& model);
 
-// A line for every tensor of a Hugging Face directory: name, dtype, shape, mean, standard deviation. Writes the
-// position embeddings as a grey-scale picture to the file `picture`: a row for each position, a column for each channel.
+// Prints a line for every tensor of a Hugging Face directory: name, dtype, shape, mean, standard deviation.
+// Writes the position embeddings to the file `picture` as a grey-scale image: one row per position, one
+// column per channel.
 void explore(const std::string& directory, const std::string& picture);
 
 }  // namespace gpt2::app

@@ -15,18 +15,19 @@ volatile std::sig_atomic_t caught = 0;
 volatile std::time_t caught_at = 0;
 bool is_catching = false;
 
-// mpirun passes on what it was sent, and what the terminal sent the ranks themselves: one signal may come twice.
+// A rank may get the same signal twice: from the terminal and from mpirun, which forwards its signals.
 constexpr std::time_t kSameSignal = 2;  // seconds
 
-// Seconds of a clock that nobody sets: the time of day may step back, and the second Ctrl-C would seem to be the first.
+// Seconds of the monotonic clock. The time of day can be set back; then a second Ctrl-C could look like the
+// first one.
 std::time_t now() {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
   return time.tv_sec;
 }
 
-// Once the terminal or the reader of a pipe is gone, writing there is an error, which would end the run before its
-// checkpoint: write to nowhere instead.
+// When the terminal or the reader of a pipe is gone, writing there fails, and the error would end the run
+// before its checkpoint. So redirect the stream to /dev/null.
 void leave_lost_streams() {
   for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
     pollfd state{stream, POLLOUT, 0};
@@ -38,7 +39,7 @@ void leave_lost_streams() {
   }
 }
 
-// Calls only what POSIX allows in a handler.
+// Calls only functions that POSIX allows in a signal handler.
 void on_signal(int signal) {
   const std::time_t time = now();
   if (signal == SIGHUP || signal == SIGPIPE) leave_lost_streams();

@@ -1,6 +1,7 @@
-// A clean stop: after SIGINT (Ctrl-C), SIGTERM, SIGHUP (ssh hangs up), SIGPIPE (nobody reads the output any more) or
-// SIGXCPU (a limit on processor time) the current step is finished and a checkpoint is written. A second signal, more
-// than two seconds later, ends the program at once. nohup makes SIGHUP ignored, and it stays so.
+// A clean stop: after SIGINT (Ctrl-C), SIGTERM, SIGHUP (the ssh connection closed), SIGPIPE (the reader of
+// the output closed it) or SIGXCPU (CPU time limit) the program finishes the current step and writes a
+// checkpoint. A second signal, more than two seconds later, ends the program at once. Under nohup, SIGHUP
+// stays ignored.
 //
 // since 13_fineweb
 #pragma once
@@ -9,16 +10,18 @@
 
 namespace gpt2::app {
 
-// Catches the signals from now on.
+// Installs the signal handlers.
 void catch_interrupts();
 
-// Asks for a clean stop as if `signal` had come. Returns false, and does nothing, before catch_interrupts().
+// Requests a clean stop as if `signal` had arrived. Before catch_interrupts() it does nothing and returns
+// false.
 bool stop_after_step(int signal);
 
-// The first signal that was caught, or 0. The program's exit status is 128 more (common/app/program.h).
+// Returns the first signal that was caught, or 0. The program's exit status is 128 + this number
+// (common/app/program.h).
 int interrupt();
 
-// Whether any rank was told to stop; all ranks get the same answer.
+// Returns whether any rank caught a signal. The result is the same on all ranks.
 bool stop_requested(const dist::ProcessGroup& group);
 
 }  // namespace gpt2::app

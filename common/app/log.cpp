@@ -26,7 +26,7 @@ Log::Lines::Lines(const std::string& path, const char* mode) : path_(path) {
 
 void Log::Lines::write(const std::string& line) {
   if (!file_) return;
-  // Flushed line by line: a run that is killed keeps what it has logged.
+  // Flushed after every line, so that a killed run keeps its log.
   const bool written = std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() &&
                        std::fputc('\n', file_.get()) == '\n' && std::fflush(file_.get()) == 0;
   require(written, "--log {}: {}", path_, std::strerror(errno));
@@ -38,14 +38,14 @@ void Log::Lines::sync() {
       fsync(fileno(file_.get())) == 0 || errno == EINVAL || errno == ENOTSUP;  // a pipe cannot be synced
   require(synced, "--log {}: {}", path_, std::strerror(errno));
   const auto folder = std::filesystem::path(path_).parent_path();
-  sync_folder(folder.empty() ? "." : folder.string());  // a new file's name is lost without it
+  sync_folder(folder.empty() ? "." : folder.string());  // otherwise a new file's name may be lost
 }
 
 namespace {
 
 using nlohmann::ordered_json;
 
-// An event as the video's log.txt has it; empty if it has no such.
+// The event in the format of the video's log.txt; empty if log.txt has no such event.
 std::string video_line(const ordered_json& event) {
   const std::string name = event.at("event");
   const auto line = [&](const char* what, const char* field, const char* format) {
@@ -58,12 +58,12 @@ std::string video_line(const ordered_json& event) {
   return "";
 }
 
-// Whether a run that goes on before `step` had come to this event.
+// Whether this event comes before the point at which a run resumes before `step`.
 bool is_before(const ordered_json& event, int64_t step) {
   if (!event.is_object() || !event.contains("event") || event["event"] == "done") return false;
   if (!event.contains("step")) return true;
   const int64_t at = event["step"];
-  return event["event"] == "step" ? at < step : at <= step;  // the others come before the step's training
+  return event["event"] == "step" ? at < step : at <= step;  // other events precede the training
 }
 
 std::string json_line(const ordered_json& event) {
@@ -88,7 +88,7 @@ Log Log::resume(const std::string& path, const std::string& text_path, int64_t s
   std::string json, text;
   std::error_code none;
   const bool readable = !std::filesystem::exists(path, none) || std::filesystem::is_regular_file(path, none);
-  require(readable, "--log {}: not a regular file; a run that goes on reads its log, so name a file", path);
+  require(readable, "--log {}: not a regular file; a resumed run reads its log, so give a file", path);
   std::ifstream before(path);
   for (std::string line; std::getline(before, line);) {
     const ordered_json event = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -112,12 +112,12 @@ void Log::event(const std::string& name, const ordered_json& fields) {
   ordered_json line = {{"event", name}};
   line.update(fields);
   write(line);
-  flush_output();  // what was printed beside it
+  flush_output();  // the lines printed with it
 }
 
 void Log::write_config(const Options& options, const nn::Module& model) {
   num_steps_ = options.steps;
-  context().counts.reset();  // what is counted from here on belongs to the first step
+  context().counts.reset();  // counts from here on belong to the first step
   ordered_json fields = {{"device", to_string(options.device())},
                          {"model", options.model},
                          {"data", options.data},
@@ -152,7 +152,8 @@ size_t peak_bytes(Device device) {
 
 namespace {
 
-// The first steps ask for memory, compile and choose kernels, wake the threads: nobody waits for them again.
+// The first steps allocate memory, compile and choose kernels, and start threads. Later steps do not, so
+// these are left out.
 constexpr size_t kWarmUp = 3;
 
 }  // namespace
@@ -184,7 +185,7 @@ void Log::checkpoint(int64_t step, const std::string& path) {
 }
 
 void Log::done(Device device) {
-  if (steps_.empty()) return;  // of a run that had come to its end before
+  if (steps_.empty()) return;  // the resumed run was already complete
   const size_t first = steps_.size() > kWarmUp ? kWarmUp : 0;
   std::vector<double> ms;
   for (size_t i = first; i < steps_.size(); ++i) ms.push_back(steps_[i].ms);
@@ -211,7 +212,7 @@ void Log::print_counts() const {
   fmt::print("{:32} {:6} {:12.1f}\n", "all", total.calls, double(total.bytes) / 1e6);
 }
 
-// " | 2h05m left", for who watches a long run.
+// " | 2h05m left", for long runs.
 std::string Log::time_left() const {
   if (isatty(STDOUT_FILENO) == 0 || steps_.size() <= kWarmUp) return "";
   const size_t recent = std::min<size_t>(steps_.size() - kWarmUp, 20);

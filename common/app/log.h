@@ -1,7 +1,7 @@
-// The log: one JSON object a line in a file, `event` first, and the video's line on the terminal.
+// The log: one JSON object per line in a file, with `event` first, and the video's line on the terminal.
 //
-// Events: config, step, val, hellaswag, sample, checkpoint, done. A reader of the file needs nothing else:
-// plots, tests and the timing table are made from it.
+// Events: config, step, val, hellaswag, sample, checkpoint, done. Plots, tests and the timing table read only
+// this file.
 //
 // since 01_module
 #pragma once
@@ -23,56 +23,57 @@ namespace gpt2::app {
 struct StepRecord {
   int64_t step = 0;
   double loss = 0;
-  std::optional<double> lr = {}, norm = {};  // learning rate, norm of the gradients: since 10_adamw
+  std::optional<double> lr = {}, norm = {};  // learning rate, gradient norm: since 10_adamw
   double ms = 0;                             // wall time of the step
-  int64_t tokens = 0;                        // tokens it trained on
+  int64_t tokens = 0;                        // tokens trained on in this step
 };
 
-// The most memory in use at any time so far, in bytes: all of the process on the CPU, the tensors on a GPU.
+// Returns the peak memory so far, in bytes: on the CPU of the whole process, on a GPU of the tensors.
 size_t peak_bytes(Device device);
 
 class Log {
  public:
-  // Writes to the file `path`, replacing it; to no file if the path is empty. With `text_path`, losses and scores go
-  // to that file as well, as the video's log.txt has them: 250 val 6.1321
+  // Replaces the file `path`; if the path is empty, no file is written. With `text_path`, losses and scores
+  // are also written to that file, in the format of the video's log.txt: 250 val 6.1321
   explicit Log(const std::string& path, const std::string& text_path = "");
 
-  // The log of a run that goes on before step `step`: both files keep what they held up to that step. `note` says how
-  // the run goes on: the config event has it as "resumed".   since 13_fineweb
+  // Continues the log of a run that resumes before step `step`: both files keep their events up to that step.
+  // `note` describes how the run resumes; the config event stores it as "resumed".   since 13_fineweb
   static Log resume(const std::string& path, const std::string& text_path, int64_t step,
                     const nlohmann::ordered_json& note);
 
-  // One line: {"event": name, ...fields}.
+  // Writes one line: {"event": name, ...fields}.
   void event(const std::string& name, const nlohmann::ordered_json& fields);
 
-  // The config event: the flags, and how many parameters the model has. `ranks` devices share the work of a step.
+  // Writes the config event: the flags and the number of parameters. `ranks` devices share the work of a
+  // step.
   template <class StepOptions>
   void config(const StepOptions& options, const nn::Module& model, int ranks = 1) {
     write_config(options, model);
     set_peak(options, model, arithmetic_of(options), ranks);
   }
 
-  // A val, hellaswag or sample event, and a line on the terminal.   since 13_fineweb
+  // Each writes a val, hellaswag or sample event, and prints a line.   since 13_fineweb
   void val(int64_t step, double loss);
   void hellaswag(int64_t step, const HellaSwag::Score& score);
   void sample(int64_t step, const std::string& text);
 
-  // A checkpoint event. When it returns, all of the log so far will survive a power cut.   since 13_fineweb
+  // Writes a checkpoint event. When it returns, the whole log so far is safe on disk.   since 13_fineweb
   void checkpoint(int64_t step, const std::string& path);
 
-  // The done event: what a step took, the median of those after the warm-up, the shortest and the longest of them;
-  // and the most memory ever used. The median stands on the terminal too.      since 05_tf32
+  // Writes the done event: the median, shortest and longest time of the steps after the warm-up, and the peak
+  // memory. Prints the median too.   since 04_overfit
   void done(Device device);
 
-  // What the last step called: a line for each kernel with its calls and the bytes it touched, and their sum.
-  // since 06_bf16
+  // Prints the kernels that the last step called: a line for each with its calls and the bytes it read and
+  // wrote, and the totals.   since 04_overfit
   void print_counts() const;
 
-  // A step event, and on the terminal: step    0 | loss: 10.983512 | dt: 812.40ms | tok/sec: 315.12
+  // Writes a step event, and prints: step    0 | loss: 10.983512 | dt: 812.40ms | tok/sec: 315.12
   void step(const StepRecord& record);
 
  private:
-  // A file to which whole lines are written, or none.
+  // A file that is written line by line, or no file.
   class Lines {
    public:
     Lines(const std::string& path, const char* mode);
@@ -93,11 +94,11 @@ class Log {
   std::string time_left() const;
 
   Lines json_, text_;
-  std::shared_ptr<const nlohmann::ordered_json> note_;  // null: this run did not go on from a checkpoint
+  std::shared_ptr<const nlohmann::ordered_json> note_;  // null: this run was not resumed
   int64_t num_steps_ = 0;                               // of the whole run
-  std::optional<double> peak_tokens_per_sec_;           // at which mfu is 1, if the peak is known
+  std::optional<double> peak_tokens_per_sec_;  // the value at which mfu is 1; none if the peak is unknown
   std::vector<StepRecord> steps_;
-  KernelCounts counts_;  // of the last step
+  KernelCounts counts_;  // the last step's
 };
 
 }  // namespace gpt2::app

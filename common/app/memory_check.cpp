@@ -3,7 +3,7 @@
 namespace gpt2::app {
 namespace {
 
-// The most sequences, below B, with which a step fits; 0 if not even one does.
+// The largest number of sequences, below B, with which a step fits; 0 if one sequence does not fit.
 int64_t largest_batch(int64_t B, size_t available, const std::function<size_t(int64_t B)>& step_bytes) {
   int64_t fits = 0, too_many = B;
   while (too_many - fits > 1) {

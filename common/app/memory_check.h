@@ -1,7 +1,7 @@
-// Whether a training step fits into memory, before it starts.
+// Checks before training whether a training step fits into memory.
 //
-// A step is run on the meta device, which has shapes and no values: that takes milliseconds and asks its heap for
-// every tensor and workspace that the real step will ask for.
+// It runs a step on the meta device, which has shapes but no values. That takes milliseconds, and the meta
+// device's heap gets the same requests for tensors and workspaces as in the real step.
 //
 // since 04_overfit
 #pragma once
@@ -14,11 +14,11 @@
 
 namespace gpt2::app {
 
-// Fails if step_bytes(B), the most that a training step on B sequences needs, is more than `device` has free;
-// names both, and the largest B that fits.
+// Throws if step_bytes(B), the peak memory of a training step on B sequences, is more than the free memory of
+// `device`. The message gives both and the largest B that fits.
 void require_memory(Device device, int64_t B, int64_t T, const std::function<size_t(int64_t B)>& step_bytes);
 
-// The same for a GPT of this configuration and AdamW; `dtype` is that of matrix products.
+// The same for a GPT of this configuration with AdamW; `dtype` is the data type of matrix products.
 template <class GPT, class GPTConfig>
 void check_memory(Device device, const GPTConfig& config, int64_t B, int64_t T, DType dtype = DType::f32) {
   const ParameterDevice on_meta(kMeta);

@@ -9,7 +9,7 @@ double flops_per_token(const nn::Module& model, int64_t T) {
   double weights = 0, attention = 0;
   for (const auto& [name, tensor] : model.named_parameters()) {
     if (tensor->dim() != 2 || name.ends_with("wpe.weight"))
-      continue;  // tied, the output layer is listed as wte
+      continue;  // if tied, the output layer is listed as wte
     weights += double(tensor->numel());
     if (name.ends_with("attn.c_attn.weight"))
       attention += double(tensor->numel()) / 3 / double(tensor->size(1));
@@ -28,7 +28,7 @@ std::optional<double> peak_flops(const std::string& gpu, const std::string& arit
   const auto& cards = peaks.at("GeForce").at("fp32");
   const auto card = gpu.starts_with(family) ? cards.find(gpu.substr(family.size())) : cards.end();
   if (card == cards.end()) return std::nullopt;
-  return 1e12 * card->get<double>() * (arithmetic == "bf16" ? 2 : 1);  // TF32 is as fast as float32 there
+  return 1e12 * card->get<double>() * (arithmetic == "bf16" ? 2 : 1);  // TF32 has the speed of float32
 }
 
 }  // namespace gpt2::app

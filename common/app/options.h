@@ -1,4 +1,4 @@
-// The flags of the steps. Each group holds the flags of the group before and those that its chapter adds; a flag has one
+// The flags of the steps. Each struct adds its chapter's flags to the struct before. A flag has the same
 // meaning in every step that has it.
 //
 // since 01_module
@@ -20,7 +20,7 @@ struct Options {
   std::string model = "tiny";
   std::string data = "tales";
   std::string tokenizer;       // empty: the model directory's own, or byte
-  bool special_tokens = true;  // in texts and prompts: tokens, or ordinary text
+  bool special_tokens = true;  // in texts and prompts: read as tokens, or as ordinary text
   std::string log;
   uint64_t seed = 1337;
   int64_t steps = 50;
@@ -28,10 +28,11 @@ struct Options {
 
   void add_to(CommandLine& flags);
 
-  // The device to run on. Throws if it does not exist.
+  // Returns the device to run on. Throws if it does not exist.
   Device device() const { return parse_device(device_name); }
 
-  // B and T of a batch for a model with this block size. Throws if --seq is longer than the block size.
+  // Returns B and T of a batch for a model with this block size. Throws if --seq is longer than the block
+  // size.
   struct BatchShape {
     int64_t B, T;
   };
@@ -53,7 +54,7 @@ struct PrecisionOptions : TrainingOptions {  // since 05_tf32
 };
 
 struct AutocastOptions : PrecisionOptions {  // since 06_bf16
-  DType dtype = DType::bf16;                 // of matrix products
+  DType dtype = DType::bf16;                 // for matrix products
 
   void add_to(CommandLine& flags);
 };
@@ -67,7 +68,7 @@ struct AttentionOptions : AutocastOptions {   // since 08_flash_attention
 // The defaults are GPT-3's (Brown et al. 2020, appendix B).
 struct RecipeOptions : AttentionOptions {  // since 10_adamw
   double max_lr = 6e-4;
-  std::optional<double> min_lr;  // none: a tenth of max_lr
+  std::optional<double> min_lr;  // none: max_lr / 10
   int64_t warmup = 10;           // steps
   double beta2 = 0.95, weight_decay = 0.1, grad_clip = 1;
 
@@ -75,7 +76,7 @@ struct RecipeOptions : AttentionOptions {  // since 10_adamw
 };
 
 struct AccumulationOptions : RecipeOptions {  // since 11_grad_accum
-  int64_t total_batch = 0;                    // tokens of an optimizer step; 0: the model's default
+  int64_t total_batch = 0;                    // tokens per optimizer step; 0: the model's default
 
   void add_to(CommandLine& flags);
 };

@@ -1,17 +1,17 @@
 # What common/app/plot draws: a log's lines in, curves out; the curves of all logs in, gnuplot's commands out.
 #
-# A point is [step, value]. The curves of a log are {file, data, train, val, hellaswag}: each a list of points in the
-# order of their steps, without those whose value is no finite number.
+# A point is [step, value]. The curves of a log are {file, data, train, val, hellaswag}: each curve is a list
+# of points sorted by step, without non-finite values.
 
-def most_points: 1000;  # of a curve: more than there are pixels
-# What a run is measured by: GPT-2's loss on FineWeb-EDU's validation shard, published accuracies. Losses can be
-# compared on the same tokens only.
+def most_points: 1000;  # per curve: more than there are pixels
+# The baselines: GPT-2's loss on FineWeb-EDU's validation shard, and published accuracies. Losses can only be
+# compared on the same tokens.
 def baselines: {
   loss: [{y: 3.2924, text: "GPT-2 124M: 3.2924"}],
   hellaswag: [{y: 0.2945, text: "GPT-2 124M: 0.2945"}, {y: 0.337, text: "GPT-3 124M: 0.337"}]
 };
 
-def is_finite: type == "number" and . > -1e30 and . < 1e30;  # false for NaN, too
+def is_finite: type == "number" and . > -1e30 and . < 1e30;  # false for NaN
 def at_least($x): if . < $x then $x else . end;
 def at_most($x): if . > $x then $x else . end;
 def mean: add / length;
@@ -20,7 +20,7 @@ def mean: add / length;
 
 def fail: "plot: \(.)\n" | halt_error(1);
 
-# Lines of text -> objects. Only the last may be cut off: that of a run which was killed, or is still running.
+# Lines of text -> objects. Only the last line may be incomplete: the run was killed or is still running.
 def events($file):
   foreach inputs as $line ({number: 0, cut: false};
     if .cut then "\($file): line \(.number) is not JSON" | fail else . end |
@@ -31,17 +31,17 @@ def events($file):
     else .cut = true end;
     select(.cut | not) | .event);
 
-# Of a step that was taken again after --resume, the last.
+# If a step was repeated after --resume, its last value.
 def points($name; $field):
   [.[] | select(.event == $name) | [.step, .[$field]] | select(all(is_finite))] | group_by(.[0]) | map(last);
 
-# Means over bins of as many points each.
+# Means over bins with equal numbers of points.
 def thinned:
   ((length / most_points | ceil) | at_least(1)) as $bin |
   [range(0; length; $bin) as $i | .[$i:$i + $bin] | transpose | map(mean)];
 
-# Means of a point's neighbours: few at the start, where the loss falls steeply, a fortieth of the curve to each side
-# from then on.
+# Means of a point's neighbours: few at the start, where the loss falls steeply; later a fortieth of the curve
+# on each side.
 def smoothed:
   . as $points | length as $n | [0, foreach .[] as $point (0; . + $point[1])] as $sums |
   [range(0; $n) as $i | ([$i / 4, $n / 40] | min | floor) as $half | ($i + $half | at_most($n - 1)) as $to |
@@ -57,30 +57,32 @@ def curves($file):
 
 # ---- what stands where
 
-# Paths -> what the legend calls them: file names, or the paths if two names are the same; of a log in the folder of a
-# run the folder.
+# Paths -> names in the legend: the file name, or for a log in a run's folder the folder's name; the full
+# paths if two names are equal.
 def names:
   map(gsub("[[:cntrl:]]"; "?") | sub("/log\\.jsonl$"; "") | sub("\\.jsonl$"; "")) | . as $paths | map(sub("^.*/"; "")) |
   (if (unique | length) == length then . else $paths end) |
   map(if length > 40 then .[:18] + "…" + .[-21:] else . end);
 
-# Hues a golden angle apart stay distinct however many there are; the lightness can be read on white and on black.
+# Hues at multiples of the golden angle stay distinct for any number of curves; this lightness is readable on
+# white and on black.
 def colour($i): "hsv2rgb(\((212 + 137.5 * $i) % 360 / 360), 0.713, 0.808)";
 
 def extent: [min, max];
 def ys: [.[].points[][1]];
-# Points behind the first twentieth of their curve; all, if there are none.
+# The points after the first twentieth of their curve; all points if there are none.
 def bodies: map(.points |= ((.[0][0] + (.[-1][0] - .[0][0]) / 20) as $start | map(select(.[0] >= $start))));
 
-# {y: [low, high], cut}: where the first steps of a long run would squash all others, they leave at the top, and `cut`
-# says from where.
+# {y: [low, high], cut}: the range leaves out high values at the start of a long run, which would flatten the
+# rest of the curve; `cut` is the highest of them.
 def loss_range:
   (ys | extent) as [$low, $high] | (bodies | ys | extent) as [$body_low, $body_high] |
   ($body_high - $body_low) as $body |
   if $body > 0 and 3 * $body < $high - $low and $body_low == $low
   then {y: [$low, $body_high + $body / 4], cut: $high} else {y: [$low, $high], cut: null} end;
 
-# Adds the baselines within three quarters of the range from it, and room above and below.
+# Extends the range to baselines at a distance of at most three quarters of it, and adds a margin above and
+# below.
 def with_baselines($all; $smallest):
   .y as [$low, $high] | ([$smallest - ($high - $low), 0] | max / 2) as $more |
   ($high - $low + 2 * $more) as $range |
@@ -92,7 +94,7 @@ def x_range: [.[].points[][0]] | extent | if .[0] == .[1] then [.[0] - 1, .[1] +
 # Curves of all logs -> [{title, y, cut, baselines, x, curves: [{name, colour, points, faint, dots, text}]}].
 def panels:
   (map(.file) | names) as $names | . as $logs |
-  # The validation's colour is the next one; each log takes two, if any has a validation.
+  # The validation curve has the next colour; if any log has validation, each log takes two colours.
   (if any(.[]; .val != []) then 2 else 1 end) as $colours |
   [range(0; length) as $i | $logs[$i] | {name: $names[$i]} as $log | ($colours * $i) as $c |
     ({points: .train} | select(.points != []) | $log + {colour: colour($c), faint: .points,
@@ -101,11 +103,11 @@ def panels:
   ] as $losses |
   [range(0; length) as $i | $logs[$i] | {points: .hellaswag} | select(.points != []) |
     . + {name: $names[$i], colour: colour($colours * $i), what: null, dots: true}] as $accuracies |
-  # A loss over other tokens says nothing beside GPT-2's.
+  # A loss on other tokens cannot be compared with GPT-2's.
   (if all(.[]; .data == "tales" or (.data | endswith(".txt"))) then [] else baselines.loss end) as $comparable |
   ($losses | select(length > 0) | (map(.points = (.faint // .points)) | loss_range) |
     with_baselines($comparable; 0.01) + {title: "Loss", curves: $losses, x: ($losses | x_range)}),
-  # Nor does an accuracy on the tales' own items.
+  # The same is true for accuracies on the tales' own items.
   (if all(.[]; .data == "tales") then [] else baselines.hellaswag end) as $published |
   ($accuracies | select(length > 0) | {y: (ys | extent), cut: null} |
     with_baselines($published; 0.05) +
@@ -116,7 +118,7 @@ def panels:
 def quoted: "'" + gsub("'"; "''") + "'";  # in single quotes gnuplot substitutes nothing
 
 def line_colour: "linecolor rgb \(.colour)";
-# Some thirds of a faint curve's colour come from the ground.
+# A faint curve's colour is mixed with the background.
 def faint_colour: "linecolor rgb (0xa6000000 + \(.colour))";
 
 # Names of data blocks: panel, curve, and whether it is the faint one.
@@ -128,7 +130,7 @@ def curve_blocks($panel):
   (.points | data_block(block($panel; $i; "curve"))),
   (select(.faint and .faint != .points) | .faint | data_block(block($panel; $i; "faint")));
 
-# What a curve is, and where it ends.
+# A curve's name and last value.
 def key_title: "title sprintf('%s (%.4f)', \([.name, .what // empty] | join(", ") | quoted), \(.points[-1][1]))";
 
 def curve_plots($panel):
@@ -159,7 +161,7 @@ def panel_commands($panel; $place):
   "set key at screen \($place.left - 8 | across), \(31 | up) left top Left reverse samplen 1.5 width 0 maxcols 1",
   "set xrange [\(.x[0]):\(.x[1])]; set yrange [\(.y[0]):\(.y[1])]",
   "set xtics \(.x[1] - .x[0] | tick_step($place.width / 75)); set xlabel 'step' offset 0, 1",
-  # On the left a loss has yet to come down to its baselines, and an accuracy to rise.
+  # At the left, the curve is still far from its baselines: a loss is above them, an accuracy below.
   ((if .title == "Loss" then -0.8 else 0.8 end) as $below | .baselines[] | baseline_commands($below)),
   (select(.cut) | "set label sprintf('the first steps, from %.2f, are above', \(.cut)) at graph 1, graph 1 right " +
     "offset 0, 0.6 textcolor rgb grey font 'sans-serif,11'"),

@@ -20,19 +20,20 @@
 namespace gpt2::app {
 namespace {
 
-// Restarts this program with an OpenMP setting: a waiting thread spins for microseconds, not milliseconds, before it
-// sleeps. On a busy or virtual machine a spinning thread takes the processor from the thread it waits for: a step of
-// the tiny model was seen to take twenty times as long. libgomp reads its environment before main(), hence the
-// restart. Nothing happens if the user has set one of the variables.
+// Restarts this program with an OpenMP setting: a waiting thread spins for microseconds, not milliseconds,
+// before it sleeps. On a busy or virtual machine a spinning thread takes the core from the thread it waits
+// for: a step of the tiny model took up to twenty times as long. The restart is necessary because libgomp
+// reads its environment before main(). If the user has set one of the variables, nothing changes.
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
   setenv("KMP_BLOCKTIME", "1", 0);             // clang's libomp: milliseconds
-  execv(os::executable_path().c_str(), argv);  // returns only if the path is unknown: then all stays as it is
+  execv(os::executable_path().c_str(), argv);  // if the path is unknown, the program just continues
 }
 
-// Opens the standard streams that the parent has closed. Otherwise the next file to be opened, a checkpoint say, would
-// get the descriptor and receive what is printed. Each is opened in the wrong direction, so that using it is an error.
+// Opens the standard streams that the parent has closed. Otherwise the next file opened, for example a
+// checkpoint, would get the descriptor and receive the printed text. Each is opened in the wrong direction,
+// so that using it is an error.
 void reserve_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
@@ -41,10 +42,10 @@ void reserve_standard_streams() {
   }
 }
 
-// The reader of standard output is gone.
+// The reader of standard output has exited.
 struct BrokenPipe {};
 
-// Unlike fmt::print, does not throw: where the error stream fails there is nobody left to tell.
+// Unlike fmt::print, does not throw: an error of the error stream cannot be reported.
 void print_error(const std::string& program, const std::string& message) {
   const std::string line = program + ": " + printable_line(message) + "\n";
   std::fputs(line.c_str(), stderr);
@@ -53,7 +54,7 @@ void print_error(const std::string& program, const std::string& message) {
 // Ends the program, or the run, because standard output cannot be written.
 void fail_to_print(int error) {
   if (error == EPIPE && stop_after_step(SIGPIPE)) {
-    speak_only_if(false);  // the rest of the step goes on in silence
+    speak_only_if(false);  // the rest of the step prints nothing
     return;
   }
   if (error == EPIPE) throw BrokenPipe();
@@ -96,7 +97,7 @@ int run(const std::string& program, int argc, char** argv, const std::function<v
   reserve_standard_streams();
   limit_spinning(argv);
   os::keep_freed_memory();  // oneDNN's packing buffers: otherwise the kernel clears new pages in every call
-  // A failed write is an error of that write, reported with the file's name, and no signal.
+  // A write beyond the file size limit is reported as an error with the file's name, not as a signal.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   try {

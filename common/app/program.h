@@ -1,4 +1,4 @@
-// What every program does around its own work: flags in, errors out.
+// The frame of every program: reads flags, prints errors, returns the exit status.
 //
 //   int main(int argc, char** argv) {
 //     return app::run("04_overfit", argc, argv, [](app::CommandLine& flags) {
@@ -21,19 +21,19 @@
 
 namespace gpt2::app {
 
-// Silences standard output unless `is_master`: of many ranks only one reports. Errors are printed by every rank.
+// Silences standard output unless `is_master`, so that only one rank prints. Every rank prints its errors.
 void speak_only_if(bool is_master);
 
-// Sends what was printed on its way. Throws if standard output is closed or its disk is full. If its reader is gone
-// (`| head`), the run ends as after a signal: at once, or after the current step and a checkpoint once
-// catch_interrupts() was called (common/app/interrupt.h).
+// Flushes standard output. Throws if it is closed or its disk is full. If the reader of a pipe has exited (`|
+// head`), the run ends as after a signal: at once, or, after a call of catch_interrupts()
+// (common/app/interrupt.h), after the current step and a checkpoint.
 void flush_output();
 
-// Prints these bytes; fails as flush_output does.
+// Prints these bytes. Throws if flush_output() does.
 void write_output(std::string_view bytes);
 
-// Runs `body`, prints what it throws as one line on stderr, after the program's name, and returns main's exit status:
-// 0, 1 after an error, or 128 plus the signal that stopped it (common/app/interrupt.h).
+// Runs `body` and returns main's exit status: 0, 1 after an error, or 128 + the signal that stopped it
+// (common/app/interrupt.h). An error is printed as one line on stderr, after the program's name.
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body);
 
 }  // namespace gpt2::app

@@ -1,4 +1,4 @@
-// What flags mean on the device that runs the program: data types, kernels, micro-batches.
+// Resolves flags for the current device: data types, kernels, micro-batches.
 //
 // since 06_bf16
 #pragma once
@@ -11,19 +11,21 @@
 
 namespace gpt2::app {
 
-// The data type of matrix products: `dtype` itself. Prints a note if this processor has no bf16 instructions.
+// Returns the data type of matrix products: `dtype` itself. Prints a note if this CPU has no bf16
+// instructions.
 DType autocast_dtype(DType dtype, Device device);
 
-// The attention kernels to use; by default cuDNN's if they are available. Throws if they are asked for and are not.
-// since 08_flash_attention
+// Returns the attention kernels to use; by default cuDNN's if available. Throws if cuDNN's are requested but
+// not available.   since 08_flash_attention
 AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype);
 
-// The tokens of an optimizer step on all ranks together: `given`, or if that is 0 a default (tiny: 3072, else 524288),
-// rounded up to a multiple of what all ranks do at once, B x T x ranks. Throws if `given` is not a multiple of it.
-// since 11_grad_accum
+// Returns the tokens per optimizer step on all ranks together: `given`, or, if `given` is 0, a default (tiny:
+// 3072, else 524288) rounded up to a multiple of B x T x ranks, the tokens of one micro-batch on all ranks.
+// Throws if `given` is not such a multiple.   since 11_grad_accum
 int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks);
 
-// The number of micro-batches of each rank in an optimizer step of total_batch() tokens.   since 11_grad_accum
+// Returns the number of micro-batches per rank in an optimizer step of total_batch() tokens.
+// since 11_grad_accum
 int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks = 1);
 
 }  // namespace gpt2::app

@@ -1,4 +1,4 @@
-// Two numbers that say at a glance whether a tensor looks as it should.
+// Mean and standard deviation: a quick check of a tensor's values.
 //
 // since 01_module
 #pragma once
@@ -9,7 +9,7 @@
 
 namespace gpt2::app {
 
-// Mean and (population) standard deviation, summed in double; NaN where a value is NaN or there is none.
+// Mean and (population) standard deviation, summed in double; NaN if a value is NaN or there are no values.
 inline std::pair<double, double> mean_and_std(std::span<const float> values) {
   double sum = 0, squares = 0;
   for (const double value : values) sum += value;

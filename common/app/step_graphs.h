@@ -3,8 +3,9 @@
 //   app::StepGraphs graphs(device, options.cuda_graph);
 //   for (...) graphs.run("update", [&] { optimizer.step(); });
 //
-// A replay repeats the recorded launches with the same addresses and arguments; `work` itself does not run. So whatever
-// changes from step to step lies on the device, at a fixed address: the batch, the loss, the learning rate.
+// A replay repeats the recorded launches with the same addresses and arguments; `work` itself does not run.
+// So everything that changes from step to step must be on the device at a fixed address: the batch, the loss,
+// the learning rate.
 //
 // since 14_cuda_graph
 #pragma once
@@ -20,12 +21,12 @@ namespace gpt2::app {
 
 class StepGraphs {
  public:
-  // If not `on`, run() just does the work. Throws if it is on and the device is not a GPU.
+  // If `on` is false, run() just calls `work`. Throws if `on` is true and the device is not a GPU.
   StepGraphs(Device device, bool on);
 
-  // Does `work`, a part of the step with this name. The first two times it runs as it is, so that all memory is
-  // allocated and all algorithms are chosen; the third time it is recorded, which prints how many launches it has; from
-  // then on the recording is replayed. A name must always mean the same launches.
+  // Runs `work`, the part of the step with this name. The first two calls run it normally, which allocates
+  // all memory and chooses all algorithms. The third call records it and prints the number of launches. Later
+  // calls replay the recording. A name must always stand for the same launches.
   void run(const std::string& name, const std::function<void()>& work);
 
  private:

@@ -1,4 +1,4 @@
-// How long the device worked: the host's clock, read when all queued work is done.
+// Measures how long work on the device takes: the host's clock, read when all queued work is done.
 //
 // since 04_overfit
 #pragma once
@@ -13,7 +13,7 @@ class StopWatch {
  public:
   explicit StopWatch(Device device) : device_(device), start_(Clock::now()) {}
 
-  // Milliseconds since construction; waits for the device.
+  // Waits for the device and returns the milliseconds since construction.
   double ms() const {
     synchronize(device_);
     return std::chrono::duration<double, std::milli>(Clock::now() - start_).count();

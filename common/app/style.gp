@@ -1,12 +1,12 @@
-# How every picture of this repository looks; common/app/draw loads it. The commands that it draws set `width` and
-# `height` in pixels first, and `format` is svg or png.
-# Grey text on a transparent ground can be read in a light and in a dark page.
+# The style of every picture in this repository; common/app/draw loads it. The commands that it draws set
+# `width` and `height` in pixels first, and `format` is svg or png. Grey text on a transparent ground can be
+# read on light and on dark pages.
 
 grey = '#7a8490'
 pale = '#c87a8490'  # for grid lines; the first byte is the transparency
 bold = 'sans-serif:Bold'
 if (format eq 'png') {
-  # Twice the size, so that text stays sharp when a screen enlarges it.
+  # Twice the size, so that text stays sharp when the picture is enlarged.
   set terminal pngcairo noenhanced transparent size 2 * width, 2 * height font 'sans-serif,12' \
     fontscale 1.5 linewidth 2 pointscale 2
 } else {

@@ -25,7 +25,8 @@ const std::array<Download, 7> kDownloads = {
      {"hellaswag", "data/hellaswag/hellaswag_val.jsonl"},
      {"fineweb-edu", "data/fineweb-edu/edu_fineweb_train_*.bin and edu_fineweb_val_*.bin"}}};
 
-// The name after the last "data" in a path, or after Hugging Face's name for OpenAI; of a path of one part that part.
+// The name after the last "data" in a path, or after Hugging Face's name for OpenAI. For a path with one
+// part: that part.
 std::string name_in(const std::string& path) {
   const fs::path normal = fs::path(path).lexically_normal();
   const std::vector<fs::path> parts(normal.begin(), normal.end());
@@ -58,7 +59,7 @@ std::string how_to_download(const std::string& path) {
 
 std::string in_repository(const std::string& path) {
   const fs::path folder = fs::path(path).parent_path(),
-                 root = repository();  // of a pattern, the folder is enough
+                 root = repository();  // for a pattern, checking the folder is enough
   const auto is_in = [&](const fs::path& place) {
     std::error_code none;
     const bool is_pattern = path.find_first_of("*?[") != path.npos;

@@ -1,6 +1,7 @@
-// A digest of bytes, 64 bits of xxHash (XXH3): tells files apart at the speed of memory.
+// A digest of bytes, 64 bits of xxHash (XXH3): distinguishes files, at memory speed.
 //
-// It finds damage and mix-ups, not forgery: whoever wants two files with the same digest can make them.
+// It finds damaged and exchanged files, but no forgery: it is easy to construct two files with the same
+// digest.
 //
 // since 13_fineweb
 #pragma once
@@ -12,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-struct XXH3_state_s;  // xxHash's; its header is long
+struct XXH3_state_s;  // xxHash's type, declared here because its header is long
 
 namespace gpt2 {
 
@@ -23,11 +24,11 @@ class Digest {
   Digest(const Digest&) = delete;
   Digest& operator=(const Digest&) = delete;
 
-  // Adds bytes: the digest depends on all bytes in their order, not on how they are divided among the calls.
+  // Adds bytes. The digest depends on the sequence of all bytes, not on how they are divided among the calls.
   void add(std::span<const std::byte> bytes);
   void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
 
-  // The digest of all bytes so far.
+  // Returns the digest of all bytes so far.
   uint64_t value() const;
 
  private:
@@ -40,7 +41,7 @@ class Digest {
 uint64_t digest_of(std::span<const std::byte> bytes);
 inline uint64_t digest_of(std::string_view text) { return digest_of(std::as_bytes(std::span(text))); }
 
-// Sixteen hexadecimal digits.
+// Returns the digest as sixteen hexadecimal digits.
 std::string to_hex(uint64_t digest);
 
 }  // namespace gpt2

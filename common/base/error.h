@@ -1,4 +1,4 @@
-// Errors that help: one line that says what is wrong, where, and what to do.
+// Errors: one line that says what is wrong, where, and what to do.
 //
 // Library code calls fail(); nothing below main() prints an error or exits. A program's main() is
 // app::run (common/app/program.h), which prints the message once, after the program's name, and
@@ -26,7 +26,7 @@ template <class... Args>
   throw Error(fmt::format(format, std::forward<Args>(args)...));
 }
 
-// The same, unless `condition` holds.
+// Throws the same unless `condition` is true.
 template <class... Args>
 void require(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) fail(format, std::forward<Args>(args)...);

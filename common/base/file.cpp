@@ -19,7 +19,7 @@
 namespace gpt2 {
 namespace {
 
-// Closes what an exception would leave open.
+// Closes the descriptor if an exception is thrown.
 struct Descriptor {
   int value;
   ~Descriptor() {
@@ -28,7 +28,8 @@ struct Descriptor {
 };
 
 int open_to_read(const std::string& path) {
-  // O_NONBLOCK: opening a pipe would wait until somebody writes to it. Regular files and folders ignore the flag.
+  // O_NONBLOCK: without it, opening a pipe blocks until there is a writer. Regular files and folders ignore
+  // the flag.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
     const int reason = errno;
@@ -37,12 +38,13 @@ int open_to_read(const std::string& path) {
   return descriptor;
 }
 
-// Removes what killed processes left of their writing `path`. Whoever still writes holds a lock on its file.
+// Removes the temporary files of killed processes for `path`. A process that is still writing holds a lock on
+// its file.
 void remove_stale_temporaries(const std::string& path) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::path(path).parent_path();
   const std::string beginning = fs::path(path).filename().string() + ".tmp.";
-  std::error_code none;  // what cannot be listed or opened stays
+  std::error_code none;  // entries that cannot be listed or opened are kept
   for (fs::directory_iterator entry(folder.empty() ? "." : folder, none), end; entry != end;
        entry.increment(none)) {
     const std::string name = entry->path().filename();
@@ -153,7 +155,7 @@ std::string read_text_file(const std::string& path, int64_t max_bytes) {
 
 void sync_folder(const std::string& path) {
   const Descriptor entries{open_to_read(path)};
-  // EINVAL: some network file systems cannot sync a folder, and need not.
+  // EINVAL: some network file systems cannot sync a folder and do not need it.
   const bool synced = ::fsync(entries.value) == 0 || errno == EINVAL;
   require(synced, "{}: the folder cannot be synced: {}", path, std::strerror(errno));
 }
@@ -165,11 +167,11 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   require(!exists || S_ISREG(info.st_mode), "{}: cannot write: not a regular file; name another one", path_);
   remove_stale_temporaries(path_);
   temporary_ = fmt::format("{}.tmp.{}", path_, ::getpid());
-  // A temporary file that bears this process's number is a dead process's: start it anew.
+  // A temporary file with this process's number belongs to a dead process: overwrite it.
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_to("create");
   ::flock(descriptor_,
-          LOCK_EX | LOCK_NB);  // where a file system has no locks, nobody removes the file either
+          LOCK_EX | LOCK_NB);  // a file system without locks also has no clean-up
 }
 
 AtomicFile::~AtomicFile() {

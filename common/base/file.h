@@ -1,10 +1,10 @@
-// Files: a read-only mapping, reads at any place, a small text file read whole, and a write that either
-// happens or does not.
+// Files: a read-only mapping, reads at any offset, reading a whole small text file, and all-or-nothing
+// writes.
 //
-// Every error names the path and the system's reason, and how to download what ./course data can bring. Only
-// regular files are read: a pipe or a device is an error, and never makes the reader wait. A file is never written in place: the bytes go to
-// a temporary name in the same folder, are synced, and take the final name in one rename, so that a
-// crash or a full disk leaves what was there before.
+// Every error names the path and the system's reason, and the ./course data command that downloads the file,
+// if there is one. Only regular files are read; a pipe or a device is an error and never blocks. A file is
+// never written in place: the bytes are written under a temporary name in the same folder, synced, and
+// renamed, so a crash or a full disk leaves the old file unchanged.
 //
 // since 01_module
 #pragma once
@@ -19,8 +19,8 @@
 
 namespace gpt2 {
 
-// A regular file mapped read-only for as long as the object lives; an empty file maps to an empty span.
-// The pages are read when they are touched, so a 6 GB checkpoint costs nothing to open.
+// A regular file mapped read-only for as long as the object lives; an empty file maps to an empty span. The
+// system reads a page at the first access to it, so opening a 6 GB checkpoint takes no time.
 class MappedFile {
  public:
   explicit MappedFile(std::string path);
@@ -37,8 +37,8 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
-// A regular file that is read at any place, for as long as the object lives. Other than a mapping it may
-// shrink meanwhile: the read that no longer finds its bytes is an Error, not the end of the program.
+// A regular file that can be read at any offset for as long as the object lives. If the file shrinks
+// meanwhile, reading the missing bytes throws an Error; with a mapping it would crash the program.
 // since 13_fineweb
 class RandomAccessFile {
  public:
@@ -48,19 +48,19 @@ class RandomAccessFile {
   RandomAccessFile& operator=(RandomAccessFile&& other) noexcept;
 
   const std::string& path() const { return path_; }
-  int64_t size() const { return size_; }  // when it was opened
+  int64_t size() const { return size_; }  // at the time of opening
 
-  // Fills `bytes` with what stands at `offset`.
+  // Fills `bytes` from the file, starting at `offset`.
   void read(int64_t offset, std::span<std::byte> bytes) const;
 
-  // Changes when the file is written to; also when it is renamed or linked, or its owner or mode changes.
+  // A value that changes when the file is written, renamed or linked, or when its owner or mode changes.
   struct Stamp {
     int64_t size = 0, modified_ns = 0, changed_ns = 0;
     bool operator==(const Stamp&) const = default;
   };
   Stamp stamp() const;
 
-  // Says that `size` bytes at `offset` are read soon: the system fetches them meanwhile.
+  // Announces that `size` bytes at `offset` will be read soon: the system fetches them in the background.
   void will_need(int64_t offset, int64_t size) const;
 
  private:
@@ -69,17 +69,17 @@ class RandomAccessFile {
   int descriptor_ = -1;
 };
 
-// Returns the whole file as text. Throws if it is larger than `max_bytes` (a configuration is not).
+// Returns the whole file as text. Throws if it is larger than `max_bytes` (configuration files are small).
 std::string read_text_file(const std::string& path, int64_t max_bytes = 100'000'000);
 
-// Returns when the names in a folder will survive a power cut.   since 13_fineweb
+// Syncs a folder: when this returns, the names in it are safe on disk.   since 13_fineweb
 void sync_folder(const std::string& path);
 
 // Writes a file that appears at `path` complete or not at all:
 //   AtomicFile file(path);  file.write(header);  file.write(data);  file.commit();
-// Without commit() (an exception on the way, say) the destructor removes the temporary file; one that a killed process
-// left is removed by the next AtomicFile for the same path. A path that names something other than a regular file (a
-// folder, a link, /dev/null) is refused.
+// Without commit(), for example after an exception, the destructor removes the temporary file. If a process
+// was killed, the next AtomicFile for the same path removes its temporary file. Throws if the path names
+// something other than a regular file (a folder, a link, /dev/null).
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -89,13 +89,13 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  uint64_t commit();  // returns the digest (common/base/digest.h) of what was written
+  uint64_t commit();  // returns the digest (common/base/digest.h) of the written bytes
 
  private:
   [[noreturn]] void fail_to(const char* action) const;
 
   std::string path_;
-  std::string temporary_;  // empty once renamed
+  std::string temporary_;  // empty after the rename
   int descriptor_ = -1;
   Digest digest_;
 };

@@ -9,9 +9,9 @@
 namespace gpt2 {
 namespace {
 
-// Whether all are finite, without a branch inside, so that the loop becomes vector instructions.
+// Whether all are finite, without a branch in the loop, so that it is vectorised.
 bool all_finite(std::span<const float> values) {
-  constexpr uint32_t kInfinity = 0x7f800000;  // the least magnitude that is not finite
+  constexpr uint32_t kInfinity = 0x7f800000;  // the smallest non-finite magnitude
   uint32_t largest = 0;
   for (const float value : values) largest = std::max(largest, std::bit_cast<uint32_t>(value) & 0x7fffffffu);
   return largest < kInfinity;

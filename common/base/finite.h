@@ -1,4 +1,4 @@
-// Whether values are finite, at the speed of memory: a checkpoint is looked at before it is written.
+// Checks whether values are finite, at memory speed: a checkpoint is checked before it is written.
 //
 // since 13_fineweb
 #pragma once
@@ -9,7 +9,7 @@
 
 namespace gpt2 {
 
-// The index of the first value that is infinite or not a number; -1 if all are finite.
+// Returns the index of the first infinite or NaN value; -1 if all are finite.
 int64_t first_not_finite(std::span<const float> values);
 
 // Throws if a value is not finite; the message begins with `name` and gives the value and its index.

@@ -26,7 +26,7 @@ std::string position(std::string_view text, size_t byte) {
 json parse_json(std::string_view text, const std::string& where) {
   text = skip_byte_order_mark(text, where);
   constexpr int kMaxDepth = 16;
-  std::vector<std::set<std::string>> keys;  // those seen so far, of every object that is still open
+  std::vector<std::set<std::string>> keys;  // the keys seen so far in every open object
   const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
     using Event = json::parse_event_t;
     require(depth <= kMaxDepth, "{}: JSON is nested deeper than {} levels", where, kMaxDepth);

@@ -1,4 +1,4 @@
-// JSON from files that are not ours: nlohmann's parser with its leniencies closed.
+// JSON from foreign files: nlohmann's parser, made stricter.
 //
 // since 02_hf_weights
 #pragma once
@@ -9,13 +9,13 @@
 
 namespace gpt2 {
 
-// The value of `text`, whose errors begin with `where` and give line and column. Beyond what nlohmann
-// refuses: a key that occurs twice in one object (it would keep the last), a NUL byte (it would stop
-// reading there) and nesting deeper than 16 (ten million brackets would fill the memory).
+// Returns the JSON value of `text`. Error messages begin with `where` and give line and column. Also refused,
+// although nlohmann accepts them: a key that occurs twice in one object (it would keep the last), a NUL byte
+// (it would stop reading there) and nesting deeper than 16 (ten million brackets would fill the memory).
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
-// A value from a foreign file as it may stand in a one-line message: JSON syntax, control characters
-// and whatever is not ASCII escaped, cut after 80 characters.
+// Returns a value from a foreign file for a one-line message: in JSON syntax, with control characters and
+// non-ASCII characters escaped, cut after 80 characters.
 std::string escaped(const nlohmann::json& value);
 
 }  // namespace gpt2

@@ -19,7 +19,7 @@ struct Decimal {
   int64_t exponent = 0;
 };
 
-constexpr int64_t kHugeExponent = 1'000'000;  // far beyond any type; keeps sums of exponents small
+constexpr int64_t kHugeExponent = 1'000'000;  // beyond the range of every type; keeps sums of exponents small
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -55,7 +55,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(0, text.find_last_not_of(kSpaces) + 1);
 }
 
-// [+-] digits [. digits] [e [+-] digits], or nothing if `text` is written in another way.
+// Parses [+-] digits [. digits] [e [+-] digits]; returns nothing if `text` has another form.
 std::optional<Decimal> read_decimal(std::string_view text) {
   text = trimmed(text);
   Decimal number;
@@ -79,7 +79,7 @@ std::optional<Decimal> read_decimal(std::string_view text) {
   return number;
 }
 
-// Why a person's number was not understood.
+// Throws an error that says why `text` is not a number.
 [[noreturn]] void fail_to_read(const std::string& text) {
   const std::string number(trimmed(text));
   require(!number.empty(), "the value is empty; give a number");
@@ -118,7 +118,7 @@ Integer parse_integer(const std::string& text, Integer low, Integer high) {
   const std::optional<uint64_t> value = magnitude(number);
   bool in_range = value.has_value();
   if (in_range && number.negative && *value > 0) {
-    const bool fits = low < 0 && *value - 1 <= uint64_t(-(int64_t(low) + 1));  // -2^63 has no positive twin
+    const bool fits = low < 0 && *value - 1 <= uint64_t(-(int64_t(low) + 1));  // -(-2^63) would overflow
     in_range = fits && Integer(-int64_t(*value - 1) - 1) <= high;
   } else if (in_range) {
     in_range = high >= 0 && *value <= uint64_t(high) && (low <= 0 || *value >= uint64_t(low));

@@ -21,7 +21,7 @@
 namespace gpt2::os {
 namespace {
 
-// What follows `key` and a colon in a file of /proc; empty if there is no such line.
+// Returns the text after `key` and a colon in a file of /proc; empty if there is no such line.
 std::string value_in(const char* path, const std::string& key) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -43,7 +43,7 @@ std::string executable_path() {
 std::string program_name() { return program_invocation_short_name; }
 
 std::string processor_name() {
-  const std::string name = value_in("/proc/cpuinfo", "model name");  // arm64's has no such line
+  const std::string name = value_in("/proc/cpuinfo", "model name");  // missing on arm64
   if (!name.empty()) return name;
   utsname system{};
   return uname(&system) == 0 ? system.machine : "CPU";

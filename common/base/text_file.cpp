@@ -27,7 +27,7 @@ std::string with_unix_lines(std::string_view text) {
     const size_t end = text.find("\r\n");
     result += text.substr(0, end);
     if (end == text.npos) return result;
-    text.remove_prefix(end + 1);  // the "\n" stays
+    text.remove_prefix(end + 1);  // keep the "\n"
   }
 }
 

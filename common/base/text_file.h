@@ -1,4 +1,4 @@
-// Text files as other systems write them: a byte order mark at the start, lines that end in "\r\n".
+// Text files from other systems: with a byte order mark at the start, or lines that end in "\r\n".
 //
 // since 03_sampling
 #pragma once
@@ -8,14 +8,14 @@
 
 namespace gpt2 {
 
-// `text` without the byte order mark that UTF-8 files from Windows may begin with. Throws if the text is UTF-16;
-// the message begins with `name`, the file.
+// Returns `text` without a byte order mark, with which UTF-8 files from Windows may begin. Throws if the text
+// is UTF-16; the message begins with `name`, the file.
 std::string_view skip_byte_order_mark(std::string_view text, const std::string& name);
 
-// Takes the first line off `text`, which is not empty, and returns it without its "\n" or "\r\n".
+// Removes the first line from `text`, which must not be empty, and returns it without its "\n" or "\r\n".
 std::string_view take_line(std::string_view& text);
 
-// `text` with "\n" for every "\r\n", as Python's open() reads it. A "\r" alone stays.
+// Returns `text` with "\n" for every "\r\n". A single "\r" is kept, unlike in Python's open().
 std::string with_unix_lines(std::string_view text);
 
 }  // namespace gpt2

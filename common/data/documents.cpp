@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kNone = std::string::npos;
 
-// Whether .jsonl (or .txt) is the end of a file's name, but for .gz and .zst.
+// Whether a file's name, without .gz or .zst, ends in .jsonl (or .txt).
 bool is_json_lines(const std::string& path) {
   std::string_view name = path;
   for (const std::string_view packed : {".gz", ".zst"}) {
@@ -22,7 +22,7 @@ bool is_json_lines(const std::string& path) {
   const bool is_packed = name.size() < path.size(),
              is_named = name.ends_with(".txt") || name.ends_with(".jsonl");
   const std::string kind =
-      is_packed && is_named ? "" : binary_kind(path);  // the unpackers check what is packed
+      is_packed && is_named ? "" : binary_kind(path);  // the decompressors check compressed files
   require(kind.empty(), "{}: {}", path, kind);
   require(
       is_named,
@@ -43,7 +43,7 @@ class Encoder {
  public:
   explicit Encoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer), separator_(separator_of(tokenizer)) {}
 
-  // A document, or what a block has of it.
+  // A document, or the part of it in this block.
   void add(std::string_view text, bool begins_document) {
     if (text.empty()) return;
     if (begins_document) ids_.push_back(separator_);
@@ -86,7 +86,8 @@ BlockReader::BlockReader(std::string path, BlockStart start, size_t block_bytes)
   skip_to_start();
 }
 
-// Reads what is before the start. Throws unless a block can begin there: the place may come from a file that was edited.
+// Skips the text before the start. Throws unless a block can begin there: the position may come from an
+// edited file.
 void BlockReader::skip_to_start() {
   std::string skipped, piece(1 << 20, ' ');
   int64_t line = 1;
@@ -130,7 +131,7 @@ bool BlockReader::next(Block& block) {
     buffer_.resize(before + n);
     ended_ = n == 0;
     if (!ended_) cut = find_cut(searched);
-    searched = before + n - std::min<size_t>(before + n, 2);  // the last space may have lacked its neighbour
+    searched = before + n - std::min<size_t>(before + n, 2);  // to see both neighbours of a last space
   }
   if (buffer_.empty()) return false;
   block = {path_, json_lines_, start_, buffer_.substr(0, cut)};

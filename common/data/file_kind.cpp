@@ -23,7 +23,7 @@ struct Format {
 constexpr const char* kShard = "token ids, not text; 13_fineweb reads them if the name ends in {}";
 constexpr const char* kPacked = "; tokenize makes shards of texts packed like this";
 
-// The longer one of two beginnings stands first.
+// If one beginning is a prefix of another, the longer one is listed first.
 constexpr std::array kFormats = {
     Format{"\x88\xd8\x34\x01"sv, 0, kShard},
     Format{"\x93NUMPY"sv, 0, kShard},
@@ -86,7 +86,7 @@ std::string binary_kind(const std::string& path, std::string_view beginning) {
   }
   if (path.ends_with(".bin") && !beginning.empty()) return how_to_make_shard(path);
   const size_t nul =
-      beginning.substr(0, 8000).find('\0');  // git tells texts from other files by the same rule
+      beginning.substr(0, 8000).find('\0');  // git uses the same rule to recognise binary files
   return nul == beginning.npos ? "" : fmt::format("not text: it has a NUL byte at offset {}", nul);
 }
 

@@ -6,7 +6,7 @@ namespace gpt2 {
 
 DataLoaderLite::DataLoaderLite(std::vector<int32_t> tokens, int64_t B, int64_t T, Device device)
     : tokens_(std::move(tokens)) {
-  // Compared by division: B * T of two large flags could overflow.
+  // Compared by division, because B * T could overflow.
   require(B <= (num_tokens() - 1) / T,
           "--batch {} x --seq {} and one target are more than the text's {} tokens; use a smaller batch or a "
           "longer text",

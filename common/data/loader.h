@@ -1,4 +1,4 @@
-// The video's DataLoaderLite: a text as one long row of ids, served in batches from its beginning to its end.
+// The video's DataLoaderLite: a text as one long sequence of ids, returned in batches from beginning to end.
 //
 // since 04_overfit
 #pragma once
@@ -12,15 +12,16 @@ namespace gpt2 {
 
 struct Batch {
   Tensor x;  // (B, T) ids
-  Tensor y;  // (B, T) the ids that follow: y[b][t] is the token after x[b][t]
+  Tensor y;  // (B, T) the next ids: y[b][t] is the token after x[b][t]
 };
 
 class DataLoaderLite {
  public:
-  // Fails if the ids do not fill a single batch, B * T inputs and one more target.
+  // Throws if there are too few ids for one batch, which needs B * T + 1: the inputs and one more target.
   DataLoaderLite(std::vector<int32_t> tokens, int64_t B, int64_t T, Device device);
 
-  // The next B * T tokens, in tensors that every call writes anew. Starts over where too few are left.
+  // Returns the next B * T tokens, in tensors that the next call overwrites. Starts over when too few are
+  // left.
   Batch next_batch();
   void reset() { position_ = 0; }
 

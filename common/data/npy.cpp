@@ -37,7 +37,7 @@ constexpr std::string_view kDescr<int64_t> = "<i8";
 template <>
 constexpr std::string_view kDescr<uint16_t> = "<u2";
 
-// Reads {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }, the keys in any order.
+// Parses {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }, with the keys in any order.
 class HeaderParser {
  public:
   HeaderParser(std::string_view text, const std::string& where) : rest_(text), where_(where) {}

@@ -27,7 +27,7 @@ void write_png(const std::string& path, int64_t width, int64_t height, PngColor 
   image.format = color == PngColor::kRgb ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
   png_alloc_size_t length = PNG_IMAGE_PNG_SIZE_MAX(image);
   std::vector<std::byte> file(length);
-  // Into memory first, so that the file itself is written like every other: whole, or not at all.
+  // Encodes into memory first, so that the file can be written all or nothing.
   const int ok =
       png_image_write_to_memory(&image, file.data(), &length, /*convert_to_8_bit=*/0, pixels.data(),
                                 /*row_stride=*/0, /*colormap=*/nullptr);

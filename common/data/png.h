@@ -1,4 +1,4 @@
-// PNG pictures, 8 bits per channel: what `02_hf_weights --explore` shows of the position embeddings.
+// PNG images, 8 bits per channel: `02_hf_weights --explore` draws the position embeddings.
 //
 // since 02_hf_weights
 #pragma once
@@ -11,7 +11,7 @@ namespace gpt2 {
 
 enum class PngColor { kGrey = 1, kRgb = 3 };  // the value is the number of bytes per pixel
 
-// Writes height * width pixels, row after row from the top, all or nothing.
+// Writes height * width pixels, row by row from the top, all or nothing.
 void write_png(const std::string& path, int64_t width, int64_t height, PngColor color,
                std::span<const uint8_t> pixels);
 

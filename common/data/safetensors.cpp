@@ -39,7 +39,8 @@ std::optional<int64_t> bits_of(const std::string& dtype) {
   return found == kBits.end() ? std::nullopt : std::optional(found->second);
 }
 
-// The bytes that `shape` values of `bits` bits take; nullopt if they overflow or end within a byte.
+// The number of bytes for a tensor of this shape with `bits` bits per value; nullopt on overflow, or if it is
+// not a whole number.
 std::optional<int64_t> byte_count(const std::vector<int64_t>& shape, int64_t bits) {
   int64_t total = bits;
   for (const int64_t size : shape)
@@ -62,7 +63,7 @@ std::optional<std::vector<int64_t>> to_integers(const json& value) {
   return integers;
 }
 
-// Names appear in messages and tables, one line each: control characters have no place in them.
+// Names are printed in one-line messages and tables, so control characters are not allowed.
 bool is_printable(const std::string& name) {
   return std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
@@ -91,8 +92,8 @@ SafetensorsEntry parse_entry(const std::string& name, const json& description,
   entry.shape = *sizes;
   const auto size = byte_count(*sizes, *bits);
   if (!size)
-    fail("{} has shape {} of {}, which is no number of bytes: {}", tensor, escaped(shape), entry.dtype,
-         kDamaged);
+    fail("{} has shape {} of {}, which is not a valid number of bytes: {}", tensor, escaped(shape),
+         entry.dtype, kDamaged);
 
   const json& place = member(description, "data_offsets", tensor);
   const auto offsets = to_integers(place);
@@ -118,10 +119,11 @@ SafetensorsMetadata parse_metadata(const json& strings, const std::string& where
   return metadata;
 }
 
-// Sorts the entries by place and makes sure that they cover `data` without an overlap or a hole.
+// Sorts the entries by offset and checks that they cover `data` without overlaps or gaps.
 void check_cover(std::vector<SafetensorsEntry>& entries, std::span<const std::byte> data,
                  const std::string& where) {
-  // Two empty tensors may share a place, and an empty one comes before its successor at the same byte.
+  // Two empty tensors may have the same offset. At the same offset, an empty tensor comes before a non-empty
+  // one.
   std::sort(entries.begin(), entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
     return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());
   });
@@ -147,10 +149,10 @@ float half_to_float(uint16_t half) {
 // bfloat16 is the upper half of a float.
 float bfloat16_to_float(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
 
-// Rounded to nearest; what is beyond float's range becomes infinite.
+// Rounded to nearest; values beyond float's range become infinite.
 float double_to_float(double value) { return static_cast<float>(value); }
 
-// Reads values of type T; the file does not align them.
+// Reads values of type T, which are unaligned in the file.
 template <class T>
 void convert(std::span<const std::byte> bytes, std::span<float> out, float (*to_float)(T)) {
   for (size_t i = 0; i < out.size(); ++i) {
@@ -160,7 +162,7 @@ void convert(std::span<const std::byte> bytes, std::span<float> out, float (*to_
   }
 }
 
-// The folder has no safetensors file: says what to do with the weights that it has in another format.
+// The folder has no safetensors file: the message says how to convert weights in another format.
 [[noreturn]] void fail_without_weights(const std::filesystem::path& folder) {
   std::error_code ignored;
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
@@ -252,12 +254,12 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view text
   std::map<std::string, std::string> weight_map;
   for (const auto& item : index["weight_map"].items()) {
     const std::string file = item.value().is_string() ? item.value().get<std::string>() : "";
-    // A file beside the index, never one elsewhere: the index may come from anyone.
+    // Only files in the index's own folder are allowed, because the index is not trusted.
     const bool is_plain =
         !file.empty() && file != "." && file != ".." && file.find_first_of("/\\") == file.npos;
     if (!is_plain || !is_printable(file))
-      fail("{}: weight_map places tensor {} in {}, which is no plain file name", where, escaped(item.key()),
-           escaped(item.value()));
+      fail("{}: weight_map places tensor {} in {}, which is not a plain file name", where,
+           escaped(item.key()), escaped(item.value()));
     weight_map[item.key()] = file;
   }
   require(!weight_map.empty(), "{}: weight_map is empty: {}", where, kDamaged);
@@ -267,7 +269,7 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view text
 SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory) {
   const std::filesystem::path folder(directory);
   const std::string single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
-  std::error_code ignored;  // a name that cannot be examined is one that is not there
+  std::error_code ignored;  // a path that cannot be examined counts as missing
   require(std::filesystem::is_directory(folder, ignored), "{}: no such folder{}", directory,
           how_to_download(directory));
   if (std::filesystem::exists(single, ignored)) {

@@ -1,9 +1,9 @@
-// safetensors, the file format of Hugging Face checkpoints: 8 bytes header length (little-endian), a
-// JSON header that gives every tensor's dtype, shape and place, then the tensors' bytes, row-major and
-// little-endian, without a gap. https://huggingface.co/docs/safetensors
+// safetensors, the file format of Hugging Face checkpoints: 8 bytes header length (little-endian), a JSON
+// header with every tensor's dtype, shape and offsets, then the tensors' bytes, row-major and little-endian,
+// without gaps. https://huggingface.co/docs/safetensors
 //
-// A file is read in place, through a memory mapping, and never trusted: whatever comes out of here has
-// a known dtype, a shape whose byte count agrees with its bytes, and a place of its own in the file.
+// A file is read in place, through a memory mapping, and never trusted: every tensor returned has a known
+// dtype, a shape that matches its number of bytes, and bytes that no other tensor uses.
 //
 // since 02_hf_weights
 #pragma once
@@ -22,10 +22,10 @@ namespace gpt2 {
 
 struct SafetensorsEntry {
   std::string name;
-  std::string dtype;                 // as the format spells it: "F32", "F16", "BF16", ...
+  std::string dtype;                 // the format's name: "F32", "F16", "BF16", ...
   std::vector<int64_t> shape;        // () is a scalar
-  std::span<const std::byte> bytes;  // within the file, not aligned to anything
-  std::string file;                  // for messages: where the entry was read from
+  std::span<const std::byte> bytes;  // within the file, unaligned
+  std::string file;                  // for messages: the file it was read from
 
   int64_t numel() const;
 };
@@ -37,13 +37,14 @@ struct SafetensorsContent {
   SafetensorsMetadata metadata;           // the header's "__metadata__"
 };
 
-// The content of a whole file's bytes, which must outlive it; errors begin with `where`.
+// Parses the bytes of a whole file, which must outlive the result. Throws if they are invalid; messages begin
+// with `where`.
 SafetensorsContent parse_safetensors(std::span<const std::byte> file, const std::string& where);
 
-// "weight_map" of a model.safetensors.index.json: from a tensor's name to the name of its file.
+// "weight_map" of a model.safetensors.index.json: tensor name -> file name.
 std::map<std::string, std::string> parse_safetensors_index(std::string_view json, const std::string& where);
 
-// One file, open; its entries live as long as it.
+// An open file; its entries are valid as long as this object.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path)
@@ -57,14 +58,14 @@ class SafetensorsFile {
   SafetensorsContent content_;
 };
 
-// The tensors of a Hugging Face directory: model.safetensors, or the files that
-// model.safetensors.index.json lists. Index and files must agree on every name.
+// The tensors of a Hugging Face directory: model.safetensors, or the files that model.safetensors.index.json
+// lists. Throws unless index and files agree on every name.
 class SafetensorsCheckpoint {
  public:
   explicit SafetensorsCheckpoint(const std::string& directory);
 
   const std::map<std::string, SafetensorsEntry>& entries() const { return entries_; }
-  const SafetensorsEntry* find(const std::string& name) const;  // nullptr if there is none
+  const SafetensorsEntry* find(const std::string& name) const;  // nullptr if not found
 
  private:
   void add(SafetensorsFile file);
@@ -73,15 +74,15 @@ class SafetensorsCheckpoint {
   std::map<std::string, SafetensorsEntry> entries_;
 };
 
-// Writes the entry's values to `out` (numel floats): F32 as they are, F16 and BF16 widened, which is
-// exact, F64 rounded. Any other dtype is an error.
+// Converts the entry's values to floats in `out` (numel): F32, F16 and BF16 exactly, F64 rounded. Throws for
+// any other dtype.
 void read_float32(const SafetensorsEntry& entry, std::span<float> out);
 
-// The same, and throws if a value is infinite or NaN; the message names the tensor and the value's index.
+// The same. Also throws if a value is infinite or NaN; the message names the tensor and the value's index.
 void read_finite(const SafetensorsEntry& entry, std::span<float> out);
 
-// Writes the entries one after the other, all or nothing (AtomicFile); their `file` is not looked at.
-// Without "format" in its metadata, transformers refuses a file. Returns the file's digest.
+// Writes the entries one after another, all or nothing (AtomicFile), and returns the file's digest. Their
+// `file` is ignored. The metadata needs "format", without which transformers refuses a file.
 uint64_t write_safetensors(const std::string& path, std::span<const SafetensorsEntry> entries,
                            const SafetensorsMetadata& metadata = {{"format", "pt"}});
 

@@ -57,13 +57,13 @@ ShardHeader header_of(const RandomAccessFile& file) {
   return parse_shard_header(beginning, file.size(), file.path());
 }
 
-// A corpus may have more files than a process may open by default (1,024 on most systems).
+// A corpus may have more files than the default limit of open files (1,024 on most systems).
 void allow_open_files(size_t files) {
   constexpr size_t kOthers = 256;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= files + kOthers) return;
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, files + kOthers);
-  ::setrlimit(RLIMIT_NOFILE, &limit);  // if it fails, so will open(), and say why
+  ::setrlimit(RLIMIT_NOFILE, &limit);  // if this fails, open() fails later and reports it
 }
 
 }  // namespace
@@ -133,7 +133,7 @@ void TokenShard::require_unchanged() const {
   const bool was_checked = identity_.content != 0;
   const bool same = was_checked ? now.size == stamp_.size && digest_of_all() == identity_.content
                                 : !was_written && digest_of_samples() == identity_.samples;
-  require(same, "{}: its ids were changed while the run reads them; a run's shards have to stay as they are",
+  require(same, "{}: its ids changed while the run was reading them; do not change the shards of a run",
           path());
   stamp_ = now;
 }
@@ -151,7 +151,7 @@ void TokenShard::read_checked(int64_t begin, std::span<uint16_t> ids) const {
 }
 
 void TokenShard::read(int64_t begin, std::span<int32_t> ids) const {
-  std::array<uint16_t, 2048> chunk;  // a window of T = 1024 comes in one
+  std::array<uint16_t, 2048> chunk;  // large enough for a window of T = 1024
   while (!ids.empty()) {
     const size_t n = std::min(ids.size(), chunk.size());
     read_checked(begin, std::span(chunk).first(n));
@@ -171,7 +171,7 @@ bool names_shards(const std::string& data) { return data.ends_with(".bin") || da
 std::vector<std::string> expand_pattern(const std::string& pattern) {
   if (pattern.find_first_of("*?[") == pattern.npos) return {pattern};
   glob_t found{};
-  // A folder that is not there matches nothing; any other that cannot be read is an error.
+  // A missing folder means no match; any other folder that cannot be read is an error.
   const auto stops = [](const char*, int reason) { return int(reason != ENOENT && reason != ENOTDIR); };
   // GLOB_TILDE: the shell does not expand ~ in a pattern that is quoted.
   const int status = ::glob(pattern.c_str(), GLOB_TILDE, stops, &found);
@@ -192,7 +192,7 @@ TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int ran
   const std::vector<std::string> paths = expand_pattern(pattern);
   allow_open_files(paths.size());
   std::vector<std::unique_ptr<TokenShard>> shards(paths.size());
-  std::vector<std::exception_ptr> errors(paths.size());  // none may leave a thread of OpenMP
+  std::vector<std::exception_ptr> errors(paths.size());  // an exception must not leave an OpenMP thread
 #pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < paths.size(); ++i) {
     try {

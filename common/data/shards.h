@@ -1,9 +1,9 @@
-// Token shards: a corpus as files of token ids, 16 bits each, for texts that do not fit in memory.
+// Token shards: a corpus as files of 16-bit token ids, for texts that do not fit in memory.
 //
-// Two formats are read: llm.c's .bin (256 int32: the magic number 20240520, version 1, how many ids follow;
+// Two formats are read: llm.c's .bin (256 int32: the magic number 20240520, version 1, the number of ids;
 // then the ids) and the video's .npy (an array of uint16). Both are little-endian, and neither is trusted:
-// the header must agree with the file's size, and no id outside the vocabulary ever comes out. A file is read
-// with pread, not mapped, so that one that shrinks under us is an error that names it.
+// the header must match the file's size, and an id outside the vocabulary is an error. A file is read with
+// pread, not mapped: if it shrinks while it is read, the error names it.
 //
 // since 13_fineweb
 #pragma once
@@ -20,16 +20,16 @@
 
 namespace gpt2 {
 
-// Tells whether two runs read the same ids, wherever the files lie.
+// The identity of a source, to compare whether two runs read the same ids, independent of the files' folder.
 struct SourceIdentity {
-  std::string name;  // of the file, without its folder
+  std::string name;  // the file's name without its folder
   int64_t tokens = 0;
-  uint64_t samples = 0;  // digest (common/base/digest.h) of 16 pieces of a file, or of all ids of a text
+  uint64_t samples = 0;  // digest (common/base/digest.h) of 16 pieces of the file, or of all ids of a text
   uint64_t content = 0;  // digest of all ids; 0: this rank has not read them all
   bool operator==(const SourceIdentity&) const = default;
 };
 
-// A row of token ids, wherever it is kept.
+// A sequence of token ids, in memory or in a file.
 class TokenSource {
  public:
   virtual ~TokenSource() = default;
@@ -38,17 +38,17 @@ class TokenSource {
 
   virtual const SourceIdentity& identity() const = 0;
 
-  // Tells the digest of all ids to a rank that has not read them all.
+  // Sets the digest of all ids, on a rank that has not read them all.
   virtual void set_content(uint64_t digest) = 0;
 
-  // Writes the ids at begin, begin + 1, ...; begin + ids.size() <= size().
+  // Fills `ids` with the ids at begin, begin + 1, ...; begin + ids.size() <= size().
   virtual void read(int64_t begin, std::span<int32_t> ids) const = 0;
 
-  // Says that these are read soon.
+  // Announces that these ids will be read soon.
   virtual void will_need(int64_t begin, int64_t n) const = 0;
 };
 
-// Ids in memory: a text that was just encoded.
+// Ids in memory: those of an encoded text.
 class TokenText final : public TokenSource {
  public:
   explicit TokenText(std::vector<int32_t> ids);
@@ -66,19 +66,20 @@ class TokenText final : public TokenSource {
 
 struct ShardHeader {
   int64_t size = 0;   // bytes before the first id
-  int64_t count = 0;  // of the ids
+  int64_t count = 0;  // number of ids
 };
 
-// Enough of a file's beginning for either header.
+// Number of bytes that is enough for either header.
 inline constexpr int64_t kMaxShardHeader = 10 + 65535;
 
-// The header of a file of `file_size` bytes that begins with these (all of it, or kMaxShardHeader); errors
-// begin with `where`.
+// Parses the header of a file of `file_size` bytes from its beginning (the whole file or at least
+// kMaxShardHeader bytes). Throws if the header is invalid; messages begin with `where`.
 ShardHeader parse_shard_header(std::span<const std::byte> beginning, int64_t file_size,
                                const std::string& where);
 
-// One file of ids, open. Whatever is read is checked: ids are below `vocab_size`, and the file is the one that was
-// opened. A file that was touched is read whole again: if its ids changed, or may have, the read is an Error.
+// An open file of ids. Every read is checked: the ids must be below `vocab_size`, and the file must not have
+// changed since it was opened. If the file was touched, it is read completely again; if its ids changed, or
+// may have changed, the read throws.
 class TokenShard final : public TokenSource {
  public:
   TokenShard(std::string path, int64_t vocab_size);
@@ -90,8 +91,8 @@ class TokenShard final : public TokenSource {
   void read(int64_t begin, std::span<int32_t> ids) const override;
   void will_need(int64_t begin, int64_t n) const override;
 
-  // Reads all of it once, for its digest and its errors: train_0007.bin: token 50391 at offset 104857 is outside the
-  // vocabulary
+  // Reads the whole file once to compute its digest. Throws if an id is invalid: train_0007.bin: token 50391
+  // at offset 104857 is outside the vocabulary
   void check();
 
  private:
@@ -101,16 +102,16 @@ class TokenShard final : public TokenSource {
   void require_unchanged() const;
 
   RandomAccessFile file_;
-  mutable RandomAccessFile::Stamp stamp_;  // when the ids were last known to be the same
+  mutable RandomAccessFile::Stamp stamp_;  // the file's stamp when its ids were last checked
   int64_t vocab_size_;
   ShardHeader header_;
   SourceIdentity identity_;
 };
 
-// Whether --data names shards: its last letters are .bin or .npy.
+// Returns whether --data names shards: it ends in .bin or .npy.
 bool names_shards(const std::string& data);
 
-// The files that a pattern of the shell matches, sorted; a pattern without * ? [ is a file's name. Fails if
+// Returns the files that match a shell pattern, sorted; a pattern without * ? [ is a file name. Throws if
 // there are none.
 std::vector<std::string> expand_pattern(const std::string& pattern);
 
@@ -119,12 +120,11 @@ using TokenSources = std::vector<std::unique_ptr<TokenSource>>;
 // A text as the only source.
 TokenSources text_source(std::vector<int32_t> ids);
 
-// Opens the shards that `pattern` matches. Each is read whole for its errors by one of the `world` ranks
-// (which also brings it into the system's cache): a damaged file is found before the first step, not at
-// night.
+// Opens the shards that `pattern` matches. One of the `world` ranks reads each shard completely to check it,
+// which also brings it into the system's cache. So a damaged file is found before the first step.
 TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int rank = 0, int world = 1);
 
-// Writes llm.c's format, all or nothing.
+// Writes a shard in llm.c's format, all or nothing.
 void write_shard(const std::string& path, std::span<const uint16_t> ids);
 
 }  // namespace gpt2

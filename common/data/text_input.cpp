@@ -43,8 +43,8 @@ class PlainInput final : public TextInput {
   fail("{}: damaged or truncated, it cannot be unpacked; fetch it again", path);
 }
 
-// What the unpackers share: packed bytes at hand, and a loop that unpacks until the buffer is full. An
-// archive may be several, one after the other (as `cat a.gz b.gz` makes them).
+// Base of the decompressors: the compressed bytes read so far, and a loop that decompresses until the buffer
+// is full. A file may contain several archives one after another (as from `cat a.gz b.gz`).
 class PackedInput : public TextInput {
  public:
   explicit PackedInput(const std::string& path) : file_(path), packed_(1 << 17) {}
@@ -55,7 +55,7 @@ class PackedInput : public TextInput {
       if (rest_.empty()) rest_ = std::span(packed_).first(file_.read(packed_));
       const bool file_ended = rest_.empty();
       if (file_ended && between_archives_) break;
-      const size_t n = unpack(buffer.subspan(done));  // what zstd still holds comes without more of the file
+      const size_t n = unpack(buffer.subspan(done));  // zstd may hold output that needs no further input
       if (file_ended && n == 0 && !between_archives_) damaged(file_.path());
       done += n;
     }
@@ -64,12 +64,12 @@ class PackedInput : public TextInput {
   int64_t file_position() const override { return file_.file_position(); }
 
  protected:
-  // Unpacks some of rest_, which it shortens, to `buffer` -> how much was written.
+  // Decompresses part of rest_ into `buffer`, removes it from rest_, and returns the number of bytes written.
   virtual size_t unpack(std::span<char> buffer) = 0;
 
   const std::string& path() const { return file_.path(); }
   std::span<char> rest_;
-  bool between_archives_ = true;  // an archive has ended, none has begun since
+  bool between_archives_ = true;  // the last archive has ended and no other has begun
 
  private:
   PlainInput file_;
@@ -98,7 +98,7 @@ class GzipInput final : public PackedInput {
     const uInt room = stream_.avail_out;
     const int status = inflate(&stream_, Z_NO_FLUSH);
     if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
-      damaged(path());  // the last: no progress
+      damaged(path());  // Z_BUF_ERROR is not one: no progress
     between_archives_ = status == Z_STREAM_END;
     rest_ = rest_.last(stream_.avail_in);
     return room - stream_.avail_out;
@@ -113,7 +113,7 @@ class ZstdInput final : public PackedInput {
  public:
   explicit ZstdInput(const std::string& path) : PackedInput(path), stream_(ZSTD_createDStream()) {
     if (stream_ == nullptr) throw std::bad_alloc();
-    // Published corpora are packed with windows beyond the 128 MB that are allowed by default.
+    // Some published corpora use windows above the default limit of 128 MB.
     ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, 31);
   }
   ~ZstdInput() override { ZSTD_freeDStream(stream_); }

@@ -1,4 +1,4 @@
-// A text file read from front to back, unpacked on the way where its name ends in .gz (zlib) or .zst
+// Reads a text file from beginning to end, and decompresses it if its name ends in .gz (zlib) or .zst
 // (libzstd).
 //
 // since 13_fineweb
@@ -15,11 +15,11 @@ class TextInput {
  public:
   virtual ~TextInput() = default;
 
-  // Fills `buffer` as far as the text goes -> how much was written; 0 at the end. Fails on a damaged or
-  // truncated archive, naming the file.
+  // Fills `buffer` as far as the text goes and returns the number of bytes written; 0 at the end. Throws if
+  // the archive is damaged or truncated; the message names the file.
   virtual size_t read(std::span<char> buffer) = 0;
 
-  // How many bytes of the file, as it lies on disk, were used so far.
+  // Returns the number of bytes of the file on disk used so far.
   virtual int64_t file_position() const = 0;
 };
 

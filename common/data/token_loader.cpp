@@ -8,8 +8,7 @@
 namespace gpt2 {
 namespace {
 
-// The finaliser of splitmix64 (Steele, Lea and Flood 2014): every bit of x decides about every bit of the
-// result.
+// The finaliser of splitmix64 (Steele, Lea and Flood 2014): every bit of x affects every bit of the result.
 uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
@@ -33,14 +32,15 @@ uint64_t Permutation::operator()(uint64_t i) const {
       left = std::exchange(right, left ^ shaken);
     }
     i = left << half_bits_ | right;
-  } while (i >= n_);  // fewer than four walks on average, as 4^half_bits_ < 4 n
+  } while (i >= n_);  // fewer than four rounds on average, since 4^half_bits_ < 4 n
   return i;
 }
 
 TokenLoader::TokenLoader(TokenSources sources, Settings settings)
     : sources_(std::move(sources)), settings_(settings), first_row_{0} {
   const int64_t B = settings_.B, T = settings_.T, world = settings_.world;
-  // The video's code serves whole batches of a source; written as divisions, as B * T * world could overflow.
+  // In the video's order a source gives only whole batches. Computed by division, because B * T * world could
+  // overflow.
   const bool whole = settings_.order == DataOrder::video;
   for (const auto& source : sources_) {
     int64_t rows = std::max<int64_t>(source->size() - 1, 0) / T;
@@ -75,7 +75,7 @@ Batch TokenLoader::next_batch() {
     std::copy_n(window_.begin() + 1, T, y_.begin() + b * T);
   }
   state_ = after(state_, B * settings_.world);
-  for (int64_t b = 0; b < B; ++b) {  // while this batch is trained on
+  for (int64_t b = 0; b < B; ++b) {  // read ahead while this batch is trained on
     const auto [source, begin] = window(after(state_, settings_.rank * B + b));
     source->will_need(begin, T + 1);
   }
@@ -89,12 +89,11 @@ Batch TokenLoader::next_batch() {
 void TokenLoader::restore(const State& state) {
   const bool whole = settings_.order == DataOrder::video;
   const int64_t step = whole ? settings_.B * settings_.world : 1;
-  require(
-      state.epoch >= 0 && state.position >= 0 && state.position < rows_per_epoch() &&
-          state.position % step == 0,
-      "data position {} of epoch {} is none of this data, which has {} windows an epoch; were files added or "
-      "removed, or another batch asked for?",
-      state.position, state.epoch, rows_per_epoch());
+  require(state.epoch >= 0 && state.position >= 0 && state.position < rows_per_epoch() &&
+              state.position % step == 0,
+          "data position {} of epoch {} is not a position in this data, which has {} windows per epoch; were "
+          "files added or removed, or was --batch changed?",
+          state.position, state.epoch, rows_per_epoch());
   state_ = state;
 }
 
@@ -128,7 +127,7 @@ TokenLoader::Window TokenLoader::window(State at) const {
   return {sources_[source].get(), (row - first_row_[source]) * settings_.T};
 }
 
-// Where `rows` more rows lead; an epoch of few windows may pass more than once.
+// The state after `rows` more rows; a short epoch may pass more than once.
 TokenLoader::State TokenLoader::after(State at, int64_t rows) const {
   const int64_t position = at.position + rows;
   return {at.epoch + position / rows_per_epoch(), position % rows_per_epoch()};

@@ -1,22 +1,22 @@
-// The loader of batches for training at scale: token shards, or a text in memory, in either of two orders,
-// for any number of ranks.
+// The batch loader for long runs: reads token shards, or a text in memory, in one of two orders, for any
+// number of ranks.
 //
-// A window is T inputs and the T ids that follow them; windows begin every T ids, so that each id of a source
-// is an input once and a target once, but for a tail shorter than a window. An epoch is a sequence of
-// windows, its rows. A batch of B rows on each of `world` ranks is the next B * world rows of the sequence,
-// the first B for rank 0: the ranks' rows, side by side, are what a single rank with B * world rows would
-// have been served.
+// A window is T inputs and the T ids that follow them; a window begins every T ids, so each id of a source is
+// an input once and a target once, except for a tail shorter than a window. An epoch is a sequence of
+// windows, its rows. A batch of B rows on each of `world` ranks takes the next B * world rows of the
+// sequence, the first B for rank 0. So all ranks together get the rows that a single rank with batch size B *
+// world would get.
 //
-//   shuffled  all windows of all sources, once an epoch, in an order drawn anew for each epoch from the seed.
+//   shuffled  all windows of all sources once per epoch, in an order drawn for each epoch from the seed.
 //             It does not depend on B or world. The batch that crosses the end of an epoch is filled from the
 //             next.
-//   video     the video's DataLoaderLite: source by source from front to back. Of a source's windows as many
-//             are served as fill batches on all ranks, and all ranks leave it at the same step (in the
-//             video's code a rank's wrap depends on its offset, so that ranks come to train on different
-//             shards).
+//   video     the video's DataLoaderLite: one source after another, from beginning to end. The windows that
+//             do not fill a batch on all ranks are skipped, and all ranks go to the next source at the same
+//             step. (In the video's code each rank wraps at a step that depends on its offset, so ranks end
+//             up on different shards.)
 //
-// The state is two numbers, the same on every rank; a loader that has it restored goes on as if never
-// stopped.
+// The state is two numbers, the same on every rank. A loader with a restored state continues exactly where
+// the other stopped.
 //
 // since 12_ddp
 #pragma once
@@ -32,8 +32,8 @@ namespace gpt2 {
 
 enum class DataOrder : uint8_t { shuffled, video };
 
-// A permutation of 0 .. n-1 that takes no memory: a Feistel network over the next power of four, walked until
-// it lands below n (Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
+// A permutation of 0 .. n-1 that needs no table: a Feistel network over the next power of four, applied
+// repeatedly until the result is below n (Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
 class Permutation {
  public:
   Permutation(uint64_t n, uint64_t key);
@@ -47,32 +47,33 @@ class Permutation {
 class TokenLoader {
  public:
   struct Settings {
-    int64_t B, T;  // of one rank's batch
+    int64_t B, T;  // size of one rank's batch
     DataOrder order = DataOrder::shuffled;
     uint64_t seed = 1337;
     int rank = 0, world = 1;
     Device device = kCpu;
   };
 
-  // Where in the data the next batch begins.
+  // The position in the data at which the next batch begins.
   struct State {
     int64_t epoch = 0;
-    int64_t position = 0;  // rows of this epoch that were served, to all ranks
+    int64_t position = 0;  // rows of this epoch already returned, on all ranks together
     bool operator==(const State&) const = default;
   };
 
-  // Fails if the sources have no window, or, in the video's order, fill no batch.
+  // Throws if the sources have no window, or, in the video's order, do not fill a batch.
   TokenLoader(TokenSources sources, Settings settings);
 
-  // The next B windows of this rank, in tensors that every call writes anew.
+  // Returns the next B windows of this rank, in tensors that the next call overwrites.
   Batch next_batch();
 
   const Settings& settings() const { return settings_; }
   const State& state() const { return state_; }
-  void restore(const State& state);  // fails if this loader cannot have been there
+  void restore(const State& state);  // throws if this loader cannot have this state
   void reset() { restore({}); }
 
-  // Of the sources, in their order; and the digests of all ids for those that another rank has read.
+  // The identities of the sources, in order; set_contents() sets the digests of all ids, some of which other
+  // ranks have read.
   std::vector<SourceIdentity> identities() const;
   void set_contents(std::span<const uint64_t> digests);
   int64_t B() const { return settings_.B; }
@@ -80,7 +81,7 @@ class TokenLoader {
   int64_t num_tokens() const { return num_tokens_; }
   int64_t rows_per_epoch() const { return first_row_.back(); }
   int64_t batches_per_epoch() const { return rows_per_epoch() / (settings_.B * settings_.world); }
-  // Ids of the sources' ends that no window of an epoch holds.
+  // The number of ids at the sources' ends that are in no window of an epoch.
   int64_t tail() const;
 
  private:
@@ -94,7 +95,7 @@ class TokenLoader {
   TokenSources sources_;
   Settings settings_;
   int64_t num_tokens_ = 0;
-  std::vector<int64_t> first_row_;  // of each source, and of the end
+  std::vector<int64_t> first_row_;  // the first row of each source, and the end
   State state_;
   std::vector<int32_t> window_, x_, y_;  // on the host
   Batch batch_;

@@ -48,7 +48,7 @@ Merge make_merge(const std::string& left, const std::string& right, const Vocabu
 }
 
 std::vector<Merge> without_repeats(const std::vector<Merge>& merges) {
-  std::unordered_map<uint64_t, size_t> last;  // where each pair occurs last
+  std::unordered_map<uint64_t, size_t> last;  // index of each pair's last occurrence
   for (size_t i = 0; i < merges.size(); ++i) last[pair_of(merges[i].left, merges[i].right)] = i;
   std::vector<Merge> unique;
   unique.reserve(last.size());
@@ -78,7 +78,7 @@ BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges)
     ranks_[slot_of(merges_[rank].left, merges_[rank].right)] = static_cast<int32_t>(rank);
 }
 
-// Where in ranks_ the pair is, or would be. Half of the slots are free, which ends the search.
+// The slot of the pair in ranks_, or the free slot for it. Half of the slots are free, so the search ends.
 size_t BpeTokenizer::slot_of(int32_t left, int32_t right) const {
   constexpr uint64_t kGoldenRatio =
       0x9E3779B97F4A7C15;  // Knuth, TAOCP 6.4: the product's high bits are mixed
@@ -90,11 +90,11 @@ size_t BpeTokenizer::slot_of(int32_t left, int32_t right) const {
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text) const {
-  // Language repeats itself: of a piece that occurred before, the ids are copied from there. Pieces of
-  // equal hash replace each other, so that the table stays in the processor's cache.
+  // Words repeat, so the ids of a piece that occurred before are copied from there. Pieces with equal hash
+  // replace each other, so the table stays small enough for the CPU's cache.
   struct Occurrence {
     std::string_view piece;
-    size_t begin, end;  // of its ids
+    size_t begin, end;  // range of its ids
   };
   constexpr size_t kMaxSlots = 1 << 16;
   std::vector<Occurrence> seen(std::bit_ceil(std::clamp<size_t>(text.size() / 16, 1, kMaxSlots)));
@@ -114,15 +114,17 @@ std::vector<int32_t> BpeTokenizer::encode(std::string_view text) const {
 }
 
 void BpeTokenizer::encode_piece(std::string_view piece, std::vector<int32_t>& ids) const {
-  // The tokens so far are a linked list over the piece's positions; a token stands at its first byte's.
+  // The tokens so far are a linked list over the piece's positions; a token is at the position of its first
+  // byte.
   struct Part {
     int32_t id;
     size_t previous, next;
   };
   const size_t n = piece.size();
-  std::vector<Part> parts(n + 1, Part{kNone, n, n});  // the last is the end of the list
-  // The merges that may apply, the next one on top: the rank, and the left part's position in the low bits
-  // (one integer compares twice as fast as a pair, and the heap is where a long piece spends its time).
+  std::vector<Part> parts(n + 1, Part{kNone, n, n});  // the last one marks the end of the list
+  // A heap of the merges that may apply, the next one on top. Each is one integer: the rank, then the left
+  // part's position in the low bits. (Integers compare twice as fast as pairs, and a long piece spends most
+  // time in the heap.)
   constexpr int kPositionBits = 33;
   std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> candidates;
   const auto consider = [&](size_t left) {
@@ -137,7 +139,7 @@ void BpeTokenizer::encode_piece(std::string_view piece, std::vector<int32_t>& id
     const size_t left = candidates.top() & ((uint64_t{1} << kPositionBits) - 1);
     candidates.pop();
     const size_t right = parts[left].next;
-    if (parts[left].id != merge.left || parts[right].id != merge.right) continue;  // merged meanwhile
+    if (parts[left].id != merge.left || parts[right].id != merge.right) continue;  // already merged
     parts[left].id = merge.result;
     parts[left].next = parts[right].next;
     parts[right].id = kNone;
@@ -157,16 +159,15 @@ std::optional<int32_t> BpeTokenizer::end_of_text() const {
 }
 
 std::vector<Tokenizer::File> BpeTokenizer::files() const {
-  std::vector<std::string_view> spelling(vocabulary_.bytes.size());  // of each id that has one
+  std::vector<std::string_view> spelling(vocabulary_.bytes.size());  // of each id; empty if it has none
   for (const auto& [token, id] : vocabulary_.ids) spelling[id] = token;
-  std::string merges = "#version: 0.2\n";  // transformers skips the first line, whatever it is
+  std::string merges = "#version: 0.2\n";  // transformers always skips the first line
   for (const Merge& merge : merges_)
     merges += fmt::format("{} {}\n", spelling[merge.left], spelling[merge.right]);
   std::vector<File> files = {{"vocab.json", nlohmann::json(vocabulary_.ids).dump() + "\n"},
                              {"merges.txt", merges}};
   nlohmann::json added;
-  for (const AddedToken& token :
-       vocabulary_.added)  // <|endoftext|> need not be said of the vocabulary's tokens
+  for (const AddedToken& token : vocabulary_.added)  // <|endoftext|> in the vocabulary need not be listed
     if (token.text != kEndOfText || spelling[token.id].empty()) added[token.text] = token.id;
   if (!added.is_null()) files.push_back({"added_tokens.json", added.dump() + "\n"});
   return files;

@@ -1,8 +1,8 @@
 // GPT-2's byte-pair encoding (Sennrich et al. 2016, over bytes as in Radford et al. 2019).
 //
-// A piece of text begins as its bytes; of all neighbours that a merge names, the pair of the lowest rank
-// (the leftmost of equals) becomes one token, until no merge applies. Any bytes encode, and
-// decode(encode(x)) == x. With no merges it is a byte tokenizer.
+// The encoding of a piece of text starts with one token per byte. Then the adjacent pair whose merge has the
+// lowest rank (the leftmost, if there are several) becomes one token, until no merge applies. All byte
+// sequences can be encoded, and decode(encode(x)) == x. Without merges it is a byte tokenizer.
 //
 // since 03_sampling
 #pragma once
@@ -19,34 +19,35 @@
 
 namespace gpt2 {
 
-// Two tokens that become a third; its rank is its place in the list.
+// Two tokens that become a third; the rank of a merge is its index in the list.
 struct Merge {
   int32_t left, right, result;
 };
 
-// From lines "left right" in the vocabulary's spelling, lowest rank first, after an optional first line
-// "#version: ..." (vocab.bpe, merges.txt). Of a merge that occurs twice the later rank counts, as in transformers.
-// Errors name the line; `name` is the file.
+// Parses lines "left right" in the vocabulary's spelling, lowest rank first, after an optional first line
+// "#version: ..." (vocab.bpe, merges.txt). If a merge occurs twice, the later rank counts, as in
+// transformers. Throws if a line is invalid; the message gives the line and `name`, the file.
 std::vector<Merge> parse_merges(std::string_view text, const std::string& name, const Vocabulary& vocabulary);
 
-// The merge of two spellings. Throws unless both and their result are in the vocabulary; messages begin with `where`.
+// Returns the merge of two spellings. Throws unless both and their result are in the vocabulary; messages
+// begin with `where`.
 Merge make_merge(const std::string& left, const std::string& right, const Vocabulary& vocabulary,
                  const std::string& where);
 
-// `merges` with each pair once, at the place of its last occurrence.
+// Returns `merges` without duplicates: each pair stays only at its last position.
 std::vector<Merge> without_repeats(const std::vector<Merge>& merges);
 
 class BpeTokenizer final : public Tokenizer {
  public:
   BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges);
 
-  // Time O(n log n) for one piece of n bytes.
+  // Takes O(n log n) time for one piece of n bytes.
   std::vector<int32_t> encode(std::string_view text) const override;
   std::string decode(std::span<const int32_t> ids) const override;
   int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.bytes.size()); }
   int64_t base_size() const override { return static_cast<int64_t>(vocabulary_.ids.size()); }
   std::optional<int32_t> end_of_text() const override;
-  std::vector<File> files() const override;  // vocab.json, merges.txt, and added_tokens.json if need be
+  std::vector<File> files() const override;  // vocab.json, merges.txt, added_tokens.json (if any)
 
  protected:
   const std::vector<AddedToken>& special_tokens() const override { return vocabulary_.added; }
@@ -57,8 +58,8 @@ class BpeTokenizer final : public Tokenizer {
 
   Vocabulary vocabulary_;
   std::vector<Merge> merges_;
-  // The rank of each pair, found by open addressing: the look-ups are most of the time that a new word takes,
-  // and with std::unordered_map encoding takes a quarter longer.
+  // The rank of each pair, in a hash table with open addressing: a new word spends most of its time on
+  // look-ups, and with std::unordered_map encoding takes a quarter longer.
   std::vector<int32_t> ranks_;
 };
 

@@ -22,14 +22,14 @@ std::string spelling_of(const std::string& character) {
   return fmt::format("<0x{:02X}>", static_cast<unsigned char>(character[0]));
 }
 
-// The other way; a spelling is valid UTF-8 (parse_json saw to it).
+// The inverse; a spelling is valid UTF-8 (checked by parse_json).
 std::string character_of(const std::string& spelling, const std::string& name) {
   if (!spelling.empty() && first_character(spelling).size() == spelling.size()) return spelling;
   for (int byte = 0x80; byte < 0x100; ++byte) {
     const std::string character(1, static_cast<char>(byte));
     if (spelling == spelling_of(character)) return character;
   }
-  fail("{}: token {} is not one character; only the file of --tokenizer char goes without merges.txt", name,
+  fail("{}: token {} is not one character; only a vocab.json of --tokenizer char needs no merges.txt", name,
        escaped(spelling));
 }
 
@@ -43,7 +43,7 @@ std::vector<std::string> characters_of(std::string_view corpus) {
     if (!characters.contains(character)) characters.emplace(character);
     corpus.remove_prefix(character.size());
   }
-  // The set's order, by bytes, is the code points' order: UTF-8 keeps it.
+  // The set is sorted by bytes; in UTF-8 this is also the order of code points.
   return {characters.begin(), characters.end()};
 }
 

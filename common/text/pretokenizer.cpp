@@ -13,9 +13,8 @@
 namespace gpt2 {
 namespace {
 
-// Unicode grows: what counts as a letter depends on the year of the library. tiktoken knows Unicode 16,
-// Debian 12's PCRE2 knows 14, so the letters and numbers of 15 and 16 are listed.
-// clang-format off
+// The set of letters depends on the library's Unicode version: tiktoken has Unicode 16, Debian 12's PCRE2 has
+// 14. So the letters and numbers that 15 and 16 added are listed here. clang-format off
 constexpr const char* kLetters =
     R"(\p{L}\x{1C89}\x{1C8A}\x{A7CB}-\x{A7CD}\x{A7DA}-\x{A7DC}\x{105C0}-\x{105F3}\x{10D4A}-\x{10D65})"
     R"(\x{10D6F}-\x{10D85}\x{10EC2}-\x{10EC4}\x{1123F}\x{11240}\x{11380}-\x{11389}\x{1138B}\x{1138E})"
@@ -29,20 +28,20 @@ constexpr const char* kNumbers =
     R"(\x{1E5F1}-\x{1E5FA})";
 // clang-format on
 
-// Unicode's White_Space. PCRE2's \s with UCP is almost this, but has U+180E (no white space since Unicode
-// 6.3) as well.
+// Unicode's White_Space. PCRE2's \s with UCP also contains U+180E, which is not white space since Unicode
+// 6.3.
 constexpr const char* kSpaces = R"(\t-\r\x{85}\p{Z})";
 
 // The pattern of GPT-2's encoder.py,
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-// with possessive repeats, which match the same and never go back: a run of any length costs no stack.
+// with possessive quantifiers, which match the same but never backtrack: a run of any length needs no stack.
 std::string pattern() {
   return fmt::format(
       "'(?:[sdmt]|ll|ve|re)| ?[{0}]++| ?[{1}]++| ?[^{2}{0}{1}]++|[{2}]++$|[{2}]+(?![^{2}])|[{2}]", kLetters,
       kNumbers, kSpaces);
 }
 
-// Compiled once; PCRE2 allows any number of threads to match with it.
+// Compiled once; any number of threads may match with it.
 const pcre2_code* compiled_pattern() {
   static const pcre2_code* const code = [] {
     const std::string text = pattern();
@@ -53,7 +52,7 @@ const pcre2_code* compiled_pattern() {
                                          &error, &offset, nullptr);
     require(compiled != nullptr, "PCRE2 refuses GPT-2's pattern: error {} at {}; is it built with Unicode?",
             error, offset);
-    // Where there is no JIT compiler for the machine, pcre2_match interprets: slower, same pieces.
+    // On machines without a JIT compiler pcre2_match interprets the pattern: slower, but the same pieces.
     pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);
     return compiled;
   }();
@@ -76,7 +75,7 @@ bool Pieces::next(std::string_view& piece) {
     if (valid_ == 0) valid_ = valid_utf8_prefix(text_);
     const int count = pcre2_match(compiled_pattern(), reinterpret_cast<PCRE2_SPTR>(text_.data()), valid_, 0,
                                   PCRE2_NO_UTF_CHECK, match_.get(), nullptr);
-    // The alternatives cover every character; only running out of memory remains.
+    // The pattern matches every character, so the only possible error is lack of memory.
     require(count > 0, "PCRE2 cannot cut the text into pieces: error {}", count);
     length = pcre2_get_ovector_pointer(match_.get())[1];
     valid_ -= length;

@@ -1,8 +1,8 @@
 // GPT-2's pretokenizer: cuts a text into pieces (words with the space before them, numbers, punctuation,
-// white space), inside which the byte-pair encoder merges and across which it does not.
+// white space). The byte-pair encoder merges within pieces, never across them.
 //
-// The pieces, put together, are the text, whatever its bytes: a maximal run of bytes that are not valid
-// UTF-8 is a piece of its own, and a text on either side of it is cut as if it stood alone.
+// The concatenated pieces are the text, for any bytes: a maximal run of bytes that are not valid UTF-8 is one
+// piece, and the text before and after it is cut independently.
 //
 // since 03_sampling
 #pragma once
@@ -15,7 +15,7 @@ struct pcre2_real_match_data_8;
 
 namespace gpt2 {
 
-// Reads the pieces of `text` in order; they are views of it.
+// Returns the pieces of `text` in order, as views into it.
 //   Pieces pieces(text);
 //   for (std::string_view piece; pieces.next(piece);) ...
 class Pieces {
@@ -28,8 +28,8 @@ class Pieces {
     void operator()(pcre2_real_match_data_8* match) const;
   };
 
-  std::string_view text_;  // what is left
-  size_t valid_ = 0;       // how much of it, from its start, is known to be valid UTF-8
+  std::string_view text_;  // the rest of the text
+  size_t valid_ = 0;       // number of bytes at its start that are known to be valid UTF-8
   std::unique_ptr<pcre2_real_match_data_8, FreeMatch> match_;
 };
 

@@ -14,7 +14,7 @@ namespace {
 // torch's order: NaN counts as the largest value.
 bool is_larger(float a, float b) { return a > b || (std::isnan(a) && !std::isnan(b)); }
 
-// Throws where torch.multinomial does: on a probability that is infinite, NaN or negative, and on a row of zeros.
+// Throws if torch.multinomial does: if a probability is infinite, NaN or negative, or if a row is all zeros.
 void require_probabilities(std::span<const float> row, int64_t b) {
   double sum = 0;
   for (size_t i = 0; i < row.size(); ++i) {

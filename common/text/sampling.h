@@ -1,7 +1,7 @@
 // Choosing the next token from a model's probabilities, with torch's functions and torch's random numbers.
 //
-// These run on the host and return tensors there: a row of probabilities is small, and the same seed gives
-// the same ids whatever device the model is on.
+// These functions run on the CPU and return CPU tensors: a row of probabilities is small, and the same seed
+// gives the same ids on every device.
 //
 // since 03_sampling
 #pragma once
@@ -12,21 +12,22 @@
 
 namespace gpt2 {
 
-// The number of ids that may be drawn from a model with `vocab_size` rows: those that the tokenizer can decode. A model
-// may have more rows than its tokenizer has ids (50304 for GPT-2's 50257), or fewer than one with added tokens.
+// Returns the number of ids that may be sampled from a model with `vocab_size` rows: those that the tokenizer
+// can decode. A model may have more rows than its tokenizer has ids (50304 for GPT-2's 50257), or fewer if
+// the tokenizer has added tokens.
 int64_t num_drawable_ids(const Tokenizer& tokenizer, int64_t vocab_size);
 
-// The k largest values of each row of x (B, V), largest first, and their columns: two tensors (B, min(k, V)). Of
-// equal values the one further left comes first. NaN counts as the largest value, as in torch.
+// Returns the k largest values of each row of x (B, V), largest first, and their columns: two tensors (B,
+// min(k, V)). Equal values are ordered by column. NaN counts as the largest value, as in torch.
 struct TopK {
   Tensor values;
   Tensor indices;  // int32
 };
 TopK topk(const Tensor& x, int64_t k);
 
-// One column for each row of p (B, K), drawn with probability proportional to p: argmax of p / q, where q is
-// exponential, as torch.multinomial(p, 1) draws it -> (B, 1) int32. Throws, as torch does, if a probability is
-// infinite, NaN or negative, or if a row has no probability above 0.
+// Draws one column for each row of p (B, K), with probability proportional to p -> (B, 1) int32. As
+// torch.multinomial(p, 1) it takes the argmax of p / q, where q is exponentially distributed. Throws, as
+// torch does, if a probability is infinite, NaN or negative, or if all probabilities of a row are 0.
 Tensor multinomial(const Tensor& p, Generator& generator);
 
 }  // namespace gpt2

@@ -32,7 +32,7 @@ std::optional<Paths> pair_in(const fs::path& folder) {
 }
 
 std::unique_ptr<Tokenizer> open_pair(const fs::path& folder, const Paths& paths) {
-  const std::string json = read_text_file(paths.vocabulary);  // whose message names it if it is missing
+  const std::string json = read_text_file(paths.vocabulary);  // if it is missing, the message names it
   if (paths.vocabulary.filename() == "vocab.json" && !fs::exists(paths.merges))
     return std::make_unique<CharTokenizer>(parse_characters(json, paths.vocabulary));
   const fs::path added_path = folder / "added_tokens.json";
@@ -55,7 +55,7 @@ std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
       folder.string());
 }
 
-// The token of `tokens` that `text` begins with, the longest of several, or null.
+// The longest token of `tokens` with which `text` begins, or null.
 const AddedToken* token_at_start(std::string_view text, const std::vector<AddedToken>& tokens) {
   const AddedToken* longest = nullptr;
   for (const AddedToken& token : tokens) {
@@ -73,7 +73,7 @@ const std::vector<AddedToken>& Tokenizer::special_tokens() const {
 }
 
 std::vector<int32_t> Tokenizer::encode_documents(std::string_view text) const {
-  std::array<std::vector<AddedToken>, 256> tokens;  // by their first byte
+  std::array<std::vector<AddedToken>, 256> tokens;  // indexed by first byte
   if (reads_special_tokens_) {
     for (const AddedToken& token : special_tokens())
       tokens[static_cast<unsigned char>(token.text.front())].push_back(token);
@@ -83,7 +83,7 @@ std::vector<int32_t> Tokenizer::encode_documents(std::string_view text) const {
     const std::vector<int32_t> encoded = encode(part);
     ids.insert(ids.end(), encoded.begin(), encoded.end());
   };
-  size_t begin = 0;  // of the ordinary text before `at`
+  size_t begin = 0;  // start of the ordinary text before `at`
   for (size_t at = 0; at < text.size();) {
     const AddedToken* token = token_at_start(text.substr(at), tokens[static_cast<unsigned char>(text[at])]);
     if (token == nullptr) {

@@ -1,6 +1,6 @@
-// A tokenizer turns text into token ids and back: what a model reads and writes is ids.
+// A tokenizer converts text to token ids and back. A model reads and writes token ids.
 //
-// Tokenizers do not change after they are made; any number of threads may use one.
+// A tokenizer does not change after it is made, so any number of threads may use it.
 //
 // since 03_sampling
 #pragma once
@@ -24,50 +24,52 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // The ids of a text; never the id of <|endoftext|> (tiktoken's encode_ordinary).
+  // Returns the ids of a text; never the id of <|endoftext|> (tiktoken's encode_ordinary).
   virtual std::vector<int32_t> encode(std::string_view text) const = 0;
 
-  // The bytes of the ids; fails on an id that is outside the vocabulary. The ids of a model may end inside
-  // a character: Utf8Stream makes text of them.
+  // Returns the bytes of the ids. Throws if an id is outside the vocabulary. A model's ids may end in the
+  // middle of a character: Utf8Stream converts such bytes to text.
   virtual std::string decode(std::span<const int32_t> ids) const = 0;
 
-  // The number of ids: they are 0..vocab_size()-1, added tokens included.
+  // Returns the number of ids 0..vocab_size()-1, including added tokens.
   virtual int64_t vocab_size() const = 0;
-  // The same without the added tokens. A model has at least this many rows; for tokens that were added to the tokenizer
-  // alone it has none.
+  // The same without the added tokens. A model has at least this many rows. It may have no rows for tokens
+  // that were added only to the tokenizer.
   virtual int64_t base_size() const { return vocab_size(); }
   virtual std::optional<int32_t> end_of_text() const = 0;
 
-  // What a folder must hold for make_tokenizer to make the same tokenizer of it, under Hugging Face's names.
+  // The files, under Hugging Face's names, from which make_tokenizer makes the same tokenizer.
   struct File {
     std::string name, text;
   };
   virtual std::vector<File> files() const = 0;  // since 13_fineweb
 
-  // The ids of a text in which <|endoftext|> and the added tokens are written as they are: each is its one id, as
-  // transformers has it, and the longest of several counts. After read_special_tokens(false) this is encode().
+  // Returns the ids of a text in which <|endoftext|> and the added tokens are special: each becomes its
+  // single id, as in transformers. If several match, the longest counts. After read_special_tokens(false)
+  // this is encode().
   std::vector<int32_t> encode_documents(std::string_view text) const;
 
-  // Whether encode_documents() finds those tokens in a text (it does by default). Called before any thread encodes.
+  // Sets whether encode_documents() treats those tokens as special (default: true). Call it before any thread
+  // encodes.
   void read_special_tokens(bool reads) { reads_special_tokens_ = reads; }
 
  protected:
-  virtual const std::vector<AddedToken>& special_tokens() const;  // none by default
+  virtual const std::vector<AddedToken>& special_tokens() const;  // default: none
 
-  // decode() for a tokenizer that has the bytes of every token.
+  // Implements decode() for a tokenizer that stores the bytes of every token.
   static std::string join(std::span<const int32_t> ids, const std::vector<std::string>& bytes);
 
  private:
   bool reads_special_tokens_ = true;
 };
 
-// `spec` is "byte", "char" (the characters of `corpus`, which "byte" and a folder do not look at), or a
-// folder with vocab.bpe and encoder.json (OpenAI's names), merges.txt and vocab.json (Hugging Face's) or
-// tokenizer.json (what transformers 5 saves), which is read where neither pair is complete. added_tokens.json is read
-// beside a pair; vocab.json alone is that of a CharTokenizer.
+// Makes the tokenizer that `spec` names: "byte", "char" (the characters of `corpus`, which is used for
+// nothing else), or a folder. The folder holds vocab.bpe and encoder.json (OpenAI's names), or merges.txt and
+// vocab.json (Hugging Face's), or tokenizer.json (saved by transformers 5), which is read if neither pair is
+// complete. With a pair, added_tokens.json is read too. A vocab.json alone belongs to a CharTokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_view corpus);
 
-// Whether the folder holds a tokenizer's files, complete or not: make_tokenizer says what is missing.
+// Returns whether the folder holds any file of a tokenizer. If some are missing, make_tokenizer says which.
 bool has_tokenizer(const std::string& folder);
 
 }  // namespace gpt2

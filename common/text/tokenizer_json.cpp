@@ -12,16 +12,17 @@ namespace {
 
 using nlohmann::json;
 
-// An object in the file, whose errors name the file and the setting.
+// An object in the file; its error messages name the file and the setting.
 class Settings {
  public:
-  // `path` is where the object stands in the file: "model", "pre_tokenizer".
+  // `path` is the object's path in the file: "model", "pre_tokenizer".
   Settings(const json& object, const std::string& name, std::string path)
       : object_(object), name_(name), path_(std::move(path)) {
     if (!object.is_object()) refuse(path_, object, "a JSON object");
   }
 
-  // Throws unless the value is `required` or one of `alike`, which mean the same; a missing value is null.
+  // Throws unless the value is `required` or one of `alike`, which have the same meaning; a missing value is
+  // null.
   void must_be(const char* key, const json& required, const std::vector<json>& alike = {}) const {
     const json value = object_.value(key, json());
     if (value == required) return;
@@ -51,7 +52,7 @@ class Settings {
 
 void check_pre_tokenizer(const Settings& file, const std::string& name) {
   const json* value = &file.at("pre_tokenizer");
-  // A sequence of one is that one.
+  // A sequence with one element is treated as that element.
   if (value->is_object() && value->value("type", json()) == "Sequence") {
     const auto steps = value->find("pretokenizers");
     if (steps != value->end() && steps->is_array() && steps->size() == 1) value = &steps->front();
@@ -62,7 +63,8 @@ void check_pre_tokenizer(const Settings& file, const std::string& name) {
   pre_tokenizer.must_be("use_regex", true, {json()});
 }
 
-// After encoding nothing may be added: a template of the text alone, or what only moves offsets.
+// The post-processor must not add ids: allowed are a template of just the text, and one that only changes
+// offsets.
 void check_post_processor(const Settings& file, const std::string& name) {
   const json& value = file.at("post_processor");
   if (value.is_null()) return;
@@ -90,7 +92,7 @@ std::vector<AddedToken> added_tokens(const Settings& file, const std::string& na
   return tokens;
 }
 
-// Merges are "left right" or, since tokenizers 0.20, ["left", "right"]; white space is in no spelling.
+// Merges are "left right" or, since tokenizers 0.20, ["left", "right"]; no spelling contains white space.
 Merge merge_of(const json& value, const Vocabulary& vocabulary, const std::string& where) {
   std::string left, right;
   if (value.is_array() && value.size() == 2 && value[0].is_string() && value[1].is_string()) {
@@ -108,7 +110,7 @@ Merge merge_of(const json& value, const Vocabulary& vocabulary, const std::strin
 }
 
 void check_model(const Settings& model) {
-  model.must_be("type", "BPE", {json()});  // files from before 2022 have no type
+  model.must_be("type", "BPE", {json()});  // files from before 2022 lack the type
   model.must_be("dropout", json(), {0.0});
   model.must_be("continuing_subword_prefix", "", {json()});
   model.must_be("end_of_word_suffix", "", {json()});

@@ -44,7 +44,7 @@ Utf8Unit first_utf8_unit(std::string_view text) {
   if (lead < 0x80) return {Kind::valid, 1};
   if (lead < 0xC2 || lead > 0xF4) return {Kind::invalid, 1};
   const size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  // The second byte is where overlong forms, surrogates and what lies above U+10FFFF show.
+  // Overlong forms, surrogates and code points above U+10FFFF are recognised by the second byte.
   unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   for (size_t i = 1; i < length; ++i, low = 0x80, high = 0xBF) {

@@ -1,4 +1,4 @@
-// UTF-8 as the tokenizers meet it: bytes that are mostly text, from files and models that promise nothing.
+// UTF-8 for the tokenizers: their input is mostly valid text, but files and models may contain any bytes.
 //
 // Valid means Unicode's Table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF.
 //
@@ -14,40 +14,40 @@ namespace gpt2 {
 struct Utf8Unit {
   enum class Kind {
     valid,      // one character
-    invalid,    // bytes that no character begins with
-    truncated,  // a character that the end of the text cuts short
+    invalid,    // bytes with which no character begins
+    truncated,  // a character that is cut off by the end of the text
   };
   Kind kind;
-  size_t length;  // in bytes: 1 to 4 where valid, 1 to 3 otherwise
+  size_t length;  // in bytes: 1 to 4 if valid, else 1 to 3
 };
 
-// The first unit of `text`, which is not empty. Bytes that are not valid form units as in Unicode
-// section 3.9 ("maximal subparts"), so that one U+FFFD for each gives what Python's
-// decode(errors="replace") gives.
+// Returns the first unit of `text`, which must not be empty. Invalid bytes form units as in Unicode section
+// 3.9 ("maximal subparts"): one U+FFFD per unit gives the same result as Python's decode(errors="replace").
 Utf8Unit first_utf8_unit(std::string_view text);
 
-// How many bytes at the start of `text` are valid, and how many are not.
+// The number of valid bytes, and of invalid bytes, at the start of `text`.
 size_t valid_utf8_prefix(std::string_view text);
 size_t invalid_utf8_prefix(std::string_view text);
 
-// The bytes as valid UTF-8: U+FFFD in place of what is not.
+// Returns the bytes as valid UTF-8, with U+FFFD for each invalid unit.
 std::string to_utf8(std::string_view bytes);
 
-// Turns bytes that come in arbitrary chunks (a token may end inside a character) into valid UTF-8 that
-// may be printed as it comes: the start of a character waits for its rest, bytes that are not valid
-// come out as U+FFFD.
+// Converts bytes that arrive in arbitrary chunks (a token may end in the middle of a character) to valid
+// UTF-8 that can be printed immediately. An incomplete character is held back until the rest arrives; invalid
+// bytes become U+FFFD.
 //   Utf8Stream stream;  for (int32_t id : ids) print(stream.push(decode(id)));  print(stream.finish());
 class Utf8Stream {
  public:
   std::string push(std::string_view bytes);
-  std::string finish();  // what still waits, as U+FFFD: its rest did not come
+  std::string finish();  // returns U+FFFD if an incomplete character is left
 
  private:
-  std::string waiting_;  // less than one character
+  std::string waiting_;  // an incomplete character
 };
 
-// Text from a file or a model as a terminal may show it: control characters, which could move the cursor, set colours or
-// send keys, are escaped (ESC becomes "\u001b"), and so are bytes that are not valid UTF-8 ("\xff"). "\n" and "\t" stay.
+// Makes text from a file or a model safe for a terminal: control characters, which could move the cursor, set
+// colours or send keys, are escaped (ESC becomes "\u001b"), and so are invalid bytes ("\xff"). "\n" and "\t"
+// are kept.
 std::string printable(std::string_view text);
 
 // The same on one line, for names and messages: "\n" and "\t" are escaped too.

@@ -13,10 +13,10 @@
 namespace gpt2 {
 namespace {
 
-constexpr size_t kMaxTokens = 1 << 24;  // far beyond any vocabulary
+constexpr size_t kMaxTokens = 1 << 24;  // larger than any real vocabulary
 constexpr const char* kNoVocabulary = "{}: not a vocabulary, which is a JSON object of tokens and their ids";
 
-// The alphabet has no character above U+07FF.
+// Every character of the alphabet is below U+0800.
 std::string utf8_of(unsigned code_point) {
   if (code_point < 0x80) return {static_cast<char>(code_point)};
   return {static_cast<char>(0xC0 | code_point >> 6), static_cast<char>(0x80 | (code_point & 0x3F))};
@@ -24,7 +24,7 @@ std::string utf8_of(unsigned code_point) {
 
 using Symbol = std::pair<unsigned char, std::string>;  // a byte and the character that stands for it
 
-// In the alphabet's order, which is the order of GPT-2's first 256 ids.
+// Sorted by the alphabet, which is the order of GPT-2's first 256 ids.
 std::vector<Symbol> byte_alphabet() {
   const auto stands_for_itself = [](unsigned byte) {
     return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
@@ -37,7 +37,8 @@ std::vector<Symbol> byte_alphabet() {
   return symbols;
 }
 
-// The bytes of a spelling, which is valid UTF-8 (parse_json saw to it), or nothing if a character stands for no byte.
+// The bytes of a spelling, which is valid UTF-8 (checked by parse_json); nothing if a character is not in the
+// alphabet.
 std::optional<std::string> bytes_of(const std::string& spelling) {
   static const auto bytes = [] {
     std::unordered_map<std::string, char> map;
@@ -67,12 +68,12 @@ std::optional<std::string> bytes_of(const std::string& spelling) {
   fail("{}: token {} stands for no bytes", name, escaped(spelling));
 }
 
-// An id of a vocabulary of `size` tokens.
+// Reads an id of a vocabulary of `size` tokens.
 int32_t parse_id(const nlohmann::json& value, const std::string& spelling, size_t size,
                  const std::string& name) {
   if (!value.is_number_integer())
     fail("{}: token {} has the id {}, which is not an integer", name, escaped(spelling), escaped(value));
-  // A negative number becomes a large one, and both are out of range.
+  // A negative number becomes a large one, which is out of range too.
   if (value.get<uint64_t>() >= size)
     fail("{}: token {} has the id {}; {} tokens have the ids 0 to {}", name, escaped(spelling),
          escaped(value), size, size - 1);
@@ -90,7 +91,7 @@ std::vector<std::string> spellings_of(const nlohmann::json& tokens, const std::s
       fail("{}: tokens {} and {} have the same id {}", name, escaped(*owner[id]), escaped(spelling), id);
     owner[id] = &spelling;
   }
-  // Each token has an id below their number, and no two share one: every id has a token.
+  // All ids are below the number of tokens and no two are equal, so every id has a token.
   std::vector<std::string> spellings;
   spellings.reserve(owner.size());
   for (const std::string* spelling : owner) spellings.push_back(*spelling);

@@ -65,7 +65,7 @@ void read_moments(const optim::AdamW& optimizer, const std::string& path) {
   }
 }
 
-// Gone at once: nobody sees a checkpoint that is partly removed.
+// Renames the folder before removing it, so that no half-removed checkpoint is visible.
 void remove_checkpoint(const fs::path& path) {
   const fs::path hidden = path.parent_path() / fmt::format(".{}.old", path.filename().string());
   fs::rename(path, hidden);
@@ -98,7 +98,8 @@ void write_files(const fs::path& folder, int64_t step, const TrainingState& stat
   sync_folder(folder);
 }
 
-// Older checkpoints only: one that is newer than what was just written belongs to another course of the run.
+// Removes older checkpoints only: one that is newer than the checkpoint just written belongs to another
+// branch of the run.
 void remove_older(const std::string& out, int64_t step, const Keep& keep) {
   std::vector<std::string> older = checkpoints_in(out);
   std::erase_if(older, [step](const std::string& path) { return *step_of(path) >= step; });
@@ -154,8 +155,8 @@ void make_out(const std::string& out, bool resume) {
   fs::create_directories(out, error);
   require(!error && fs::is_directory(out), "--out {}: {}; give a folder that can be made", out,
           error.message());
-  require(resume || fs::is_empty(out), "--out {}: not empty; --resume goes on with what is there", out);
-  // Asked here, since a read-only disk also has no free room, which would be the wrong advice.
+  require(resume || fs::is_empty(out), "--out {}: not empty; --resume continues the run in it", out);
+  // Checked here, because a read-only disk also reports no free space, and that message would mislead.
   require(access(out.c_str(), W_OK | X_OK) == 0, "--out {}: cannot write there: {}; give another folder", out,
           std::strerror(errno));
 }
@@ -167,7 +168,7 @@ void remove_half_written(const std::string& out) {
 }
 
 void require_room(const std::string& out, int64_t more, int64_t parameters) {
-  const int64_t bytes = 3 * parameters * int64_t(sizeof(float)) + (int64_t{4} << 20);  // and the tokenizer
+  const int64_t bytes = 3 * parameters * int64_t(sizeof(float)) + (int64_t{4} << 20);  // plus the tokenizer
   const auto available = fs::space(out).available;
   require(available / uint64_t(bytes) >= uint64_t(more),
           "--out {}: {} checkpoints of {} MB more do not fit into the {} MB that are free; make room or "

@@ -1,11 +1,12 @@
-// Checkpoints: all that a run needs to go on as if it had never been stopped.
+// Checkpoints: everything that a run needs to resume as if it had never stopped.
 //
-// OUT/step_000123 is a Hugging Face directory, which transformers and --model open as it is, with the
-// tokenizer's files, the optimizer's moments (optimizer.safetensors), and step, place in the data, settings of the run
-// and digests of all of it (state.json) beside the weights. It is written under a hidden name, synced, and
-// renamed, so that whatever bears the name step_ is complete, whenever the run was killed.
+// OUT/step_000123 is a Hugging Face directory that transformers and --model can open. Beside the weights it
+// holds the tokenizer's files, the optimizer's moments (optimizer.safetensors), and state.json: the step, the
+// position in the data, the settings of the run, and digests of all files. It is written under a hidden name,
+// synced, and renamed. So every folder named step_* is complete, no matter when the run was killed.
 //
-// No random number belongs to it: the order of the data and dropout's masks follow from seed and step.
+// It stores no random number generator: the data order and the dropout masks follow from the seed and the
+// step.
 //
 // since 13_fineweb
 #pragma once
@@ -26,21 +27,22 @@
 
 namespace gpt2::training {
 
-// What of a run is saved and restored.
+// The parts of a run that are saved and restored.
 struct TrainingState {
   nn::Module& model;
   optim::AdamW& optimizer;
   TokenLoader& loader;
 };
 
-// What goes into a checkpoint and does not change from step to step.
+// The contents of a checkpoint that stay the same in all steps.
 struct CheckpointSetup {
   HfConfig config;
   const Tokenizer& tokenizer;
   RunSettings settings;
 };
 
-// The setup of a run on the batches of this loader, `grad_accum_steps` of them in an optimizer step of each rank.
+// Returns the setup of a run that trains on this loader's batches, `grad_accum_steps` per optimizer step and
+// rank.
 inline CheckpointSetup checkpoint_setup(const app::CommandLine& flags, const HfConfig& config,
                                         const Tokenizer& tokenizer, const TokenLoader& loader,
                                         int64_t grad_accum_steps) {
@@ -50,33 +52,35 @@ inline CheckpointSetup checkpoint_setup(const app::CommandLine& flags, const HfC
 using nn::checkpoints_in;
 using nn::step_of;
 
-// Which checkpoints stay: the newest, and those whose step is a multiple of `every`, unless that is 0.
+// Which checkpoints are kept: the `newest` last ones, and those whose step is a multiple of `every` (0:
+// none).
 struct Keep {
   int64_t newest = 1, every = 0;
 };
 
-// Writes out/step_000123 for the state after that many steps, then removes older ones that do not stay. Returns its path.
-// `before_rename` is called with that path when all is on the disk, and only the name is missing.
-// Throws if a weight or a moment is not finite. After an error the checkpoints are those that there were before.
+// Writes out/step_000123 with the state after `step` steps, then removes older checkpoints that are not kept.
+// Returns its path. Calls `before_rename` with that path when everything is on disk, just before the rename.
+// Throws if a weight or a moment is not finite. After an error the existing checkpoints are unchanged.
 std::string save_checkpoint(const std::string& out, int64_t step, const Keep& keep,
                             const TrainingState& state, const CheckpointSetup& setup,
                             const std::function<void(const std::string& path)>& before_rename = {});
 
-// Restores weights, moments and place in the data; `saved` is the checkpoint's verified_state(). Returns its step.
+// Restores weights, moments and the position in the data; `saved` is the checkpoint's verified_state().
+// Returns its step.
 int64_t load_checkpoint(const std::string& path, const nlohmann::json& saved, const TrainingState& state);
 
-// Renames the checkpoints after `step` to step_000123.unused: a run that goes on from an older one writes its own.
-// Returns the new paths.
+// Renames the checkpoints after `step` to step_000123.unused, because a run that resumes at `step` writes its
+// own. Returns the new paths.
 std::vector<std::string> set_aside_after(const std::string& out, int64_t step);
 
-// Makes the folder `out`, if it is new. Throws if there is something in it, unless this is to `resume`, and if nothing
-// can be written there.
+// Creates the folder `out` if it does not exist. Throws if it is not empty and `resume` is false, or if it is
+// not writable.
 void make_out(const std::string& out, bool resume);
 
-// Removes what a killed run left half-written.
+// Removes the incomplete files of a killed run.
 void remove_half_written(const std::string& out);
 
-// Throws if `out` does not have the room for `more` checkpoints of a model with this many parameters.
+// Throws if the disk of `out` is too full for `more` checkpoints of a model with this many parameters.
 void require_room(const std::string& out, int64_t more, int64_t parameters);
 
 }  // namespace gpt2::training

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// The digest of everything in state.json but "digest": keys are in the order of their names, numbers as JSON has them.
+// The digest of everything in state.json except "digest": keys sorted by name, numbers in JSON's form.
 std::string digest_of_whole(json state) {
   state.erase("digest");
   return to_hex(digest_of(state.dump()));
@@ -32,11 +32,11 @@ void require_whole(const fs::path& checkpoint, const json& state, const std::str
   }
 }
 
-// Nothing of one checkpoint has come into the folder of another.
+// Checks that no file comes from another checkpoint.
 void require_one_step(const fs::path& checkpoint, const json& state, const std::string& where) {
   const int64_t step = integer(state, "step", where), updates = integer(state, "optimizer_steps", where);
   require(step == updates, "{}: step is {}, but optimizer_steps {}", where, step, updates);
-  require(step_of(checkpoint) == step, "{}: step is {}, which is not that of the folder's name", where, step);
+  require(step_of(checkpoint) == step, "{}: step is {}, which differs from the folder's name", where, step);
 }
 
 }  // namespace

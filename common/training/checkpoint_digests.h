@@ -1,4 +1,5 @@
-// The identity of a checkpoint: state.json holds a digest of every other file and, over its own content, of the whole.
+// The digests of a checkpoint: state.json holds the digest of every other file, and a digest of its own
+// content.
 //
 //   "files": {"config.json": "0123456789abcdef", "model.safetensors": ...}, "digest": "..."
 //
@@ -14,17 +15,18 @@
 
 namespace gpt2::training {
 
-// Adds "files" and "digest" to what state.json will hold.
+// Adds "files" and "digest" to the content of state.json.
 void add_digests(nlohmann::json& state, const std::map<std::string, uint64_t>& files);
 
-// The content of a checkpoint's state.json, after all files were compared with their digests, and the step with the
-// folder's name. Throws if anything does not agree; the message names the file.
+// Returns the content of a checkpoint's state.json after comparing all files with their digests, and the step
+// with the folder's name. Throws if anything differs; the message names the file.
 nlohmann::json verified_state(const std::string& checkpoint);
 
-// False for a checkpoint of the time before digests, of which verified_state() compares the steps alone.
+// Returns false for a checkpoint from before digests were introduced; for it verified_state() compares only
+// the steps.
 bool has_digests(const nlohmann::json& state);
 
-// state[key]; throws unless it is an integer. `where` begins the message.
+// Returns state[key]. Throws unless it is an integer; the message begins with `where`.
 int64_t integer(const nlohmann::json& state, const char* key, const std::string& where);
 
 }  // namespace gpt2::training

@@ -18,7 +18,7 @@ namespace {
 size_t validation_begin(const std::string& text) {
   if (text.size() < 4) return text.size();
   size_t at = text.size() / 10 * 9 + text.size() % 10 * 9 / 10;
-  for (int i = 0; i < 3 && (text[at] & 0xC0) == 0x80; ++i) --at;  // inside a character of UTF-8
+  for (int i = 0; i < 3 && (text[at] & 0xC0) == 0x80; ++i) --at;  // back to the start of a UTF-8 character
   const size_t before = std::min(at, kEndOfText.size() - 1);
   const size_t found = text.find(kEndOfText, at - before);
   return found < at ? found : at;

@@ -1,4 +1,4 @@
-// What a run trains on, and what its loss is measured on: a text or token shards, cut apart if need be.
+// The training and validation data of a run: a text, which is split if necessary, or token shards.
 //
 // since 13_fineweb
 #pragma once
@@ -20,18 +20,20 @@ struct Dataset {
   TokenSources train, val;  // val: empty without --val-every
 };
 
-// The text of --data; empty if it names shards, whose texts nobody has.
+// Returns the text of --data; empty if it names shards, which hold only token ids.
 std::string read_text(const app::Options& options);
 
-// Opens --data, whose text is `text`, and --val-data. Without the latter a text's last tenth is for validation; shards
-// have to have their own.
+// Opens --data, whose text is `text`, and --val-data. Without --val-data, the last tenth of a text is for
+// validation; with shards, validation requires --val-data.
 Dataset open_dataset(const app::Options& options, const RunOptions& run, const std::string& text,
                      const Tokenizer& tokenizer, int64_t vocab_size, const dist::ProcessGroup& group);
 
-// A loader for validation, which serves the data in order; none without data. Throws if they do not fill a batch.
+// Returns a validation loader, which serves the data in order; none if there is no data. Throws if the data
+// does not fill a batch.
 std::optional<TokenLoader> open_val_loader(TokenSources val, TokenLoader::Settings settings);
 
-// This rank's items of --hellaswag; none without the flag. Prints how many items had to be cut or skipped.
+// Returns this rank's items of --hellaswag; none without the flag. Prints how many items were truncated or
+// skipped.
 std::optional<HellaSwag> open_hellaswag(const RunOptions& run, const Tokenizer& tokenizer, int64_t block_size,
                                         const dist::ProcessGroup& group);
 

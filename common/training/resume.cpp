@@ -19,7 +19,8 @@ bool contains(const std::array<std::string_view, N>& names, std::string_view nam
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Of validation only the share of a text matters that it takes away from training, and --data tells its tokens.
+// Validation matters only if it takes a part of the training text, and then the token count of --data
+// differs.
 constexpr std::array<std::string_view, 17> kFree = {"--log",
                                                     "--out",
                                                     "--resume",
@@ -38,11 +39,11 @@ constexpr std::array<std::string_view, 17> kFree = {"--log",
                                                     "--checkpoint-every",
                                                     "--rendezvous-port"};
 
-// What changes the order of sums and nothing else.
+// Settings that only change the order of summation.
 constexpr std::array<std::string_view, 7> kRounding = {"--batch", "--attention", "--cuda-graph", "device",
                                                        "ranks",   "threads",     "build"};
 
-// Numbers are the same if they differ by no more than a rounding of the last bit: 6e-4 / 10 is not 6e-5.
+// Numbers are equal if they differ only by rounding: 6e-4 / 10 is not exactly 6e-5.
 bool is_same(const json& a, const json& b) {
   if (!a.is_number_float() && !b.is_number_float()) return a == b;
   if (!a.is_number() || !b.is_number()) return false;
@@ -50,7 +51,7 @@ bool is_same(const json& a, const json& b) {
   return std::abs(x - y) <= 1e-14 * std::max(std::abs(x), std::abs(y));
 }
 
-// A value without JSON's quotes where that is unambiguous.
+// The value, without JSON's quotes if that is unambiguous.
 std::string plain(const json& value) {
   const std::string text = escaped(value);
   const bool is_simple =
@@ -69,7 +70,7 @@ std::string setting(const std::string& name, const json& value) {
   return value == true || value == "true" ? name : fmt::format("{} {}", name, plain(value));
 }
 
-// Of two lists of sources the first that differs.
+// The first difference between two lists of sources.
 Difference first_source(const Difference& lists) {
   if (!lists.before.is_array() || !lists.now.is_array()) return lists;
   if (lists.before.size() != lists.now.size()) {
@@ -127,7 +128,7 @@ std::string acceptance(const std::vector<Difference>& differences) {
     return contains(kRounding, difference.name);
   });
   return fmt::format(
-      "--resume-anyway: the run used {}; it goes on with {}: {}", list(differences, &Difference::before),
+      "--resume-anyway: the run used {}; it now uses {}: {}", list(differences, &Difference::before),
       list(differences, &Difference::now),
       rounding ? "the same to rounding, no longer to the bit" : "from here on it is another run");
 }

@@ -25,12 +25,12 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// Tells all ranks the digests of all sources' ids: open_shards() has read each source on one of them.
+// Sends the digests of all sources' ids to all ranks: open_shards() has read each source on only one rank.
 void share_digests(TokenLoader& loader, const dist::ProcessGroup& group) {
   const std::vector<SourceIdentity> sources = loader.identities();
-  std::vector<double> halves;  // 32 bits each, which a double holds exactly
+  std::vector<double> halves;  // 32 bits each: a double represents them exactly
   for (size_t i = 0; i < sources.size(); ++i) {
-    // The same division as in open_shards(). A text is read by all ranks, of which one tells.
+    // The same division as in open_shards(). All ranks read a text; one of them sends its digest.
     const uint64_t mine = i % size_t(group.world_size()) == size_t(group.rank()) ? sources[i].content : 0;
     halves.push_back(double(mine >> 32));
     halves.push_back(double(mine & UINT32_MAX));
@@ -43,7 +43,7 @@ void share_digests(TokenLoader& loader, const dist::ProcessGroup& group) {
   loader.set_contents(digests);
 }
 
-// The name of the first source whose ids are not those that the checkpoint's run was trained on; empty if all are.
+// The name of the first source whose ids differ from those of the checkpoint's run; empty if none differs.
 std::string changed_source(const json& saved, const std::vector<SourceIdentity>& sources) {
   const json before = saved.value("data", json::array());
   for (size_t i = 0; i < sources.size(); ++i) {
@@ -63,7 +63,7 @@ std::string advice(const std::string& out, int64_t damaged) {
     } catch (const Error&) {
       continue;
     }
-    return fmt::format("--resume-from {} goes on from the newest older checkpoint that is whole",
+    return fmt::format("--resume-from {} resumes from the newest older undamaged checkpoint",
                        fs::path(path).filename().string());
   }
   return fmt::format("no older checkpoint in {} is whole; start again with another --out", out);
@@ -119,7 +119,7 @@ void RunFolder::require_room_for_all(int64_t parameters) const {
   const int64_t written = run_.checkpoint_every > 0 ? left / run_.checkpoint_every + 1 : 1;
   const int64_t stay = run_.keep_every > 0 ? left / run_.keep_every : 0;
   const int64_t here = int64_t(checkpoints_in(run_.out).size());
-  // One more than stays: the oldest goes when the newest is there.
+  // One more than are kept: the oldest is removed after the newest is written.
   require_room(run_.out, std::min(written, std::max<int64_t>(run_.keep + 1 - here, 1)) + stay, parameters);
 }
 
@@ -128,7 +128,7 @@ void RunFolder::require_shared_folder() const {
   group_.all_reduce(std::span(sum));
   const bool all_see_it = sum[0] == (step_ ? group_.world_size() : 0) &&
                           sum[1] == double(step_.value_or(0)) * group_.world_size();
-  require(all_see_it, "--out {}: not the same on all ranks; it has to be one folder that all machines share",
+  require(all_see_it, "--out {}: not the same on all ranks; it must be one folder shared by all machines",
           run_.out);
 }
 
@@ -211,8 +211,8 @@ bool RunFolder::save_if_due(int64_t step, bool is_end, app::Log& log) const {
   const bool stops = is_end || app::stop_requested(group_);
   const bool is_due = step > 0 && run_.checkpoint_every > 0 && step % run_.checkpoint_every == 0;
   if (!run_.out.empty() && group_.is_master() && (is_due || stops) && step != step_) {
-    // The log's event comes first: a power cut between the two leaves an event too many, which resuming removes, rather
-    // than a checkpoint that the log does not know.
+    // The log's event is written first. After a power cut between the two writes, the log has one event too
+    // many, which resuming removes. In the other order a checkpoint could be missing from the log.
     const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
     const Keep keep{run_.keep, run_.keep_every};
     fmt::print("saved {}\n", printable_line(save_checkpoint(run_.out, step, keep, *state_, *setup_, log_it)));

@@ -10,7 +10,8 @@ namespace {
 
 constexpr int64_t kMany = int64_t{1} << 40;
 
-// The video's night: 10 billion tokens of FineWeb-EDU, once. ./course data gpt2, fineweb-edu and hellaswag come first.
+// The video's overnight run: one epoch of 10 billion tokens of FineWeb-EDU. Needs ./course data gpt2,
+// fineweb-edu and hellaswag.
 constexpr const char* kGpt2OneNight =
     "--model gpt2 --tokenizer data/gpt2 --data data/fineweb-edu/edu_fineweb_train_*.bin "
     "--batch 64 --seq 1024 --total-batch 524288 --steps 19073 --max-lr 6e-4 --warmup 715 "
@@ -18,9 +19,9 @@ constexpr const char* kGpt2OneNight =
     "--hellaswag data/hellaswag/hellaswag_val.jsonl --hellaswag-every 250 --sample-every 250 "
     "--checkpoint-every 1000 --keep 2 --keep-every 5000 --out runs/gpt2-124m";
 
-// nanoGPT's settings for the characters of tiny Shakespeare, on a GPU (config/train_shakespeare_char.py) and on a CPU
-// (its README), and for teaching Shakespeare to a GPT-2 (config/finetune_shakespeare.py, which takes the largest:
-// --model data/gpt2-xl). ./course data shakespeare comes first.
+// nanoGPT's settings for the characters of tiny Shakespeare, on a GPU (config/train_shakespeare_char.py) and
+// on a CPU (its README), and for finetuning a GPT-2 on Shakespeare (config/finetune_shakespeare.py, which
+// uses the largest: --model data/gpt2-xl). Needs ./course data shakespeare.
 constexpr const char* kShakespeareChar =
     "--model baby --tokenizer char --data data/shakespeare/input.txt "
     "--batch 64 --seq 256 --total-batch 16384 --steps 5000 --max-lr 1e-3 --min-lr 1e-4 --warmup 100 --beta2 "
@@ -36,7 +37,7 @@ constexpr const char* kFinetuneShakespeare =
     "--batch 1 --seq 1024 --total-batch 32768 --steps 20 --max-lr 3e-5 --min-lr 3e-5 --warmup 0 "
     "--val-every 5 --sample-every 5 --out runs/finetune-shakespeare";
 
-// A preset's flags, where data/... names the repository's folder unless the working directory has its own.
+// A preset's flags; data/... becomes the repository's folder unless the working directory has its own.
 std::string from_anywhere(const std::string& preset) {
   std::istringstream words(preset);
   std::ostringstream flags;

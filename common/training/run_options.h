@@ -1,4 +1,4 @@
-// The flags of a long run: data, evaluation, checkpoints; and presets, names for many flags at once.
+// The flags of a long run: data, evaluation, checkpoints; and presets, each a name for a set of flags.
 //
 // since 13_fineweb
 #pragma once

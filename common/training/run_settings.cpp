@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-// The text with bytes that are not UTF-8 written as \xff, so that JSON can hold it and two texts stay different.
+// The text with invalid UTF-8 bytes written as \xff: JSON can hold it, and different texts stay different.
 std::string utf8_of(std::string_view text) {
   std::string valid;
   while (!text.empty()) {
@@ -64,7 +64,7 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   RunSettings settings;
   const json given = flags.values();
   for (const auto& [name, value] : given.items()) {
-    if (name == "--device" || name == "--preset") continue;  // resolved below, and into the other flags
+    if (name == "--device" || name == "--preset") continue;  // resolved below; --preset sets other flags
     settings[name] = value;
   }
   const bool is_cuda = batches.device.is_cuda();
@@ -77,7 +77,7 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   if (!settings["--min-lr"].is_number())
     resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);  // not given
   resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
-  if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // TF32 is a GPU's
+  if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // only GPUs have TF32
     resolve("--matmul-precision", "highest");
   }
   json sources = json::array();

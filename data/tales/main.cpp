@@ -1,5 +1,5 @@
-// Writes the embedded corpus to the standard output: tales [--bytes N] [--seed N]
-// Or stories to be ended, in the format of HellaSwag: tales --hellaswag N [--seed N]
+// Writes the embedded corpus to standard output: tales [--bytes N] [--seed N] Or stories with four possible
+// endings each, in the format of HellaSwag: tales --hellaswag N [--seed N]
 #include <limits>
 #include <string>
 

@@ -1,4 +1,4 @@
-// Work for several threads whose results are wanted in the order in which the work was given.
+// Runs work on several threads and returns the results in the order in which the work was added.
 //
 // since 13_fineweb
 #pragma once
@@ -44,7 +44,7 @@ class InOrder {
     changed_.notify_one();
   }
 
-  // The result of the oldest work that is pending, once it is there; or what it threw.
+  // Waits for the oldest pending work and returns its result. Throws what the work threw.
   Result pop() {
     std::future<Result> result = std::move(results_.front());
     results_.pop_front();
@@ -56,7 +56,7 @@ class InOrder {
     for (;;) {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return stop_ || !tasks_.empty(); });
-      if (stop_) return;  // whoever stops early wants no more results
+      if (stop_) return;  // stopped early: no more results are needed
       std::packaged_task<Result()> task = std::move(tasks_.front());
       tasks_.pop_front();
       lock.unlock();
@@ -64,7 +64,7 @@ class InOrder {
     }
   }
 
-  std::deque<std::future<Result>> results_;  // the caller's
+  std::deque<std::future<Result>> results_;  // used by the caller only
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::packaged_task<Result()>> tasks_;

@@ -9,7 +9,7 @@ using namespace gpt2;
 
 int main(int argc, char** argv) {
   return app::run("tokenize", argc, argv, [](app::CommandLine& flags) {
-    constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // that a shard's header can say
+    constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // the maximum in a shard's header
     TokenizeOptions options;
     flags.add_values("FILE", options.files,
                      "text with <|endoftext|> between documents, or .jsonl (one document per line, in which "

@@ -40,7 +40,7 @@ bool boolean(const json& value, const std::string& path) {
   return value.get<bool>();
 }
 
-// All shards have their names in turn and are full, except the last one of a corpus that is done.
+// Shards are numbered consecutively and full, except the last one of a finished corpus.
 void check_shards(const std::string& path, const Manifest& manifest, const TokenizeOptions& options) {
   const auto& shards = manifest.shards;
   for (size_t i = 0; i < shards.size(); ++i) {

@@ -1,5 +1,5 @@
-// What a run of tokenize leaves beside its shards: what they were made of, which are whole, where the next
-// begins.
+// The manifest that tokenize writes beside its shards: their settings, the complete shards, and where the
+// next shard begins.
 //
 // since 13_fineweb
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace gpt2 {
 
-// A token of a corpus: the `skip`-th of the block that begins here in this file.
+// The position of a token in a corpus: token number `skip` of the block that begins here in this file.
 struct Place {
   size_t file = 0;
   BlockStart start;
@@ -23,11 +23,11 @@ struct Place {
 
 struct Manifest {
   struct Shard {
-    std::string file;  // within the folder
+    std::string file;  // name within the folder
     int64_t tokens = 0;
   };
 
-  nlohmann::ordered_json settings;  // what must not change between two runs
+  nlohmann::ordered_json settings;  // settings that must not change between two runs
   std::vector<Shard> shards;
   Place next;
   bool done = false;
@@ -44,9 +44,9 @@ void write_manifest(const std::string& path, const Manifest& manifest);
 // Returns the --val-tokens of the run that wrote the manifest at `path`.
 int64_t val_tokens_in(const std::string& path);
 
-// Returns what the manifest at `path` says about the shards of `options`. Throws if one of its settings differs from
-// `settings` (the message names the first), if a shard beside it is missing or has another length, or if it says
-// something that no run can have written.
+// Reads the manifest at `path` for the shards of `options`. Throws if a setting differs from `settings` (the
+// message names the first), if a shard beside it is missing or has another length, or if its content cannot
+// come from tokenize.
 Manifest read_manifest(const std::string& path, const nlohmann::ordered_json& settings,
                        const TokenizeOptions& options);
 

@@ -24,7 +24,8 @@ bool are_digits(std::string_view text, size_t least) {
   return text.size() >= least && text.find_first_not_of("0123456789") == text.npos;
 }
 
-// Whether a file has the name of a shard: PREFIX_train_000001.bin. What is only similar belongs to somebody else.
+// Whether a file's name is exactly that of a shard: PREFIX_train_000001.bin. Files with similar names are not
+// ours.
 bool is_shard_name(const std::string& prefix, std::string_view name) {
   for (const char* part : {"_val_", "_train_"}) {
     const std::string beginning = prefix + part;
@@ -43,7 +44,7 @@ bool is_temporary_name(const std::string& prefix, std::string_view name) {
   return is_shard_name(prefix, target) || target == prefix + "_manifest.json";
 }
 
-// Whether the file at `path` is a shard of just these ids.
+// Whether the file at `path` is a shard with exactly these ids.
 bool holds(const std::string& path, std::span<const uint16_t> ids) {
   try {
     const TokenShard shard(path, 1 << 16);
@@ -56,7 +57,7 @@ bool holds(const std::string& path, std::span<const uint16_t> ids) {
     }
     return true;
   } catch (const Error&) {
-    return false;  // no shard at all
+    return false;  // not a shard
   }
 }
 
@@ -74,7 +75,7 @@ OutputFolder::~OutputFolder() {
     fs::remove(lock_path_, none);
     ::close(lock_);
   }
-  for (const fs::path& folder : made_) fs::remove(folder, none);  // which fails unless it is empty
+  for (const fs::path& folder : made_) fs::remove(folder, none);  // fails if it is not empty
 }
 
 void OutputFolder::make_folders() {
@@ -91,7 +92,7 @@ void OutputFolder::lock() {
   for (;;) {
     lock_ = ::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     require(lock_ >= 0, "--out {}: cannot write there: {}", options_.out, std::strerror(errno));
-    // Some network file systems cannot lock: only a lock that somebody holds is an error.
+    // Some network file systems have no locks: only a lock held by another process is an error.
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       ::close(std::exchange(lock_, -1));
       fail(
@@ -99,7 +100,8 @@ void OutputFolder::lock() {
           "--prefix",
           options_.out, options_.prefix);
     }
-    // Whoever held the file before may have removed it meanwhile: then the name is another file's, or nobody's.
+    // The previous holder may have removed the file meanwhile. Then the path is missing or names another
+    // file.
     struct stat held {
     }, named{};
     const bool same = ::fstat(lock_, &held) == 0 && ::stat(lock_path_.c_str(), &named) == 0 &&
@@ -132,7 +134,8 @@ void Shards::add(Place place, std::span<const int32_t> ids) {
   require(place.skip <= int64_t(ids.size()), "{}: no token {} in the block at byte {}; was it edited?",
           manifest_path(options_), place.skip, place.start.offset);
   while (place.skip < int64_t(ids.size())) {
-    // Written only when there is more: of a corpus that is all validation nothing must stay behind.
+    // A full shard is written only when more ids follow: if the corpus fits in the validation shard, no file
+    // may be left.
     if (int64_t(buffer_.size()) == capacity()) write(place, false);
     const auto rest = ids.subspan(size_t(place.skip));
     const size_t n = std::min(rest.size(), size_t(capacity()) - buffer_.size());
@@ -158,11 +161,12 @@ void Shards::write(const Place& next, bool last) {
   ++number_;
   writing_ = std::async(std::launch::async, [this, name, next, last, ids = std::exchange(buffer_, {})] {
     const std::string path = fs::path(options_.out) / name, manifest = manifest_path(options_);
-    // The manifest comes before any shard: a run that is killed between the two can go on as well.
+    // The manifest is written before the first shard, so a run that is killed between the two can be
+    // continued.
     if (manifest_.shards.empty()) write_manifest(manifest, manifest_);
     if (fs::exists(path)) {
       require(holds(path, ids),
-              "{}: is there and holds something else; move it away, or name another --out or --prefix", path);
+              "{}: already exists with other content; move it away, or name another --out or --prefix", path);
     } else {
       write_shard(path, ids);
     }

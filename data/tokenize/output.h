@@ -1,4 +1,4 @@
-// The folder that tokenize writes to: who may write there, and the shards in it.
+// The folder that tokenize writes to: its lock, and the shards in it.
 //
 // since 13_fineweb
 #pragma once
@@ -15,17 +15,19 @@
 
 namespace gpt2 {
 
-// --out for as long as one run writes to it. A folder that this run made and put nothing into goes again at the end.
+// The folder --out while a run writes to it. A folder that this run created and that is still empty at the
+// end is removed.
 class OutputFolder {
  public:
-  // Makes the folder, and keeps other runs with the same --prefix out of it. Throws if one is at work there.
+  // Creates the folder and locks it against other runs with the same --prefix. Throws if another run holds
+  // the lock.
   explicit OutputFolder(const TokenizeOptions& options);
   ~OutputFolder();
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
 
-  // Removes the temporary files that a killed run left. Throws if a shard is here that `made` does not list, other than
-  // the next one: it may be whole while the manifest does not know it yet.
+  // Removes the temporary files of a killed run. Throws if the folder has a shard that `made` does not list,
+  // except the next one: that one may be complete but not yet in the manifest.
   void clean(const std::vector<Manifest::Shard>& made, bool has_manifest) const;
 
  private:
@@ -38,16 +40,16 @@ class OutputFolder {
   int lock_ = -1;
 };
 
-// Ids in, shards out, each written while the next is filled.
+// Writes ids to shards. A shard is written while the next one is filled.
 class Shards {
  public:
   Shards(const TokenizeOptions& options, Manifest manifest);
 
-  // Takes the ids of the block at `place`, of which the first place.skip are in a shard already.
+  // Adds the ids of the block at `place`, without the first place.skip ids, which are already in a shard.
   void add(Place place, std::span<const int32_t> ids);
 
-  // Makes what is left the last shard. Throws, having written nothing, if the corpus is empty or has nothing beyond the
-  // validation tokens.
+  // Writes the remaining ids as the last shard. Throws, without writing anything, if the corpus is empty or
+  // has no more than the validation tokens.
   void finish(const Place& end);
 
  private:
@@ -58,9 +60,9 @@ class Shards {
 
   const TokenizeOptions& options_;
   Manifest manifest_;
-  size_t number_;  // of the shard that is being filled
+  size_t number_;  // number of the shard that is being filled
   std::vector<uint16_t> buffer_;
-  std::future<void> writing_;  // waits at its destruction: the last member
+  std::future<void> writing_;  // its destructor waits, so it is the last member
 };
 
 }  // namespace gpt2

@@ -24,14 +24,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The files, one after the other, in blocks.
+// Reads the files one after another, in blocks.
 class Corpus {
  public:
   Corpus(const std::vector<std::string>& patterns) {
     for (const std::string& pattern : patterns) {
       for (const std::string& path : expand_pattern(pattern)) {
         files_.push_back(path);
-        BlockReader check(path);  // a name or file that cannot be read is found now, not after hours
+        BlockReader check(path);  // finds unreadable files now, not after hours
         bytes_before_.push_back(total_bytes());
         bytes_before_.back() += int64_t(fs::file_size(path));
       }
@@ -43,7 +43,7 @@ class Corpus {
     reader_.reset();
   }
 
-  // The next block and where it is; false at the end. The first after go_to() is the one with that place.
+  // Gets the next block and its position; false at the end. After go_to() it is the block at that position.
   bool next(Block& block, Place& place) {
     for (; place_.file < files_.size(); place_ = {.file = place_.file + 1, .start = {}}) {
       if (!reader_) reader_.emplace(files_[place_.file], place_.start);
@@ -58,19 +58,19 @@ class Corpus {
 
   const std::vector<std::string>& files() const { return files_; }
   int64_t total_bytes() const { return bytes_before_.empty() ? 0 : bytes_before_.back(); }
-  int64_t bytes_read() const {  // as the files lie on disk
+  int64_t bytes_read() const {  // of the files on disk
     const int64_t before = place_.file == 0 ? 0 : bytes_before_[place_.file - 1];
     return before + (reader_ ? reader_->file_position() : 0);
   }
 
  private:
   std::vector<std::string> files_;
-  std::vector<int64_t> bytes_before_;  // the end of each file, in bytes from the first one's beginning
+  std::vector<int64_t> bytes_before_;  // for each file, the total size up to its end
   Place place_;
   std::optional<BlockReader> reader_;
 };
 
-// How far it is: a line on the terminal that is written over, at most five times a second.
+// The progress: one line on the terminal, rewritten at most five times a second.
 class Progress {
  public:
   Progress(int64_t begin, int64_t total) : begin_(begin), total_(total) {}
@@ -106,7 +106,7 @@ class Progress {
   size_t tokens_ = 0;
 };
 
-// What a shard's contents depend on.
+// The settings on which the shards' contents depend.
 nlohmann::ordered_json settings_of(const TokenizeOptions& options, const Corpus& corpus) {
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (const std::string& file : corpus.files()) files.push_back({file, fs::file_size(file)});
@@ -116,8 +116,8 @@ nlohmann::ordered_json settings_of(const TokenizeOptions& options, const Corpus&
           {"--val-tokens", options.val_tokens}};
 }
 
-// The number of tokens for validation that suits the corpus: as many as a shard has, at most about a tenth. The first
-// blocks of a few files tell how many tokens a byte makes.
+// The default number of validation tokens: one shard, but at most about a tenth of the corpus. The first
+// blocks of a few files give an estimate of the tokens per byte.
 int64_t suitable_val_tokens(const TokenizeOptions& options, const Corpus& corpus,
                             const Tokenizer& tokenizer) {
   constexpr size_t kFiles = 8;
@@ -135,7 +135,7 @@ int64_t suitable_val_tokens(const TokenizeOptions& options, const Corpus& corpus
   return int64_t(std::clamp(share, 1.0, double(options.shard_tokens)));
 }
 
-// The manifest to go on from, or a new one, which is written with the first shard.
+// The manifest to continue from, or a new one, which is written with the first shard.
 Manifest begin(const TokenizeOptions& options, const Corpus& corpus, bool is_there) {
   const auto settings = settings_of(options, corpus);
   if (!is_there) return {.settings = settings, .shards = {}, .next = {}};
@@ -183,7 +183,7 @@ void tokenize(const TokenizeOptions& given) {
   Progress progress(corpus.bytes_read(), corpus.total_bytes());
   Shards shards(options, std::move(manifest));
 
-  const size_t kPending = size_t(4 * options.threads);  // blocks in memory: enough that no thread waits
+  const size_t kPending = size_t(4 * options.threads);  // blocks in memory: enough to keep every thread busy
   InOrder<Encoded> encoders(options.threads);
   for (bool ended = false; !ended || encoders.pending() > 0;) {
     while (!ended && encoders.pending() < kPending) {

@@ -1,12 +1,12 @@
-// From a corpus to token shards, as the video's fineweb.py makes them: the ids of all documents in one row,
-// cut into files of equal length, the first of which is for validation: PREFIX_val_000000.bin,
+// Makes token shards from a corpus, as the video's fineweb.py: the ids of all documents are concatenated and
+// cut into files of equal length. The first file is for validation: PREFIX_val_000000.bin,
 // PREFIX_train_000001.bin, ...
 //
-// One run at a time writes to a folder under one prefix. Files of others stay as they are, whatever their names.
+// Only one run at a time may write to a folder under the same prefix. Other files in the folder are never
+// changed.
 //
-// After each shard a manifest is written (PREFIX_manifest.json) that says where in the corpus the next
-// begins: a run that was interrupted, however, goes on there, and ends with the same files as one that was
-// not.
+// After each shard, a manifest (PREFIX_manifest.json) records where in the corpus the next shard begins. A
+// run that was interrupted in any way continues there and produces the same files as an uninterrupted run.
 //
 // since 13_fineweb
 #pragma once
@@ -18,17 +18,16 @@
 namespace gpt2 {
 
 struct TokenizeOptions {
-  std::vector<std::string> files;  // or patterns
+  std::vector<std::string> files;  // file names or patterns
   std::string tokenizer = "byte";
   std::string out;
   std::string prefix = "text";
-  int64_t shard_tokens = 100'000'000;  // 200 MB, as the video has it
-  int64_t val_tokens =
-      -1;  // of the first shard; -1: as many as in the others, at most about a tenth; 0: no such shard
-  int64_t threads = 0;  // 0: as many as there are cores
+  int64_t shard_tokens = 100'000'000;  // 200 MB, as in the video
+  int64_t val_tokens = -1;             // of the first shard; -1: at most about a tenth of the corpus; 0: none
+  int64_t threads = 0;                 // 0: one per core
 };
 
-// Prints a line for each shard, and on a terminal how far it is.
+// Prints a line for each shard, and on a terminal the progress.
 void tokenize(const TokenizeOptions& options);
 
 }  // namespace gpt2

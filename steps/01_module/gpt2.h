@@ -18,7 +18,7 @@ struct GPTConfig {
   int64_t n_embd = 768;
 };
 
-// The sizes that --model names. A tiny model's vocabulary is its tokenizer's; the others have GPT-2's.
+// The configuration for a --model name. The tiny model has its tokenizer's vocabulary, the others GPT-2's.
 inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab) {
   const int64_t vocab = std::max<int64_t>(50257, tokenizer_vocab);
   if (model == "tiny") return {256, tokenizer_vocab, 4, 4, 128};             //   0.8M parameters

@@ -1,4 +1,4 @@
-// Opens a Hugging Face GPT-2, looks inside, and runs a batch of text or given ids through it.
+// Loads a Hugging Face GPT-2, prints its tensors, and runs a batch of text or given ids through it.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>

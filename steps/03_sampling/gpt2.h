@@ -21,7 +21,7 @@ struct GPTConfig {
   double layer_norm_epsilon = 1e-5;
 };
 
-// The sizes that --model names. A tiny model's vocabulary is its tokenizer's; the others have GPT-2's.
+// The configuration for a --model name. The tiny model has its tokenizer's vocabulary, the others GPT-2's.
 inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab) {
   const int64_t vocab = std::max<int64_t>(50257, tokenizer_vocab);
   if (model == "tiny") return {256, tokenizer_vocab, 4, 4, 128};             //   0.8M parameters
@@ -32,7 +32,7 @@ inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab)
   fail("--model {}: expected tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl or d12", model);
 }
 
-// The sizes in a Hugging Face directory's config.json.
+// Reads the configuration from a Hugging Face directory's config.json.
 inline GPTConfig config_from(const std::string& directory) {
   const HfConfig hf = read_hf_config(directory);
   return {hf.n_positions, hf.vocab_size, hf.n_layer, hf.n_head, hf.n_embd, hf.layer_norm_epsilon};

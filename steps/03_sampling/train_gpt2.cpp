@@ -1,4 +1,4 @@
-// Samples text from GPT-2: a prompt in, its continuations out.
+// Samples continuations of a prompt from GPT-2.
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
@@ -34,7 +34,7 @@ struct Options : app::Options {
   }
 };
 
-// The prompt's ids once for every sequence -> (num_sequences, T)
+// The prompt's ids, repeated for every sequence -> (num_sequences, T)
 Tensor prompt_ids(const Options& options, const Tokenizer& tokenizer, int64_t vocab_size) {
   const int64_t num_ids = num_drawable_ids(tokenizer, vocab_size);
   const std::vector<int32_t> prompt = options.ids.empty() ? app::encode(tokenizer, options.prompt, vocab_size)

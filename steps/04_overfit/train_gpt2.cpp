@@ -28,7 +28,7 @@ void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log&
   }
 }
 
-// The data in batches, and the sizes of the model that reads them.
+// The batch loader, and the configuration of the model.
 struct Inputs {
   GPTConfig config;
   DataLoaderLite loader;

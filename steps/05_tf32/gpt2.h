@@ -22,7 +22,7 @@ struct GPTConfig {
   bool tie_word_embeddings = true;
 };
 
-// The sizes that --model names. A tiny model's vocabulary is its tokenizer's; the others have GPT-2's.
+// The configuration for a --model name. The tiny model has its tokenizer's vocabulary, the others GPT-2's.
 inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab) {
   const int64_t vocab = std::max<int64_t>(50257, tokenizer_vocab);
   if (model == "tiny") return {256, tokenizer_vocab, 4, 4, 128};             //   0.8M parameters
@@ -33,7 +33,7 @@ inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab)
   fail("--model {}: expected tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl or d12", model);
 }
 
-// The sizes in a Hugging Face directory's config.json.
+// Reads the configuration from a Hugging Face directory's config.json.
 inline GPTConfig config_from(const std::string& directory) {
   const HfConfig hf = read_hf_config(directory);
   return {hf.n_positions,        hf.vocab_size,         hf.n_layer, hf.n_head, hf.n_embd,
@@ -113,8 +113,8 @@ struct GPT : nn::Module {
     apply([this](nn::Module& module) { init_weights(module); });
   }
 
-  // N(0, 0.02), biases zero. Each block adds to the residual stream twice: its last layers start smaller, so that
-  // the sum of 2 n_layer of them has the size of one.
+  // Weights from N(0, 0.02), biases 0. The 2 n_layer layers that add to the residual stream start smaller, so
+  // that their sum has the standard deviation of one layer's output.
   void init_weights(nn::Module& module) {
     if (auto* linear = dynamic_cast<nn::Linear*>(&module)) {
       const double std = linear->name() == "c_proj" ? 0.02 / std::sqrt(2.0 * double(config.n_layer)) : 0.02;

@@ -25,7 +25,7 @@ struct GPTConfig {
   int64_t padded_vocab_size() const { return (vocab_size + 127) / 128 * 128; }  // 50304 = 393 * 128
 };
 
-// The sizes that --model names. A tiny model's vocabulary is its tokenizer's; the others have GPT-2's.
+// The configuration for a --model name. The tiny model has its tokenizer's vocabulary, the others GPT-2's.
 inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab) {
   const int64_t vocab = std::max<int64_t>(50257, tokenizer_vocab);
   if (model == "tiny") return {256, tokenizer_vocab, 4, 4, 128};             //   0.8M parameters
@@ -36,7 +36,7 @@ inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab)
   fail("--model {}: expected tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl or d12", model);
 }
 
-// The sizes in a Hugging Face directory's config.json.
+// Reads the configuration from a Hugging Face directory's config.json.
 inline GPTConfig config_from(const std::string& directory) {
   const HfConfig hf = read_hf_config(directory);
   return {hf.n_positions,        hf.vocab_size,         hf.n_layer, hf.n_head, hf.n_embd,
@@ -74,7 +74,7 @@ struct MLP : nn::Module {
       : nn::Module(parent, std::move(name)), config(config) {}
 
   Tensor operator()(const Tensor& x) {
-    return mlp(x, c_fc.weight, c_fc.bias, c_proj.weight, c_proj.bias);  // the GELU inside the products
+    return mlp(x, c_fc.weight, c_fc.bias, c_proj.weight, c_proj.bias);  // GELU fused into the products
   }
 };
 
@@ -88,8 +88,8 @@ struct Block : nn::Module {
   Block(nn::Module* parent, std::string name, const GPTConfig& config)
       : nn::Module(parent, std::move(name)), config(config) {}
 
-  // x: the residual stream; update: the output of the layer before, not yet added to x. Each LayerNorm adds the update
-  // in the pass in which it reads the stream, so a block returns its last update for the next block to add.
+  // x is the residual stream; update is the output of the layer before, not yet added to x. Each LayerNorm
+  // adds the update while it reads the stream. The next block adds the update that a block returns.
   std::pair<Tensor, Tensor> operator()(const Tensor& x, const Tensor& update) {
     const auto [x_attn, normed_attn] = ln_1(x, update);  // x + update, and its LayerNorm
     const auto [x_mlp, normed_mlp] = ln_2(x_attn, attn(normed_attn));
@@ -118,8 +118,8 @@ struct GPT : nn::Module {
     apply([this](nn::Module& module) { init_weights(module); });
   }
 
-  // N(0, 0.02), biases zero. Each block adds to the residual stream twice: its last layers start smaller, so that
-  // the sum of 2 n_layer of them has the size of one.
+  // Weights from N(0, 0.02), biases 0. The 2 n_layer layers that add to the residual stream start smaller, so
+  // that their sum has the standard deviation of one layer's output.
   void init_weights(nn::Module& module) {
     if (auto* linear = dynamic_cast<nn::Linear*>(&module)) {
       const double std = linear->name() == "c_proj" ? 0.02 / std::sqrt(2.0 * double(config.n_layer)) : 0.02;
@@ -144,11 +144,11 @@ struct GPT : nn::Module {
     return lm_head(normed);  // (B, T, padded_vocab_size)
   }
 
-  // The logits of the vocabulary alone, (B, T, vocab_size): the padding is nobody's to see or to sample.
+  // The logits without the padding columns, (B, T, vocab_size): padded ids must never be sampled.
   Tensor operator()(const Tensor& idx) { return padded_logits(idx).slice(-1, 0, config.vocab_size); }
 
-  // The same, and the mean cross entropy of predicting targets (B, T), the ids that follow each of idx. backward()
-  // writes the logits' gradient over the logits.
+  // The same, plus the mean cross entropy of the targets (B, T), the next id for each id in idx. backward()
+  // overwrites the logits with their gradient.
   std::pair<Tensor, Tensor> operator()(const Tensor& idx, const Tensor& targets) {
     const Tensor logits = padded_logits(idx);
     return {logits, fused_cross_entropy(logits, targets, config.vocab_size)};

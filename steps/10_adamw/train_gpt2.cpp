@@ -18,18 +18,18 @@ namespace {
 
 using Options = app::RecipeOptions;  // new: --max-lr and the rest of the recipe
 
-// The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
+// The learning rate of a step, as in GPT-3: linear warm-up, then a half cosine down to min_lr.
 double get_lr(int64_t step, const Options& options) {
   const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
   if (step < options.warmup)
-    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+    return max_lr * double(step + 1) / double(options.warmup);  // + 1: step 0 trains too
   if (step >= options.steps) return min_lr;
   const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
   const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
   return min_lr + coeff * (max_lr - min_lr);
 }
 
-// Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
+// Weight decay is for matrices and embeddings, not for the one-dimensional biases and LayerNorm parameters.
 optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   std::vector<Tensor> decayed, not_decayed;
   for (const auto& [name, p] : model.named_parameters())
@@ -73,7 +73,7 @@ void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log&
   }
 }
 
-// The data in batches, and the sizes of the model that reads them.
+// The batch loader, and the configuration of the model.
 struct Inputs {
   GPTConfig config;
   DataLoaderLite loader;

@@ -20,18 +20,18 @@ namespace {
 
 using Options = app::RankOptions;  // --rendezvous-port is new
 
-// The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
+// The learning rate of a step, as in GPT-3: linear warm-up, then a half cosine down to min_lr.
 double get_lr(int64_t step, const Options& options) {
   const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
   if (step < options.warmup)
-    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+    return max_lr * double(step + 1) / double(options.warmup);  // + 1: step 0 trains too
   if (step >= options.steps) return min_lr;
   const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
   const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
   return min_lr + coeff * (max_lr - min_lr);
 }
 
-// Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
+// Weight decay is for matrices and embeddings, not for the one-dimensional biases and LayerNorm parameters.
 optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   std::vector<Tensor> decayed, not_decayed;
   for (const auto& [name, p] : model.named_parameters())
@@ -55,7 +55,7 @@ void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Opti
   const Precision precision(options.matmul_precision);
   optim::AdamW optimizer = configure_optimizers(model, options);
   dist::DistributedDataParallel ddp(model, group);
-  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // a step's
+  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
@@ -81,7 +81,7 @@ void train(GPT& model, TokenLoader& loader, int64_t grad_accum_steps, const Opti
   }
 }
 
-// The data in batches, and the sizes of the model that reads them.
+// The batch loader, and the configuration of the model.
 struct Inputs {
   GPTConfig config;
   TokenLoader loader;

@@ -29,18 +29,18 @@ struct Options : app::RankOptions {
   }
 };
 
-// The learning rate of a step: linear warm-up, then half a cosine down to min_lr, as GPT-3's.
+// The learning rate of a step, as in GPT-3: linear warm-up, then a half cosine down to min_lr.
 double get_lr(int64_t step, const Options& options) {
   const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
   if (step < options.warmup)
-    return max_lr * double(step + 1) / double(options.warmup);  // step 0 must move, too
+    return max_lr * double(step + 1) / double(options.warmup);  // + 1: step 0 trains too
   if (step >= options.steps) return min_lr;
   const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
   const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
   return min_lr + coeff * (max_lr - min_lr);
 }
 
-// Matrices and embeddings decay; biases and LayerNorm parameters, of one dimension, do not.
+// Weight decay is for matrices and embeddings, not for the one-dimensional biases and LayerNorm parameters.
 optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   std::vector<Tensor> decayed, not_decayed;
   for (const auto& [name, p] : model.named_parameters())
@@ -62,12 +62,12 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   const Device device = group.device();
   dist::DistributedDataParallel ddp(model, group);
   DropoutMasks masks(options.run.dropout, options.seed, device);
-  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // a step's
+  const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
   for (int64_t step = folder.resumed().value_or(0);; ++step) {
     const bool is_end = step == options.steps;
-    // A run that resumes at this step has evaluated and saved it already.
+    // If the run resumes at this step, the run before has already evaluated it.
     if (step != folder.resumed()) evaluate(model, step, is_end, log);
-    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or when it is interrupted
+    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or after an interrupt
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
@@ -94,7 +94,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   }
 }
 
-// The data in batches, and the sizes of the model that reads them.
+// The batch loader, and the configuration of the model.
 struct Inputs {
   std::unique_ptr<Tokenizer> tokenizer;
   GPTConfig config;
@@ -130,7 +130,7 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
           training::open_val_loader(std::move(data.val), batches)};
 }
 
-// Opens the data, builds the model, goes on from the newest checkpoint if there is one, and trains.
+// Opens the data, builds the model, resumes from the newest checkpoint if there is one, and trains.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);

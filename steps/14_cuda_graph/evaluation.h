@@ -1,6 +1,6 @@
-// How a run is measured while it trains, as in the video from 3:10:21 on: validation loss, HellaSwag, samples.
+// The evaluations during training, as in the video from 3:10:21 on: validation loss, HellaSwag, samples.
 //
-// Nothing here changes the run: validation has a loader of its own, and sampling a random number generator of its own.
+// Nothing here affects training: validation has its own loader, sampling its own random number generator.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ inline double val_loss(GPT& model, TokenLoader& val_loader, int64_t val_loss_ste
   return val_loss_accum / double(val_loss_steps * group.world_size());
 }
 
-// How many endings of all ranks' items the model picks right. A batch has at most max_tokens tokens.
+// How many items' endings, on all ranks, are predicted correctly. A batch has at most max_tokens tokens.
 inline HellaSwag::Score hellaswag_score(GPT& model, const HellaSwag& hellaswag, int64_t max_tokens,
                                         const dist::ProcessGroup& group) {
   double num_total = 0, num_correct = 0, num_correct_norm = 0;
@@ -69,18 +69,18 @@ inline Tensor generate(GPT& model, Tensor x, int64_t num_ids, int64_t max_tokens
   return x;
 }
 
-// What is measured, on which data, and how often.
+// The evaluations: on which data, and how often.
 struct Evaluation {
   const training::RunOptions& options;
   const Tokenizer& tokenizer;
   const dist::ProcessGroup& group;
   std::optional<TokenLoader> val_loader;  // none: no validation
-  int64_t val_loss_steps;                 // of each rank
-  std::optional<HellaSwag> hellaswag;     // none: not scored
-  int64_t max_tokens;                     // of a HellaSwag batch
-  DType dtype;                            // of matrix products
+  int64_t val_loss_steps;                 // batches per rank
+  std::optional<HellaSwag> hellaswag;     // none: no HellaSwag
+  int64_t max_tokens;                     // per HellaSwag batch
+  DType dtype;                            // for matrix products
 
-  // Measures what is due before this step; after the last step everything.
+  // Runs the evaluations that are due before this step; after the last step, all of them.
   void operator()(GPT& model, int64_t step, bool is_end, app::Log& log) {
     const auto is_due = [&](int64_t every) { return every > 0 && (is_end || step % every == 0); };
     const NoGrad no_grad;
@@ -89,7 +89,7 @@ struct Evaluation {
     if (is_due(options.hellaswag_every))
       log.hellaswag(step, hellaswag_score(model, *hellaswag, max_tokens, group));
     if (is_due(options.sample_every) && group.is_master()) log.sample(step, sample(model));
-    context().counts.reset();  // --count is about training
+    context().counts.reset();  // --count counts training only
   }
 
   // 64 tokens after the video's prompt, with the video's seed.

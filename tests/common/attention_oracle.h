@@ -1,6 +1,6 @@
-// Causal attention in double, with its T x T matrix: for the tests of flash attention. Exponentials are not
-// shifted, which is good for scores between -700 and 700, and the gradient of the scores is written in pairs
-// of probabilities, not with a dot product of y and dy.
+// Causal attention in double, with its T x T matrix, for the tests of flash attention. Unlike the kernels it
+// does not shift the exponentials, which is correct for scores between -700 and 700, and it computes the
+// gradient of the scores from pairs of probabilities, not from a dot product of y and dy.
 #pragma once
 
 #include "tests/common/oracle.h"
@@ -24,7 +24,7 @@ struct AttentionInputs {
   size_t heads() const { return q.size() / size_t(T * hs); }
 };
 
-// The weights of the keys j <= i.
+// The attention weights of the keys j <= i.
 inline Values attention_weights(const AttentionInputs& in, size_t head, int64_t i) {
   Values weights;
   double sum = 0;
@@ -62,9 +62,9 @@ inline Values attention_log_sum_exp(const AttentionInputs& in) {
   return result;
 }
 
-// dq and dk are differences: where one key has nearly all the weight, they are small beside their terms, and
-// what rounding does to a term remains. *_terms: the sums of the terms' magnitudes, which errors are measured
-// against.
+// dq and dk are differences. If one key has nearly all the weight, they are much smaller than their terms,
+// but the terms' rounding errors remain. So errors are measured relative to *_terms, the sums of the terms'
+// magnitudes.
 struct AttentionGradients {
   Values dq, dk, dv, dq_terms, dk_terms;
 };

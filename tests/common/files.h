@@ -1,4 +1,4 @@
-// What the tests of files share: a folder that is removed afterwards, bytes on disk, one-line errors.
+// Helpers for tests of files: a temporary folder, bytes on disk, one-line errors.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ class TempDir {
   std::string operator/(const std::string& name) const { return (path_ / name).string(); }
   std::string path() const { return path_.string(); }
 
-  // The names in the folder, sorted.
+  // Returns the names in the folder, sorted.
   std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(path_))
@@ -58,8 +58,8 @@ inline std::string file_bytes(const std::string& path) {
 
 inline std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-// The message of the Error that `action` throws; a test failure and "" if it throws none, or one of
-// several lines.
+// Returns the message of the Error that `action` throws. If it throws no Error, or the message has several
+// lines, the test fails and the result is "".
 template <class Action>
 std::string error_of(Action action) {
   try {

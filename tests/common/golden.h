@@ -1,4 +1,4 @@
-// What torch and transformers computed (tests/golden/make.py), read for comparison.
+// Reads goldens: reference results of torch and transformers (tests/golden/make.py).
 #pragma once
 
 #include <cstring>
@@ -17,12 +17,12 @@ namespace gpt2::testing {
 
 inline std::string golden_path(const std::string& name) { return GPT2_SOURCE_DIR "/tests/golden/" + name; }
 
-// A JSON golden, its keys in the file's order.
+// Reads a JSON golden, with its keys in the file's order.
 inline nlohmann::ordered_json golden_json(const std::string& name) {
   return nlohmann::ordered_json::parse(read_text_file(golden_path(name)));
 }
 
-// A safetensors golden. A name that is not there is an error: a test cannot pass for lack of data.
+// A safetensors golden. A missing name is an error, so a test cannot pass because data is missing.
 class GoldenTensors {
  public:
   explicit GoldenTensors(const std::string& name) : file_(golden_path(name)) {

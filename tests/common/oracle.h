@@ -1,7 +1,7 @@
-// What the kernels should compute, in double: slow, and written differently on purpose, so that a kernel and
-// its oracle do not share a mistake. Sums are not shifted by a maximum, variances come from pairs of values,
-// gradients from whole Jacobians. The gradients are themselves held against finite differences of the forward
-// oracles by each kernel's test.
+// Reference results for the kernels, in double. The oracles are slow and deliberately written in another way,
+// so that a kernel and its oracle do not share a mistake: sums are not shifted by a maximum, variances come
+// from pairs of values, gradients from full Jacobians. Each kernel's test also compares the gradients with
+// finite differences of the forward oracle.
 #pragma once
 
 #include <cmath>
@@ -21,7 +21,7 @@ inline double dot(const Values& a, const Values& b) {
   return total;
 }
 
-// The gradient of f: Values -> double at x, by central differences; good to about 1e-9.
+// The gradient of f: Values -> double at x, by central differences; accurate to about 1e-9.
 template <class F>
 Values finite_differences(const F& f, Values x) {
   constexpr double kStep = 1e-5;
@@ -82,7 +82,7 @@ inline Values softmax_backward(const Values& y, const Values& dy, int64_t cols) 
   return dx;
 }
 
-// Of scale * x, seen up to the diagonal of (T, T) matrices.
+// The softmax of scale * x, up to the diagonal of (T, T) matrices.
 inline Values causal_softmax(Values x, double scale, int64_t T) {
   for (size_t i = 0; i < x.size(); ++i) {
     const size_t row = i / size_t(T) % size_t(T), column = i % size_t(T);
@@ -152,7 +152,7 @@ struct CrossEntropy {
   Values losses, log_sum_exp;
 };
 
-// Not shifted: in double, exp is good for logits up to 700.
+// Not shifted: in double, exp does not overflow for logits up to 700.
 inline CrossEntropy cross_entropy(const Values& logits, const Ids& targets) {
   const size_t rows = targets.size(), V = logits.size() / rows;
   CrossEntropy result{0, {}, {}};
@@ -189,7 +189,7 @@ inline Values without_padding(const Values& rows, int64_t V, int64_t Vp) {
   return kept;
 }
 
-// Rows of V columns, followed by zeros up to Vp.
+// Extends rows of V columns with zeros to Vp columns.
 inline Values with_padding(const Values& rows, int64_t V, int64_t Vp) {
   Values padded(rows.size() / size_t(V) * size_t(Vp));
   for (size_t i = 0; i < rows.size(); ++i) padded[i / size_t(V) * size_t(Vp) + i % size_t(V)] = rows[i];
@@ -204,7 +204,7 @@ inline Values embedding(const Values& table, const Ids& ids, int64_t C) {
   return y;
 }
 
-// A matrix product: the transpose of the one-hot rows that look the table up, times dy.
+// Written as a matrix product: the transposed one-hot rows of the ids, times dy.
 inline Values embedding_backward(const Ids& ids, const Values& dy, int64_t vocab, int64_t C) {
   Values dtable;
   for (int64_t v = 0; v < vocab; ++v) {

@@ -1,7 +1,8 @@
-// What the tests of kernels and ops share: devices to run on, arrays on a device, errors that fail on NaN.
+// Helpers for tests of kernels and ops: devices, arrays on a device, error measures that fail on NaN.
 //
-// The same test sources make two executables. In one, the "cuda" device is the executor (tests/executor),
-// which runs the CUDA kernels on the CPU; in the other it is a real GPU, and the test is skipped without one.
+// The same test sources are built into two executables. In one, the "cuda" device is the executor
+// (tests/executor), which runs the CUDA kernels on the CPU. In the other it is a real GPU, and without a GPU
+// the test is skipped.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,7 +32,7 @@ namespace gpt2::testing {
 
 inline constexpr Device kCuda{DeviceType::cuda, 0};
 
-// The parametrised fixture: every claim holds on the CPU and on the GPU.
+// The parametrised fixture: every test runs on the CPU and on the GPU.
 class OnEveryDevice : public ::testing::TestWithParam<Device> {
  protected:
   void SetUp() override {
@@ -54,8 +55,8 @@ inline std::string device_name(const ::testing::TestParamInfo<Device>& test) {
 #define INSTANTIATE_ON_EVERY_DEVICE(Suite) \
   INSTANTIATE_TEST_SUITE_P(On, Suite, ::gpt2::testing::kDevices, ::gpt2::testing::device_name)
 
-// Values on a device, for tests that call kernels directly. NaN lies before and behind them: a kernel that
-// reads there shows it in its results, and one that writes there is reported when the array goes.
+// Values on a device, for tests that call kernels directly, with NaN before and after them. If a kernel reads
+// out of bounds, its result is NaN; if it writes out of bounds, the destructor reports it.
 template <class T>
 class DeviceArray {
  public:
@@ -65,7 +66,7 @@ class DeviceArray {
     std::copy(values.begin(), values.end(), guarded.begin() + kGuard);
     backend(device).copy(storage_.data(), guarded.data(), storage_.bytes(), context().stream(device));
   }
-  // NaN everywhere, so that what a kernel forgets to write is seen.
+  // NaN everywhere, so that a value that a kernel does not write is found.
   DeviceArray(Device device, int64_t n) : DeviceArray(device, std::vector<T>(size_t(n), poison())) {}
 
   ~DeviceArray() {
@@ -82,7 +83,7 @@ class DeviceArray {
   }
 
  private:
-  static constexpr size_t kGuard = kAlignment / sizeof(T);  // keeps the alignment that the heap gives
+  static constexpr size_t kGuard = kAlignment / sizeof(T);  // keeps the heap's alignment
 
   static T poison() {
     if constexpr (std::is_same_v<T, bf16>) return std::bit_cast<bf16>(uint16_t{0xffff});
@@ -109,24 +110,24 @@ inline std::vector<float> uniform(int64_t n, double low, double high, unsigned s
   return values;
 }
 
-// The values in another type: rounded to bf16, widened to float.
+// Converts the values: rounds to bf16, or widens to float.
 template <class To, class From>
 std::vector<To> as(const std::vector<From>& values) {
   return {values.begin(), values.end()};
 }
 
-// The nearest values that a T can hold, so that a kernel and its oracle are given the same.
+// Rounds the values to T, so that a kernel and its oracle get the same input.
 template <class T>
 std::vector<float> representable(const std::vector<float>& values) {
   return as<float>(as<T>(values));
 }
 
-// What the one rounding of a result to T adds to its error, relative to the largest value: half of the last
-// of bf16's 8 bits. A float's own rounding is part of every tolerance.
+// The error of rounding a result once to T, relative to the largest value: half of the last of bf16's 8 bits.
+// For float it is 0, because every tolerance includes a float's rounding.
 template <class T>
 inline constexpr double kRounding = std::is_same_v<T, bf16> ? 1.0 / 256 : 0;
 
-// body(T()) for the types of activations.
+// Calls body(T()) for each type of activations.
 template <class Body>
 void for_float_and_bf16(const Body& body) {
   {
@@ -137,8 +138,8 @@ void for_float_and_bf16(const Body& body) {
   body(bf16(0));
 }
 
-// max |a - b| / max |b|; NaN if any value is NaN, infinity if the sizes differ or there is nothing to
-// compare, so that EXPECT_LE fails. Infinite values have to agree exactly.
+// max |a - b| / max |b|; NaN if any value is NaN, infinity if the sizes differ or there are no values; then
+// EXPECT_LE fails. Infinite values must be equal.
 template <class A, class B>
 double max_relative_error(const A& actual, const B& expected) {
   if (actual.size() != expected.size() || expected.empty()) return INFINITY;
@@ -156,8 +157,8 @@ double max_relative_error(const A& actual, const B& expected) {
   return error == 0 ? 0 : error / largest;
 }
 
-// Whether `run`, which returns floats, gives the same bits every time: twice in a row and, on the CPU, on one
-// thread and on three.
+// Returns whether `run`, which returns floats, always gives the same bits: twice in a row and, on the CPU, on
+// one thread and on three.
 template <class Run>
 ::testing::AssertionResult gives_the_same_bits([[maybe_unused]] Device device, const Run& run) {
   const auto bits = [&] {

@@ -1,4 +1,4 @@
-// Whether a picture that a script wrote is XML at all: what the tests of SVGs share.
+// Checks that an SVG picture is well-formed XML.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace gpt2::testing {
 
-// Whether this can stand between tags or as an attribute's value: < and & only as parts of entities.
+// Returns whether the text may be between tags or be an attribute's value: no "<", and "&" only in entities.
 inline bool is_character_data(std::string_view text) {
   for (size_t at = 0; (at = text.find_first_of("<&", at)) != std::string_view::npos; ++at) {
     const auto begins = [&](std::string_view entity) { return text.substr(at).starts_with(entity); };
@@ -19,11 +19,11 @@ inline bool is_character_data(std::string_view text) {
   return true;
 }
 
-// Takes the tag that `xml` begins with off it, and returns it with its attributes' values left out: they are longer
-// than std::regex has stack for. Empty if a value is none.
+// Removes the first tag from `xml` and returns it with empty attribute values, because long values overflow
+// std::regex's stack. Returns an empty string if a value is invalid.
 inline std::string take_tag(std::string_view& xml) {
   std::string tag;
-  char quote = 0;  // the one that is open
+  char quote = 0;  // the open quote, or 0
   while (!xml.empty()) {
     const size_t end = std::min(quote ? xml.find(quote) : xml.find_first_of("\"'>"), xml.size() - 1);
     const std::string_view part = xml.substr(0, end);
@@ -38,7 +38,8 @@ inline std::string take_tag(std::string_view& xml) {
   return tag;
 }
 
-// "", or what is wrong with an XML document of elements, attributes and text, with or without a declaration.
+// Returns what is wrong with an XML document of elements, attributes and text, with or without a declaration;
+// "" if nothing.
 inline std::string xml_fault(std::string_view xml) {
   static const std::regex kTag(R"(<(/?)([A-Za-z]+)((?:\s+[A-Za-z][A-Za-z0-9:-]*\s*=\s*"")*)\s*(/?)>)");
   if (xml.starts_with("<?xml ")) xml.remove_prefix(std::min(xml.find("?>"), xml.size() - 2) + 2);

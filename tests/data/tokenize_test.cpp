@@ -271,7 +271,7 @@ TEST_F(Tokenize, TheNextShardIsTakenOnlyIfItIsTheSame) {
   for (const std::string& content : {std::string("mine"), bytes.substr(0, bytes.size() - 2), bytes + "xx"}) {
     put_file(manifest, object.dump());
     put_file(dir_ / "out/text_val_000000.bin", content);
-    expect_error(flags, "text_val_000000.bin: is there and holds something else");
+    expect_error(flags, "text_val_000000.bin: already exists with other content");
     EXPECT_EQ(file_bytes(dir_ / "out/text_val_000000.bin"), content);
   }
   fs::remove(dir_ / "out/text_val_000000.bin");

@@ -1,9 +1,9 @@
-// A fiber: a function that runs on a stack of its own, and can pause in the middle.
+// A fiber: a function that runs on its own stack and can pause.
 //
-// Whoever resumes a fiber is the host; it goes on when the fiber pauses or its function returns. Everything
-// happens on one OS thread. AddressSanitizer is told of each change of stack; ThreadSanitizer takes each fiber
-// for a thread, created by start() and joined when its function has returned. So both report errors in kernels
-// as they do elsewhere.
+// The code that resumes a fiber is the host; it continues when the fiber pauses or its function returns.
+// Everything runs on one OS thread. AddressSanitizer is told of each change of stack. ThreadSanitizer treats
+// each fiber as a thread, created by start() and joined when its function returns. So both find errors in
+// kernels as in other code.
 //
 // since 01_module
 #pragma once
@@ -13,8 +13,8 @@ namespace executor {
 class Fiber {
  public:
   void start(void (*body)());  // body() runs from the next resume() on
-  void resume();               // by the host
-  static void pause();         // by the fiber
+  void resume();               // called by the host
+  static void pause();         // called by the fiber
 
  private:
   static void enter();

@@ -1,7 +1,7 @@
-// The functions that CUDA gives to device code: barriers, warp shuffles and votes, atomics, cached loads.
+// CUDA's device functions: barriers, warp shuffles and votes, atomics, cached loads.
 //
-// Left out on purpose, so that a kernel which needs them does not compile here: the approximate functions
-// (__expf and its like), and atomics on floating point, whose sum depends on the order of arrival.
+// Two kinds are missing deliberately, so that a kernel that uses them does not compile: approximate functions
+// (__expf and similar), and floating-point atomics, whose sum depends on the order of execution.
 //
 // since 01_module
 #pragma once
@@ -97,7 +97,7 @@ inline int __all_sync(unsigned mask, int predicate, EXECUTOR_HERE) {
 
 #undef EXECUTOR_HERE
 
-// ---- atomics; truly atomic, so that ThreadSanitizer knows them for what they are
+// ---- atomics; implemented as real atomics, so that ThreadSanitizer recognises them
 
 template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {

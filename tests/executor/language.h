@@ -1,7 +1,7 @@
-// CUDA's additions to C++, as far as the kernels use them: keywords, vector types, built-in variables.
+// CUDA's additions to C++ that the kernels use: keywords, vector types, built-in variables.
 //
 // One block runs at a time, on one OS thread (scheduler.h): so __shared__ is `static`, which the sanitizers
-// know how to guard, and threadIdx and its like are plain variables that the scheduler sets.
+// can check, and threadIdx and similar are plain variables that the scheduler sets.
 //
 // since 01_module
 #pragma once
@@ -62,5 +62,5 @@ inline dim3 blockDim, gridDim;
 inline constexpr int warpSize = 32;
 
 namespace executor {
-inline void* dynamic_shared = nullptr;  // of the running block
+inline void* dynamic_shared = nullptr;  // the running block's
 }

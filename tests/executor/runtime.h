@@ -1,9 +1,10 @@
-// The part of the CUDA runtime that the library's host code uses, on the CPU. One device, or as many as
-// EXECUTOR_DEVICES says; each call is done when it returns, so a stream is a name and an event a time.
+// The part of the CUDA runtime that the library's host code uses, on the CPU. There is one device, or the
+// number in EXECUTOR_DEVICES. Every call completes before it returns, so a stream is only a name and an event
+// only a time.
 //
-// Device memory comes filled with 0xff, which is NaN to every float type, each allocation on its own, so that
-// AddressSanitizer sees the first byte beyond it. A kernel that is handed a pointer to ordinary host memory,
-// and a copy whose direction is wrong, are errors as they are on a GPU.
+// Device memory is filled with 0xff, which is NaN in every float type. Each allocation is separate, so
+// AddressSanitizer finds an access to the first byte beyond it. Passing a pointer to ordinary host memory to
+// a kernel, or copying in the wrong direction, is an error, as on a GPU.
 //
 // since 01_module
 #pragma once
@@ -24,7 +25,7 @@ enum cudaError_t {
   cudaErrorStreamCaptureUnsupported = 900,
 };
 const char* cudaGetErrorString(cudaError_t error);
-cudaError_t cudaGetLastError();  // the last failed call's, once
+cudaError_t cudaGetLastError();  // returns the last failed call's error, and clears it
 cudaError_t cudaPeekAtLastError();
 
 // ---- devices
@@ -99,7 +100,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 
-// ---- graphs: what is queued on a stream that captures is kept, and done each time the graph is launched
+// ---- graphs: work that is queued on a capturing stream is stored, and runs each time the graph is launched
 
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 using cudaGraph_t = struct CUgraph_st*;
@@ -114,7 +115,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
 namespace executor {
-// Does the work now, or keeps it if the stream captures.
+// Runs the work now, or stores it if the stream is capturing.
 void submit(cudaStream_t stream, const std::function<void()>& work);
 }  // namespace executor
 
@@ -132,7 +133,7 @@ namespace executor {
 cudaError_t check_launch(const cudaLaunchConfig_t& config);
 cudaError_t check_shared_bytes(int bytes);
 
-// A kernel may be handed any value, but only pointers that a GPU can follow.
+// A kernel's arguments may have any value, but pointers must be valid on a GPU.
 void check_pointer(const void* argument, const void* kernel);
 
 template <class T>

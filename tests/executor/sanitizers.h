@@ -1,6 +1,6 @@
-// What the executor tells the sanitizers, in programs that are built with one. The functions are weak: where
-// the program has no such sanitizer, they are null. So one build of the executor, itself not instrumented,
-// serves every program, and only the kernels are under watch.
+// The executor's calls to the sanitizers, in programs that are built with one. The functions are weak
+// symbols: without the sanitizer they are null. So one uninstrumented build of the executor works in every
+// program, and the sanitizers check only the kernels.
 //
 // since 01_module
 #pragma once
@@ -25,7 +25,7 @@ inline bool under_asan() {
 }
 inline bool under_tsan() { return __tsan_create_fiber != nullptr; }
 
-// For ThreadSanitizer: what happened before a release of a tag happens before whatever follows an acquire.
+// For ThreadSanitizer: everything before a release of a tag happens before everything after an acquire of it.
 using Tag = char;
 inline void release(Tag& tag) {
   if (under_tsan()) __tsan_release(&tag);

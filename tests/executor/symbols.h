@@ -7,7 +7,8 @@
 
 namespace executor {
 
-// Demangled, "gpt2::cuda::gelu_kernel<float>(float*, float const*, long)"; "?" where the program is stripped.
+// Returns the demangled name, "gpt2::cuda::gelu_kernel<float>(float*, float const*, long)"; "?" if the
+// program is stripped.
 std::string function_name(const void* address);
 
 }  // namespace executor

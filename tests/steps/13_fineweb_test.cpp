@@ -451,8 +451,7 @@ TEST(FineWeb, ADamagedCheckpointNamesTheOneToGoOnFrom) {
   const std::string last = bytes_of_weights(out);
   flip_a_bit(out + "/step_000006/model.safetensors", 100'000);
   flip_a_bit(out + "/step_000004/state.json", 20);
-  const std::string advice =
-      "; --resume-from step_000002 goes on from the newest older checkpoint that is whole";
+  const std::string advice = "; --resume-from step_000002 resumes from the newest older undamaged checkpoint";
   expect_refused(run_13(flags + "--resume"),
                  out +
                      "/step_000006/model.safetensors: not the file that this checkpoint was "
@@ -579,7 +578,7 @@ TEST(FineWeb, BadInputIsOneLine) {
   expect_error(kProgram, "--val-every 5 --val-data " + (folder / "short.txt"),
                "validation (--val-data, or the last tenth of --data): --batch");
   ASSERT_EQ(run_program(kProgram, kSmall + "--steps 2" + out).status, 0);
-  expect_error(kProgram, kSmall + "--steps 2" + out, "not empty; --resume goes on");
+  expect_error(kProgram, kSmall + "--steps 2" + out, "not empty; --resume continues");
   expect_error(kProgram, "--val-data " + (folder / "short.txt"), "--val-data: say how often");
   const std::string log = file_bytes(folder / "out/log.txt");
   const Outcome finished = run_program(kProgram, kSmall + "--steps 2 --max-lr 0.0006 --resume" + out);

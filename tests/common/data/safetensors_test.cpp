@@ -366,7 +366,7 @@ TEST(SafetensorsIndex, NeverLeadsOutOfItsFolder) {
                            R"("")", "1", R"("a\u0000b")", R"("a\nb")"})
     EXPECT_ERROR(
         parse_safetensors_index(fmt::format(R"({{"weight_map":{{"a":{}}}}})", file), "index"),
-        fmt::format(R"(index: weight_map places tensor "a" in {}, which is no plain file name)", file));
+        fmt::format(R"(index: weight_map places tensor "a" in {}, which is not a plain file name)", file));
 }
 
 TEST(SafetensorsIndex, WithoutAMapIsRefused) {

@@ -112,7 +112,7 @@ TEST(Shards, AShardThatShrinksWhileItIsReadIsAnError) {
   TokenShard shard(dir / "a.bin", 50257);
   EXPECT_NO_THROW(read(shard, 99'000, 1000));
   std::filesystem::resize_file(dir / "a.bin", 1024 + 2 * 50'000 + 1);
-  EXPECT_ERROR(read(shard, 49'000, 1000), dir / "a.bin" + ": its ids were changed while the run reads them");
+  EXPECT_ERROR(read(shard, 49'000, 1000), dir / "a.bin" + ": its ids changed while the run was reading them");
   EXPECT_ERROR(read(shard, 49'500, 1000),
                dir / "a.bin" + ": ends at byte 101025, while it is read; it had 201024");
   EXPECT_ERROR(read(shard, 99'000, 1000), "while it is read");
@@ -180,7 +180,7 @@ TEST(Shards, AShardThatChangesWhileItIsReadIsAnError) {
         EXPECT_NO_THROW(read(shard, 0, 10)) << meddling.name << checked;
       } else {
         SCOPED_TRACE(meddling.name);
-        EXPECT_ERROR(read(shard, 0, 10), "its ids were changed while the run reads them");
+        EXPECT_ERROR(read(shard, 0, 10), "its ids changed while the run was reading them");
       }
     }
   }

@@ -180,11 +180,11 @@ TEST(TokenLoader, AStateOfOtherDataIsRefused) {
   EXPECT_EQ(loader.rows_per_epoch(), 10);
   EXPECT_NO_THROW(loader.restore({.epoch = 5, .position = 9}));
   EXPECT_ERROR(loader.restore({.epoch = 0, .position = 10}),
-               "data position 10 of epoch 0 is none of this data, which has 10 windows an epoch");
-  EXPECT_ERROR(loader.restore({.epoch = -1, .position = 0}), "is none of this data");
-  EXPECT_ERROR(loader.restore({.epoch = 0, .position = -1}), "is none of this data");
+               "data position 10 of epoch 0 is not a position in this data, which has 10 windows per epoch");
+  EXPECT_ERROR(loader.restore({.epoch = -1, .position = 0}), "is not a position in this data");
+  EXPECT_ERROR(loader.restore({.epoch = 0, .position = -1}), "is not a position in this data");
   TokenLoader video(counting({31}), {.B = 2, .T = 3, .order = DataOrder::video});
-  EXPECT_ERROR(video.restore({.epoch = 0, .position = 3}), "is none of this data");
+  EXPECT_ERROR(video.restore({.epoch = 0, .position = 3}), "is not a position in this data");
 }
 
 TEST(TokenLoader, CountsTokensRowsAndTheTail) {

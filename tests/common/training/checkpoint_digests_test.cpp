@@ -100,7 +100,7 @@ TEST(CheckpointDigests, WhatDoesNotBelongTogetherIsNamed) {
        "model.safetensors: not the file"},
       {"a folder renamed",
        [](const TwoCheckpoints& run) { fs::rename(run / "step_000001", run / "step_000009"); }, "step_000009",
-       "state.json: step is 1, which is not that of the folder's name"},
+       "state.json: step is 1, which differs from the folder's name"},
       {"no state", [&](const TwoCheckpoints& run) { fs::remove(run / (two + "state.json")); }, two,
        "state.json: cannot open"},
       {"half a state", [&](const TwoCheckpoints& run) { fs::resize_file(run / (two + "state.json"), 100); },

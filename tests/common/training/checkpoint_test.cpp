@@ -171,7 +171,7 @@ TEST(Checkpoint, OutIsEmptyOrResumed) {
   EXPECT_TRUE(fs::is_directory(out));
   EXPECT_TRUE(training::checkpoints_in(out).empty());
   fs::create_directory(out + "/.step_000003.tmp");  // of a run that was killed
-  EXPECT_ERROR(training::make_out(out, false), "not empty; --resume goes on");
+  EXPECT_ERROR(training::make_out(out, false), "not empty; --resume continues");
   training::make_out(out, true);
   training::remove_half_written(out);
   EXPECT_TRUE(fs::is_empty(out));
