@@ -118,6 +118,8 @@ configure() {
   build=build/$preset
   bin=$root/$build/bin
   [[ -f $build/build.ninja && $# == 0 ]] && return
+  { mkdir -p "$build" && [[ -w $build ]]; } 2>/dev/null ||
+    die "$root/$build cannot be written: copy the repository to a folder of yours and run ./course there"
   cmake --preset "$preset" "$@" >&2 ||
     die "CMake could not configure $build (3.25 or newer; ./course doctor shows what is missing)"
 }

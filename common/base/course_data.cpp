@@ -1,4 +1,5 @@
 #include "common/base/course_data.h"
+#include "common/base/os.h"
 
 #include <fmt/core.h>
 
@@ -39,7 +40,7 @@ std::string name_in(const std::string& path) {
 // The folder of the repository: the first one above the program that has data/fetch in it; empty if there is none.
 fs::path repository() {
   std::error_code none;
-  for (fs::path folder = fs::read_symlink("/proc/self/exe", none); folder.has_relative_path();) {
+  for (fs::path folder = os::executable_path(); folder.has_relative_path();) {
     folder = folder.parent_path();
     if (fs::exists(folder / "data/fetch", none)) return folder;
   }

@@ -49,6 +49,12 @@ std::string processor_name() {
   return uname(&system) == 0 ? system.machine : "CPU";
 }
 
+std::string machine_id() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id;
+}
+
 Processors allowed_processors() {
   Processors allowed;
   cpu_set_t set;

@@ -22,6 +22,10 @@ std::string program_name();
 // The CPU's name, "AMD EPYC 9654 96-Core Processor"; if it is unknown, the architecture: "aarch64".
 std::string processor_name();
 
+// The same for all processes on this machine, also in containers with host names of their own, which share its GPUs;
+// another machine has another one. Empty if the system tells none.
+std::string machine_id();
+
 // The CPU cores (hardware threads) that this process may run on, at least one.
 constexpr size_t kMaxProcessors = 1024;
 using Processors = std::bitset<kMaxProcessors>;

@@ -7,9 +7,9 @@
 
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <thread>
 
+#include "common/base/os.h"
 #include "common/tensor/context.h"
 #include "common/tensor/cuda_check.h"
 #include "common/tensor/memory.h"
@@ -123,9 +123,7 @@ size_t nccl_id_bytes() { return sizeof(ncclUniqueId); }
 std::string identity_of_gpu(int index) {
   char bus[32] = "";
   CUDA_CHECK(cudaDeviceGetPCIBusId(bus, sizeof(bus), index));
-  std::string machine;  // containers of one machine share its GPUs and this id, but not their hosts' names
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> machine;
-  return fmt::format("{} of machine {}", bus, machine);
+  return fmt::format("{} of machine {}", bus, os::machine_id());
 }
 
 std::unique_ptr<Transport> make_nccl_transport(Device device, int rank, int world_size,

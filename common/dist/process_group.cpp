@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "common/base/error.h"
+#include "common/base/os.h"
 #include "common/dist/environment.h"
 #include "common/dist/mpi_transport.h"
 #include "common/dist/nccl_transport.h"
@@ -45,7 +46,7 @@ class Alarm {
   void watch(const Deadline& deadline) {
     if (off_.get_future().wait_for(deadline.left()) == std::future_status::ready) return;
     fmt::print(stderr, "{}: not all ranks came to MPI_Init within {} s; their own output says why\n",
-               program_invocation_short_name, deadline.seconds());
+               os::program_name(), deadline.seconds());
     std::_Exit(1);
   }
 

@@ -7,6 +7,7 @@
 
 #include "common/base/digest.h"
 #include "common/base/file.h"
+#include "common/base/os.h"
 #include "common/tensor/context.h"
 #include "common/text/utf8.h"
 
@@ -47,7 +48,7 @@ std::string identity(const Tokenizer& tokenizer) {
 
 std::string build_identity() {
   std::error_code ignored;
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  const std::string program = os::executable_path();
   if (!std::filesystem::is_regular_file(program, ignored)) return "unknown";
   const MappedFile self(program);
   return to_hex(digest_of(self.bytes()));

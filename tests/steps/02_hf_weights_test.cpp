@@ -1,6 +1,8 @@
 // The model's own tests on every variant of checkpoint are in tests/common/nn/pretrained_test.cpp.
 #include <fmt/ranges.h>
 
+#include <tuple>
+
 #include "common/data/npy.h"
 #include "common/data/safetensors.h"
 #include "steps/01_module/gpt2.h"

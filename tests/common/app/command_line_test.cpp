@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <sstream>
+
 #include "common/app/help.h"
 #include "common/base/error.h"
 #include "tests/common/files.h"

@@ -25,6 +25,11 @@ TEST(OperatingSystem, KnowsTheProgram) {
   EXPECT_EQ(os::program_name(), "common_test");
 }
 
+TEST(OperatingSystem, KnowsTheMachine) {
+  EXPECT_FALSE(os::machine_id().empty());
+  EXPECT_EQ(os::machine_id(), os::machine_id());
+}
+
 TEST(OperatingSystem, KnowsTheProcessors) {
   EXPECT_FALSE(os::processor_name().empty());
   EXPECT_GT(os::processor_name().front(), ' ') << os::processor_name();
