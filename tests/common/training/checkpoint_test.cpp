@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "common/data/safetensors.h"
 #include "common/nn/layers.h"
 #include "common/nn/pretrained.h"
 #include "common/text/tokenizer.h"
@@ -55,11 +56,18 @@ TEST(Checkpoint, MomentsThatAreNotFiniteAreNamed) {
     run.step();
     const Tensor moment =
         name == "first_moment" ? run.optimizer->first_moment() : run.optimizer->second_moment();
-    std::vector<float> values = moment.to_vector<float>();
-    values[5] = NAN;
-    copy_(moment, from_vector(values, moment.shape()));
     const std::string path = training::save_checkpoint(out.path(), 1, {}, run.state(), run.setup);
-    EXPECT_ERROR(training::load_checkpoint(path, run.state(), run.setup.settings),
+    const auto saved = training::verified_state(path);
+    const std::vector<float> good = moment.to_vector<float>();  // as a program might that did not look
+    std::vector<float> bad = good;
+    bad[5] = NAN;
+    const auto entry = [&](const std::string& moment_name) {
+      const auto& values = moment_name == name ? bad : good;
+      return SafetensorsEntry{moment_name, "F32", moment.shape(), std::as_bytes(std::span(values)), ""};
+    };
+    write_safetensors(path + "/optimizer.safetensors",
+                      std::vector<SafetensorsEntry>{entry("first_moment"), entry("second_moment")});
+    EXPECT_ERROR(training::load_checkpoint(path, saved, run.state()),
                  path + "/optimizer.safetensors: tensor " + name + ": value 5 is nan");
   }
 }
