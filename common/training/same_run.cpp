@@ -48,12 +48,12 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
     const std::string model = flags.at("--model");
     return app::is_directory(model) ? contents(model) : "byte";
   }
-  if (flag == "--min-lr" && !is_given) return fmt::format("{}", flags.at("--max-lr").get<double>() / 10);
+  if (flag == "--min-lr" && !is_given) return fmt::format("{:.9g}", flags.at("--max-lr").get<double>() / 10);
   if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";
   if (flag == "--hellaswag" && is_given) {
     return "a file of digest " + to_hex(digest_of(MappedFile(value.get<std::string>()).bytes()));
   }
-  if (value.is_number_float()) return fmt::format("{}", value.get<double>());
+  if (value.is_number_float()) return fmt::format("{:.9g}", value.get<double>());
   if (value.is_string()) return contents(value.get<std::string>());
   return value.is_null() ? "" : value.dump();
 }
