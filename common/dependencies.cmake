@@ -29,14 +29,44 @@ else()
   target_include_directories(pcre2 INTERFACE ${pcre2_source_BINARY_DIR})
 endif()
 
-find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(PNG)                # without it the picture of the position embeddings is not written
-find_package(ZLIB)               # without it no .gz is read
-find_library(ZSTD_LIBRARY zstd)  # without it no .zst is read
+# xxHash: digests of files and data, for checkpoints and runs.
+find_library(XXHASH_LIBRARY xxhash)
+find_path(XXHASH_INCLUDE_DIR xxhash.h)
+if(XXHASH_LIBRARY AND XXHASH_INCLUDE_DIR)
+  add_library(xxhash_library INTERFACE)
+  target_link_libraries(xxhash_library INTERFACE ${XXHASH_LIBRARY})
+  target_include_directories(xxhash_library INTERFACE ${XXHASH_INCLUDE_DIR})
+else()
+  set(XXHASH_BUILD_XXHSUM OFF)
+  FetchContent_Declare(xxhash_source GIT_REPOSITORY https://github.com/Cyan4973/xxHash GIT_TAG v0.8.1
+                       SOURCE_SUBDIR cmake_unofficial)
+  FetchContent_MakeAvailable(xxhash_source)
+  add_library(xxhash_library INTERFACE)
+  target_link_libraries(xxhash_library INTERFACE xxHash::xxhash)
+endif()
+
+find_package(OpenMP COMPONENTS CXX)
+if(NOT OpenMP_CXX_FOUND)
+  message(NOTICE "-- OpenMP not found: g++ brings its own; clang needs the libomp of its version (Debian: libomp-dev, "
+                 "or libomp-19-dev for clang-19)")
+  message(FATAL_ERROR "OpenMP not found")
+endif()
+find_package(PNG)
+if(NOT PNG_FOUND)
+  message(NOTICE "-- libpng not found: no picture of the position embeddings (Debian: libpng-dev)")
+endif()
+find_package(ZLIB)
+if(NOT ZLIB_FOUND)
+  message(NOTICE "-- zlib not found: .gz files cannot be read (Debian: zlib1g-dev)")
+endif()
+find_library(ZSTD_LIBRARY zstd)
 find_path(ZSTD_INCLUDE_DIR zstd.h)
-find_package(dnnl CONFIG)        # without it matrix products on the CPU are plain loops
+if(NOT ZSTD_LIBRARY OR NOT ZSTD_INCLUDE_DIR)
+  message(NOTICE "-- zstd not found: .zst files cannot be read (Debian: libzstd-dev)")
+endif()
+find_package(dnnl CONFIG)
 if(NOT dnnl_FOUND)
-  message(WARNING "oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
+  message(NOTICE "-- oneDNN not found: matrix products on the CPU will be slow (Debian: libdnnl-dev)")
 endif()
 
 # MPI starts processes and carries values between processors; NCCL carries them between GPUs. Without them the
@@ -44,13 +74,13 @@ endif()
 set(MPI_CXX_SKIP_MPICXX ON)  # the C functions alone
 find_package(MPI COMPONENTS CXX)
 if(NOT MPI_CXX_FOUND)
-  message(WARNING "MPI not found: one process at a time on the CPU (Debian: libopenmpi-dev openmpi-bin)")
+  message(NOTICE "-- MPI not found: one process at a time on the CPU (Debian: libopenmpi-dev openmpi-bin)")
 endif()
 if(GPT2_CUDA)
   find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
   if(NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY)
-    message(WARNING "NCCL not found: one GPU at a time (libnccl-dev)")
+    message(NOTICE "-- NCCL not found: one GPU at a time (libnccl-dev)")
   endif()
 endif()
 

@@ -1,5 +1,9 @@
 #include "common/app/interrupt.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <ctime>
 #include <span>
@@ -14,14 +18,43 @@ bool is_catching = false;
 // mpirun passes on what it was sent, and what the terminal sent the ranks themselves: one signal may come twice.
 constexpr std::time_t kSameSignal = 2;  // seconds
 
+// Seconds of a clock that nobody sets: the time of day may step back, and the second Ctrl-C would seem to be the first.
+std::time_t now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec;
+}
+
+// Once the terminal or the reader of a pipe is gone, writing there is an error, which would end the run before its
+// checkpoint: write to nowhere instead.
+void leave_lost_streams() {
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    pollfd state{stream, POLLOUT, 0};
+    if (poll(&state, 1, 0) < 0 || (state.revents & (POLLERR | POLLHUP)) == 0) continue;
+    const int nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere < 0) continue;
+    dup2(nowhere, stream);
+    close(nowhere);
+  }
+}
+
+// Calls only what POSIX allows in a handler.
 void on_signal(int signal) {
-  const std::time_t now = std::time(nullptr);
-  if (caught != 0 && now - caught_at > kSameSignal) {
+  const std::time_t time = now();
+  if (signal == SIGHUP || signal == SIGPIPE) leave_lost_streams();
+  if (caught != 0 && time - caught_at > kSameSignal && signal != SIGPIPE) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }
-  if (caught == 0) caught_at = now;
-  caught = signal;
+  if (caught == 0) {
+    caught_at = time;
+    caught = signal;
+  }
+}
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
@@ -31,6 +64,9 @@ void catch_interrupts() {
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGHUP, SIGPIPE, SIGXCPU}) {
+    if (!is_ignored(signal)) sigaction(signal, &action, nullptr);
+  }
   is_catching = true;
 }
 

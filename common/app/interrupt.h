@@ -1,5 +1,6 @@
-// A clean stop: after SIGINT (Ctrl-C) or SIGTERM the step that runs is finished and a checkpoint is written. A second
-// signal, some seconds later, ends the program at once.
+// A clean stop: after SIGINT (Ctrl-C), SIGTERM, SIGHUP (ssh hangs up), SIGPIPE (nobody reads the output any more) or
+// SIGXCPU (a limit on processor time) the current step is finished and a checkpoint is written. A second signal, more
+// than two seconds later, ends the program at once. nohup makes SIGHUP ignored, and it stays so.
 //
 // since 13_fineweb
 #pragma once
@@ -8,16 +9,16 @@
 
 namespace gpt2::app {
 
-// From now on the two signals are caught.
+// Catches the signals from now on.
 void catch_interrupts();
 
 // Asks for a clean stop as if `signal` had come. Returns false, and does nothing, before catch_interrupts().
 bool stop_after_step(int signal);
 
-// The signal that was caught, or 0. The program's exit status is then 128 more (common/app/program.h).
+// The first signal that was caught, or 0. The program's exit status is 128 more (common/app/program.h).
 int interrupt();
 
-// Whether any rank was told to stop: the same answer on all of them.
+// Whether any rank was told to stop; all ranks get the same answer.
 bool stop_requested(const dist::ProcessGroup& group);
 
 }  // namespace gpt2::app

@@ -1,7 +1,6 @@
 #include "common/app/log.h"
 
 #include <fmt/core.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/os.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::app {
@@ -30,6 +30,15 @@ void Log::Lines::write(const std::string& line) {
   const bool written = std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() &&
                        std::fputc('\n', file_.get()) == '\n' && std::fflush(file_.get()) == 0;
   require(written, "--log {}: {}", path_, std::strerror(errno));
+}
+
+void Log::Lines::sync() {
+  if (!file_) return;
+  const bool synced =
+      fsync(fileno(file_.get())) == 0 || errno == EINVAL || errno == ENOTSUP;  // a pipe cannot be synced
+  require(synced, "--log {}: {}", path_, std::strerror(errno));
+  const auto folder = std::filesystem::path(path_).parent_path();
+  sync_folder(folder.empty() ? "." : folder.string());  // a new file's name is lost without it
 }
 
 namespace {
@@ -74,7 +83,8 @@ Log::Log(const std::string& path, const std::string& text_path, const char* mode
 
 Log::Log(const std::string& path, const std::string& text_path) : Log(path, text_path, "w") {}
 
-Log Log::resume(const std::string& path, const std::string& text_path, int64_t step) {
+Log Log::resume(const std::string& path, const std::string& text_path, int64_t step,
+                const ordered_json& note) {
   std::string json, text;
   std::error_code none;
   const bool readable = !std::filesystem::exists(path, none) || std::filesystem::is_regular_file(path, none);
@@ -88,7 +98,9 @@ Log Log::resume(const std::string& path, const std::string& text_path, int64_t s
   }
   replace_file(path, json);
   replace_file(text_path, text);
-  return Log(path, text_path, "a");
+  Log log(path, text_path, "a");
+  log.note_ = std::make_shared<ordered_json>(note);
+  return log;
 }
 
 void Log::write(const ordered_json& line) {
@@ -103,26 +115,39 @@ void Log::event(const std::string& name, const ordered_json& fields) {
   flush_output();  // what was printed beside it
 }
 
-void Log::config(const Options& options, const nn::Module& model) {
+void Log::write_config(const Options& options, const nn::Module& model) {
   num_steps_ = options.steps;
   context().counts.reset();  // what is counted from here on belongs to the first step
-  event("config", {{"device", to_string(options.device())},
-                   {"model", options.model},
-                   {"data", options.data},
-                   {"tokenizer", options.tokenizer},
-                   {"seed", options.seed},
-                   {"steps", options.steps},
-                   {"batch", options.batch},
-                   {"seq", options.seq},
-                   {"tensors", model.named_parameters().size()},
-                   {"parameters", model.num_parameters()}});
+  ordered_json fields = {{"device", to_string(options.device())},
+                         {"model", options.model},
+                         {"data", options.data},
+                         {"tokenizer", options.tokenizer},
+                         {"seed", options.seed},
+                         {"steps", options.steps},
+                         {"batch", options.batch},
+                         {"seq", options.seq},
+                         {"tensors", model.named_parameters().size()},
+                         {"parameters", model.num_parameters()}};
+  if (note_) fields["resumed"] = *note_;
+  event("config", fields);
+}
+
+void Log::set_peak(const Options& options, const nn::Module& model, const std::string& arithmetic,
+                   int ranks) {
+  const Device device = options.device();
+  const auto peak = device.is_cuda() ? peak_flops(backend(device).name(), arithmetic) : std::nullopt;
+  const auto parameters = model.named_parameters();
+  const auto positions = std::find_if(
+      parameters.begin(), parameters.end(),
+      [](const nn::NamedParameter& parameter) { return parameter.name.ends_with("wpe.weight"); });
+  if (!peak || positions == parameters.end()) return;
+  const int64_t T = options.batch_shape(positions->tensor->size(0)).T;
+  peak_tokens_per_sec_ = *peak * ranks / flops_per_token(model, T);
 }
 
 size_t peak_bytes(Device device) {
   if (device.is_cuda()) return heap(device).peak_bytes();
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return size_t(usage.ru_maxrss) * 1024;
+  return os::peak_memory_bytes();
 }
 
 namespace {
@@ -153,8 +178,9 @@ void Log::sample(int64_t step, const std::string& text) {
 }
 
 void Log::checkpoint(int64_t step, const std::string& path) {
-  fmt::print("saved {}\n", printable_line(path));
   event("checkpoint", {{"step", step}, {"path", path}});
+  json_.sync();
+  text_.sync();
 }
 
 void Log::done(Device device) {
@@ -212,6 +238,7 @@ void Log::step(const StepRecord& record) {
     recipe = fmt::format(" | lr {:.4e} | norm: {:.4f}", *record.lr, *record.norm);
   }
   fields.update({{"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
+  if (peak_tokens_per_sec_) fields["mfu"] = tokens_per_sec / *peak_tokens_per_sec_;
   fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step, record.loss,
              recipe, record.ms, tokens_per_sec, time_left());
   event("step", fields);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "common/app/mfu.h"
 #include "common/app/options.h"
 #include "common/eval/hellaswag.h"
 #include "common/nn/module.h"
@@ -36,20 +37,27 @@ class Log {
   // to that file as well, as the video's log.txt has them: 250 val 6.1321
   explicit Log(const std::string& path, const std::string& text_path = "");
 
-  // The log of a run that goes on before step `step`: of both files what it had come to then is kept.
-  // since 13_fineweb
-  static Log resume(const std::string& path, const std::string& text_path, int64_t step);
+  // The log of a run that goes on before step `step`: both files keep what they held up to that step. `note` says how
+  // the run goes on: the config event has it as "resumed".   since 13_fineweb
+  static Log resume(const std::string& path, const std::string& text_path, int64_t step,
+                    const nlohmann::ordered_json& note);
 
   // One line: {"event": name, ...fields}.
   void event(const std::string& name, const nlohmann::ordered_json& fields);
 
-  // The config event: the flags, and how many parameters the model has.
-  void config(const Options& options, const nn::Module& model);
+  // The config event: the flags, and how many parameters the model has. `ranks` devices share the work of a step.
+  template <class StepOptions>
+  void config(const StepOptions& options, const nn::Module& model, int ranks = 1) {
+    write_config(options, model);
+    set_peak(options, model, arithmetic_of(options), ranks);
+  }
 
-  // A val, hellaswag, sample or checkpoint event, and a line on the terminal.   since 13_fineweb
+  // A val, hellaswag or sample event, and a line on the terminal.   since 13_fineweb
   void val(int64_t step, double loss);
   void hellaswag(int64_t step, const HellaSwag::Score& score);
   void sample(int64_t step, const std::string& text);
+
+  // A checkpoint event. When it returns, all of the log so far will survive a power cut.   since 13_fineweb
   void checkpoint(int64_t step, const std::string& path);
 
   // The done event: what a step took, the median of those after the warm-up, the shortest and the longest of them;
@@ -69,6 +77,7 @@ class Log {
    public:
     Lines(const std::string& path, const char* mode);
     void write(const std::string& line);
+    void sync();
 
    private:
     struct Close {
@@ -79,10 +88,14 @@ class Log {
   };
   Log(const std::string& path, const std::string& text_path, const char* mode);
   void write(const nlohmann::ordered_json& line);
+  void write_config(const Options& options, const nn::Module& model);
+  void set_peak(const Options& options, const nn::Module& model, const std::string& arithmetic, int ranks);
   std::string time_left() const;
 
   Lines json_, text_;
-  int64_t num_steps_ = 0;  // of the whole run
+  std::shared_ptr<const nlohmann::ordered_json> note_;  // null: this run did not go on from a checkpoint
+  int64_t num_steps_ = 0;                               // of the whole run
+  std::optional<double> peak_tokens_per_sec_;           // at which mfu is 1, if the peak is known
   std::vector<StepRecord> steps_;
   KernelCounts counts_;  // of the last step
 };

@@ -1,7 +1,6 @@
 #include "common/app/program.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,12 +9,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <filesystem>
 #include <new>
 #include <system_error>
 
 #include "common/app/interrupt.h"
 #include "common/base/error.h"
+#include "common/base/os.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::app {
@@ -28,17 +27,8 @@ namespace {
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
-  std::error_code none;
-  const std::string self =
-      std::filesystem::read_symlink("/proc/self/exe", none);  // by its name, for ps and pkill
-  execv(self.c_str(), argv);  // returns only on failure, e.g. without /proc: then the threads spin as usual
-}
-
-// oneDNN allocates its packing buffers in every call: keep freed memory, so that the kernel does not clear new pages
-// each time.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  setenv("KMP_BLOCKTIME", "1", 0);             // clang's libomp: milliseconds
+  execv(os::executable_path().c_str(), argv);  // returns only if the path is unknown: then all stays as it is
 }
 
 // Opens the standard streams that the parent has closed. Otherwise the next file to be opened, a checkpoint say, would
@@ -105,7 +95,7 @@ void write_output(std::string_view bytes) {
 int run(const std::string& program, int argc, char** argv, const std::function<void(CommandLine&)>& body) {
   reserve_standard_streams();
   limit_spinning(argv);
-  keep_freed_memory();
+  os::keep_freed_memory();  // oneDNN's packing buffers: otherwise the kernel clears new pages in every call
   // A failed write is an error of that write, reported with the file's name, and no signal.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);

@@ -12,6 +12,7 @@
 // since 01_module
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>

@@ -24,12 +24,22 @@ AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Devi
   return kernels.value_or(obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own);
 }
 
-int64_t micro_batches(const Options& options, int64_t total_batch, int64_t tokens_of_micro_batch) {
-  const int64_t total = total_batch > 0 ? total_batch : options.model == "tiny" ? 3072 : 524288;
-  require(total % tokens_of_micro_batch == 0,
-          "--total-batch {}: not a multiple of the {} tokens of a micro-batch (--batch times --seq)", total,
-          tokens_of_micro_batch);
-  return total / tokens_of_micro_batch;
+int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks) {
+  const int64_t wanted = given > 0 ? given : model == "tiny" ? 3072 : 524288;
+  const int64_t at_once = shape.B * shape.T * ranks, below = wanted / at_once * at_once;
+  if (below == wanted) return wanted;
+  const int64_t above = below + at_once;
+  const std::string factors = fmt::format("--batch {} x --seq {}{}", shape.B, shape.T,
+                                          ranks > 1 ? fmt::format(" x {} ranks", ranks) : "");
+  require(given == 0, "--total-batch {}: not a multiple of {} ({}); the nearest {} {}", given, at_once,
+          factors, below > 0 ? "multiples are" : "multiple is",
+          below > 0 ? fmt::format("{} and {}", below, above) : std::to_string(above));
+  return above;
+}
+
+int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks) {
+  const int64_t total = total_batch(options.model, given, shape, ranks);
+  return total / (shape.B * shape.T * ranks);
 }
 
 }  // namespace gpt2::app

@@ -18,8 +18,12 @@ DType autocast_dtype(DType dtype, Device device);
 // since 08_flash_attention
 AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype);
 
-// The number of micro-batches in --total-batch tokens (0: 3072 for the tiny model, else 524288). Throws unless it is a
-// whole number.   since 11_grad_accum
-int64_t micro_batches(const Options& options, int64_t total_batch, int64_t tokens_of_micro_batch);
+// The tokens of an optimizer step on all ranks together: `given`, or if that is 0 a default (tiny: 3072, else 524288),
+// rounded up to a multiple of what all ranks do at once, B x T x ranks. Throws if `given` is not a multiple of it.
+// since 11_grad_accum
+int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks);
+
+// The number of micro-batches of each rank in an optimizer step of total_batch() tokens.   since 11_grad_accum
+int64_t micro_batches(const Options& options, int64_t given, Options::BatchShape shape, int ranks = 1);
 
 }  // namespace gpt2::app

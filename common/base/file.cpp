@@ -1,6 +1,7 @@
 #include "common/base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "common/base/course_data.h"
 #include "common/base/error.h"
+#include "common/base/os.h"
 
 namespace gpt2 {
 namespace {
@@ -35,6 +37,24 @@ int open_to_read(const std::string& path) {
   return descriptor;
 }
 
+// Removes what killed processes left of their writing `path`. Whoever still writes holds a lock on its file.
+void remove_stale_temporaries(const std::string& path) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(path).parent_path();
+  const std::string beginning = fs::path(path).filename().string() + ".tmp.";
+  std::error_code none;  // what cannot be listed or opened stays
+  for (fs::directory_iterator entry(folder.empty() ? "." : folder, none), end; entry != end;
+       entry.increment(none)) {
+    const std::string name = entry->path().filename();
+    const bool is_temporary = name.starts_with(beginning) && name.size() > beginning.size() &&
+                              name.find_first_not_of("0123456789", beginning.size()) == name.npos;
+    if (!is_temporary) continue;
+    const Descriptor file{::open(entry->path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+    if (file.value >= 0 && ::flock(file.value, LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
+  }
+}
+
+int64_t nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 const char* kind_of(mode_t mode) {
   if (S_ISDIR(mode)) return "a folder; name a file in it";
   if (S_ISFIFO(mode)) return "a pipe; write its contents to a file first";
@@ -105,8 +125,14 @@ void RandomAccessFile::read(int64_t offset, std::span<std::byte> bytes) const {
   }
 }
 
+RandomAccessFile::Stamp RandomAccessFile::stamp() const {
+  struct stat info {};
+  require(::fstat(descriptor_, &info) == 0, "{}: cannot examine: {}", path_, std::strerror(errno));
+  return {info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
+}
+
 void RandomAccessFile::will_need(int64_t offset, int64_t size) const {
-  ::posix_fadvise(descriptor_, offset, size, POSIX_FADV_WILLNEED);  // advice: it may fail
+  os::read_ahead(descriptor_, offset, size);
 }
 
 std::string read_text_file(const std::string& path, int64_t max_bytes) {
@@ -137,10 +163,13 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   const bool exists = ::lstat(path_.c_str(), &info) == 0;
   // A rename onto /dev/null or a link would replace the device or the link itself.
   require(!exists || S_ISREG(info.st_mode), "{}: cannot write: not a regular file; name another one", path_);
+  remove_stale_temporaries(path_);
   temporary_ = fmt::format("{}.tmp.{}", path_, ::getpid());
   // A temporary file that bears this process's number is a dead process's: start it anew.
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_to("create");
+  ::flock(descriptor_,
+          LOCK_EX | LOCK_NB);  // where a file system has no locks, nobody removes the file either
 }
 
 AtomicFile::~AtomicFile() {
@@ -153,11 +182,12 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
     const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_to("write");
+    digest_.add(bytes.first(static_cast<size_t>(n)));
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }
 
-void AtomicFile::commit() {
+uint64_t AtomicFile::commit() {
   if (::fsync(descriptor_) != 0) fail_to("write");
   // A network file system may report a full disk only here.
   if (::close(std::exchange(descriptor_, -1)) != 0) fail_to("write");
@@ -166,6 +196,7 @@ void AtomicFile::commit() {
   // The new name is an entry of the folder: it survives a power cut once the folder is synced as well.
   const auto folder = std::filesystem::path(path_).parent_path();
   sync_folder(folder.empty() ? "." : folder.string());
+  return digest_.value();
 }
 
 void AtomicFile::fail_to(const char* action) const {

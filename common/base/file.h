@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/digest.h"
+
 namespace gpt2 {
 
 // A regular file mapped read-only for as long as the object lives; an empty file maps to an empty span.
@@ -51,6 +53,13 @@ class RandomAccessFile {
   // Fills `bytes` with what stands at `offset`.
   void read(int64_t offset, std::span<std::byte> bytes) const;
 
+  // Changes when the file is written to; also when it is renamed or linked, or its owner or mode changes.
+  struct Stamp {
+    int64_t size = 0, modified_ns = 0, changed_ns = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  Stamp stamp() const;
+
   // Says that `size` bytes at `offset` are read soon: the system fetches them meanwhile.
   void will_need(int64_t offset, int64_t size) const;
 
@@ -68,8 +77,9 @@ void sync_folder(const std::string& path);
 
 // Writes a file that appears at `path` complete or not at all:
 //   AtomicFile file(path);  file.write(header);  file.write(data);  file.commit();
-// Without commit() (an exception on the way, say) the destructor removes the temporary file. A path
-// that names something other than a regular file (a folder, a link, /dev/null) is refused.
+// Without commit() (an exception on the way, say) the destructor removes the temporary file; one that a killed process
+// left is removed by the next AtomicFile for the same path. A path that names something other than a regular file (a
+// folder, a link, /dev/null) is refused.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -79,7 +89,7 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  void commit();
+  uint64_t commit();  // returns the digest (common/base/digest.h) of what was written
 
  private:
   [[noreturn]] void fail_to(const char* action) const;
@@ -87,6 +97,7 @@ class AtomicFile {
   std::string path_;
   std::string temporary_;  // empty once renamed
   int descriptor_ = -1;
+  Digest digest_;
 };
 
 }  // namespace gpt2

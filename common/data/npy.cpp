@@ -1,5 +1,8 @@
 #include "common/data/npy.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>

@@ -1,5 +1,7 @@
 #include "common/data/safetensors.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -332,15 +334,15 @@ void read_finite(const SafetensorsEntry& entry, std::span<float> out) {
           entry.dtype == "F64" ? " in float32" : "");
 }
 
-void write_safetensors(const std::string& path, std::span<const SafetensorsEntry> entries,
-                       const SafetensorsMetadata& metadata) {
+uint64_t write_safetensors(const std::string& path, std::span<const SafetensorsEntry> entries,
+                           const SafetensorsMetadata& metadata) {
   const std::string header = header_of(path, entries, metadata);
   const uint64_t length = header.size();
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(header);
   for (const SafetensorsEntry& entry : entries) file.write(entry.bytes);
-  file.commit();
+  return file.commit();
 }
 
 }  // namespace gpt2

@@ -81,8 +81,8 @@ void read_float32(const SafetensorsEntry& entry, std::span<float> out);
 void read_finite(const SafetensorsEntry& entry, std::span<float> out);
 
 // Writes the entries one after the other, all or nothing (AtomicFile); their `file` is not looked at.
-// Without "format" in its metadata, transformers refuses a file.
-void write_safetensors(const std::string& path, std::span<const SafetensorsEntry> entries,
-                       const SafetensorsMetadata& metadata = {{"format", "pt"}});
+// Without "format" in its metadata, transformers refuses a file. Returns the file's digest.
+uint64_t write_safetensors(const std::string& path, std::span<const SafetensorsEntry> entries,
+                           const SafetensorsMetadata& metadata = {{"format", "pt"}});
 
 }  // namespace gpt2

@@ -1,5 +1,6 @@
 #include "common/data/shards.h"
 
+#include <fmt/ranges.h>
 #include <glob.h>
 #include <sys/resource.h>
 
@@ -9,8 +10,11 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <filesystem>
+#include <iterator>
 
 #include "common/base/course_data.h"
+#include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/data/file_kind.h"
 #include "common/data/npy.h"
@@ -64,6 +68,11 @@ void allow_open_files(size_t files) {
 
 }  // namespace
 
+TokenText::TokenText(std::vector<int32_t> ids) : ids_(std::move(ids)) {
+  const uint64_t digest = digest_of(std::as_bytes(std::span(ids_)));
+  identity_ = {.name = "text", .tokens = size(), .samples = digest, .content = digest};
+}
+
 void TokenText::read(int64_t begin, std::span<int32_t> ids) const {
   std::copy_n(ids_.begin() + begin, ids.size(), ids.begin());
 }
@@ -83,7 +92,51 @@ ShardHeader parse_shard_header(std::span<const std::byte> beginning, int64_t fil
 }
 
 TokenShard::TokenShard(std::string path, int64_t vocab_size)
-    : file_(std::move(path)), vocab_size_(vocab_size), header_(header_of(file_)) {}
+    : file_(std::move(path)), stamp_(file_.stamp()), vocab_size_(vocab_size), header_(header_of(file_)) {
+  identity_ = {.name = std::filesystem::path(this->path()).filename(),
+               .tokens = size(),
+               .samples = digest_of_samples()};
+}
+
+uint64_t TokenShard::digest_of_samples() const {
+  constexpr int64_t kPieces = 16, kPiece = 1 << 14;
+  const int64_t last = std::max<int64_t>(file_.size() - kPiece, 0);  // where the last piece begins
+  std::vector<std::byte> piece(size_t(std::min(kPiece, file_.size())));
+  Digest digest;
+  for (int64_t i = 0; i < kPieces; ++i) {
+    file_.read(last * i / (kPieces - 1), piece);
+    digest.add(piece);
+  }
+  return digest.value();
+}
+
+uint64_t TokenShard::digest_of_all() const {
+  std::vector<uint16_t> chunk(1 << 19);
+  Digest digest;
+  for (int64_t begin = 0; begin < size(); begin += int64_t(chunk.size())) {
+    const auto ids = std::span(chunk).first(size_t(std::min(size() - begin, int64_t(chunk.size()))));
+    read_checked(begin, ids);
+    digest.add(std::as_bytes(ids));
+  }
+  return digest.value();
+}
+
+void TokenShard::check() {
+  identity_.content = digest_of_all();
+  require_unchanged();
+}
+
+void TokenShard::require_unchanged() const {
+  const RandomAccessFile::Stamp now = file_.stamp();
+  if (now == stamp_) return;
+  const bool was_written = now.size != stamp_.size || now.modified_ns != stamp_.modified_ns;
+  const bool was_checked = identity_.content != 0;
+  const bool same = was_checked ? now.size == stamp_.size && digest_of_all() == identity_.content
+                                : !was_written && digest_of_samples() == identity_.samples;
+  require(same, "{}: its ids were changed while the run reads them; a run's shards have to stay as they are",
+          path());
+  stamp_ = now;
+}
 
 void TokenShard::read_checked(int64_t begin, std::span<uint16_t> ids) const {
   file_.read(header_.size + 2 * begin, std::as_writable_bytes(ids));
@@ -106,18 +159,11 @@ void TokenShard::read(int64_t begin, std::span<int32_t> ids) const {
     ids = ids.subspan(n);
     begin += int64_t(n);
   }
+  require_unchanged();
 }
 
 void TokenShard::will_need(int64_t begin, int64_t n) const {
   file_.will_need(header_.size + 2 * begin, 2 * n);
-}
-
-void TokenShard::check() const {
-  std::vector<uint16_t> chunk(1 << 19);
-  for (int64_t begin = 0; begin < size(); begin += int64_t(chunk.size())) {
-    const size_t n = size_t(std::min(size() - begin, int64_t(chunk.size())));
-    read_checked(begin, std::span(chunk).first(n));
-  }
 }
 
 bool names_shards(const std::string& data) { return data.ends_with(".bin") || data.ends_with(".npy"); }
@@ -145,15 +191,13 @@ TokenSources text_source(std::vector<int32_t> ids) {
 TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int rank, int world) {
   const std::vector<std::string> paths = expand_pattern(pattern);
   allow_open_files(paths.size());
-  std::vector<std::unique_ptr<TokenShard>> shards;
-  shards.reserve(paths.size());
-  for (const std::string& path : paths) shards.push_back(std::make_unique<TokenShard>(path, vocab_size));
-
-  std::vector<std::exception_ptr> errors(shards.size());  // none may leave a thread of OpenMP
+  std::vector<std::unique_ptr<TokenShard>> shards(paths.size());
+  std::vector<std::exception_ptr> errors(paths.size());  // none may leave a thread of OpenMP
 #pragma omp parallel for schedule(dynamic)
-  for (size_t i = size_t(rank); i < shards.size(); i += size_t(world)) {
+  for (size_t i = 0; i < paths.size(); ++i) {
     try {
-      shards[i]->check();
+      shards[i] = std::make_unique<TokenShard>(paths[i], vocab_size);
+      if (i % size_t(world) == size_t(rank)) shards[i]->check();
     } catch (...) {
       errors[i] = std::current_exception();
     }

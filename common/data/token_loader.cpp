@@ -98,6 +98,16 @@ void TokenLoader::restore(const State& state) {
   state_ = state;
 }
 
+std::vector<SourceIdentity> TokenLoader::identities() const {
+  std::vector<SourceIdentity> identities;
+  for (const auto& source : sources_) identities.push_back(source->identity());
+  return identities;
+}
+
+void TokenLoader::set_contents(std::span<const uint64_t> digests) {
+  for (size_t i = 0; i < sources_.size(); ++i) sources_[i]->set_content(digests[i]);
+}
+
 int64_t TokenLoader::tail() const {
   int64_t tail = 0;
   for (size_t i = 0; i < sources_.size(); ++i) {

@@ -67,10 +67,14 @@ class TokenLoader {
   // The next B windows of this rank, in tensors that every call writes anew.
   Batch next_batch();
 
+  const Settings& settings() const { return settings_; }
   const State& state() const { return state_; }
   void restore(const State& state);  // fails if this loader cannot have been there
   void reset() { restore({}); }
 
+  // Of the sources, in their order; and the digests of all ids for those that another rank has read.
+  std::vector<SourceIdentity> identities() const;
+  void set_contents(std::span<const uint64_t> digests);
   int64_t B() const { return settings_.B; }
   int64_t T() const { return settings_.T; }
   int64_t num_tokens() const { return num_tokens_; }

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/base/error.h"
+#include "common/dist/socket.h"
 
 namespace gpt2::dist {
 namespace {
@@ -29,7 +30,16 @@ bool started_by_mpi() {
                      [](const char* name) { return std::getenv(name) != nullptr; });
 }
 
+std::string text(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == 0 ? otherwise : value;
+}
+
 }  // namespace
+
+bool Environment::is_one_machine() const {
+  return local_world_size == world_size || is_loopback(master_addr);
+}
 
 Environment read_environment() {
   constexpr int kMost = std::numeric_limits<int>::max();
@@ -40,9 +50,13 @@ Environment read_environment() {
     environment.rank = number("RANK", 0, environment.world_size - 1);
     environment.local_rank = number("LOCAL_RANK", 0, environment.world_size - 1);
     if (environment.world_size == 1) return environment;  // nobody to meet
-    const char* address = std::getenv("MASTER_ADDR");
+    if (std::getenv("LOCAL_WORLD_SIZE") != nullptr) {
+      environment.local_world_size = number("LOCAL_WORLD_SIZE", 1, environment.world_size);
+    }
     environment.master_port = number("MASTER_PORT", 1, 65535);
-    environment.master_addr = address == nullptr ? "127.0.0.1" : address;
+    environment.master_addr = text("MASTER_ADDR", kLoopback);
+    environment.key = fmt::format("{} {} {}", text("TORCHELASTIC_RUN_ID", "none"),
+                                  text("SLURM_JOB_ID", "none"), environment.master_port);
   } else if (started_by_mpi()) {
     environment.launcher = Launcher::mpi;
   }

@@ -1,4 +1,4 @@
-// Who started this process: nobody, mpirun, or torchrun; read from the variables that they set.
+// Which launcher started this process (none, mpirun or torchrun), read from the variables that it sets.
 //
 // since 12_ddp
 #pragma once
@@ -12,15 +12,22 @@ enum class Launcher : uint8_t { none, mpi, torchrun };
 
 struct Environment {
   Launcher launcher = Launcher::none;
-  // What torchrun says; under mpirun MPI has to be asked.
+  // As torchrun sets them; under mpirun MPI knows them.
   int rank = 0, world_size = 1, local_rank = 0;
-  std::string master_addr;  // where rank 0 runs
-  int master_port = 0;      // held by torchrun itself
+  int local_world_size = 0;  // ranks of this machine; 0: not known
+  std::string master_addr;   // where rank 0 runs
+  int master_port = 0;       // held by torchrun itself
+  // All that the launcher gives to every rank of this run and to no other process. It is secret if torchrun was
+  // started with --standalone, or with an --rdzv-id that nobody can guess.
+  std::string key;
+
+  // Then ranks meet at 127.0.0.1: it needs no name server, and no other machine can come.
+  bool is_one_machine() const;
 };
 
-// torchrun: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. They count for more than mpirun's,
-// since torchrun may itself have been started by mpirun or srun. Fails on values that make no sense, naming
-// the variable.
+// torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. They take precedence over mpirun's variables,
+// since torchrun may itself have been started by mpirun or srun. Throws on an impossible value; the message names the
+// variable.
 Environment read_environment();
 
 }  // namespace gpt2::dist

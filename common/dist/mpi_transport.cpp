@@ -1,10 +1,10 @@
 #include "common/dist/mpi_transport.h"
 
 #include "common/base/error.h"
+#include "common/base/os.h"
 
 #ifdef GPT2_HAVE_MPI
 #include <mpi.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,10 +19,10 @@ namespace {
 
 // Bound to some processors each, ranks use those; otherwise they share what there is.
 int share_of_processors(MPI_Comm machine, int local_size) {
-  cpu_set_t mine, all;
-  if (sched_getaffinity(0, sizeof(mine), &mine) != 0) return 1;
+  const os::Processors mine = os::allowed_processors();
+  os::Processors all;
   MPI_Allreduce(&mine, &all, sizeof(mine), MPI_BYTE, MPI_BOR, machine);
-  return std::max(1, std::min(CPU_COUNT(&mine), CPU_COUNT(&all) / local_size));
+  return std::max(1, std::min(int(mine.count()), int(all.count()) / local_size));
 }
 
 constexpr int64_t kArrivals = int64_t{4} << 20;  // values in arrivals_: 16 MB, whatever the number of ranks

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "common/tensor/context.h"
@@ -119,6 +120,14 @@ std::vector<char> make_nccl_id() {
 
 size_t nccl_id_bytes() { return sizeof(ncclUniqueId); }
 
+std::string identity_of_gpu(int index) {
+  char bus[32] = "";
+  CUDA_CHECK(cudaDeviceGetPCIBusId(bus, sizeof(bus), index));
+  std::string machine;  // containers of one machine share its GPUs and this id, but not their hosts' names
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> machine;
+  return fmt::format("{} of machine {}", bus, machine);
+}
+
 std::unique_ptr<Transport> make_nccl_transport(Device device, int rank, int world_size,
                                                const std::vector<char>& id) {
   return std::make_unique<NcclTransport>(device, rank, world_size, id);
@@ -130,14 +139,23 @@ std::unique_ptr<Transport> make_nccl_transport(Device device, int rank, int worl
 
 namespace gpt2::dist {
 
-std::vector<char> make_nccl_id() { return {}; }
+namespace {
+
+[[noreturn]] void fail_without_nccl() {
+  fail(
+      "ranks on GPUs need NCCL, and this program was built without it; install it (Debian: libnccl-dev), "
+      "then "
+      "configure and build again");
+}
+
+}  // namespace
+
+std::vector<char> make_nccl_id() { fail_without_nccl(); }
 size_t nccl_id_bytes() { return 0; }
+std::string identity_of_gpu(int) { fail_without_nccl(); }
 
 std::unique_ptr<Transport> make_nccl_transport(Device, int, int, const std::vector<char>&) {
-  fail(
-      "ranks on GPUs need NCCL, and this program was built without; install it (libnccl-dev), then configure "
-      "and "
-      "build again");
+  fail_without_nccl();
 }
 
 }  // namespace gpt2::dist

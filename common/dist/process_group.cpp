@@ -1,5 +1,6 @@
 #include "common/dist/process_group.h"
 
+#include <fmt/core.h>
 #include <omp.h>
 #include <unistd.h>
 
@@ -7,6 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <future>
+#include <optional>
+#include <thread>
 
 #include "common/base/error.h"
 #include "common/dist/environment.h"
@@ -18,39 +22,73 @@
 namespace gpt2::dist {
 namespace {
 
-Socket listen_on(int port, bool this_machine_alone) {
-  Socket listener = Socket::listen(port, this_machine_alone);
-  require(listener.defined(), "rank 0: cannot listen on port {}: {}; --rendezvous-port takes another", port,
-          std::strerror(errno));
+Socket listen_on(const std::string& host, int port, const Deadline& deadline) {
+  Socket listener = Socket::listen(host, port, deadline);
+  require(listener.defined(), "rank 0: cannot listen on port {}: {}; --rendezvous-port takes another port",
+          port, std::strerror(errno));
   return listener;
 }
 
-// Where rank 0 listens: MPI tells the others.
-struct Address {
-  char host[256] = "127.0.0.1";
+// Ends this process at the deadline unless it is destroyed before. MPI_Init and MPI's first broadcast wait for ever for
+// a rank that has left before it called MPI_Init (with --help, say), and cannot be interrupted.
+class Alarm {
+ public:
+  explicit Alarm(const Deadline& deadline) : thread_([this, deadline] { watch(deadline); }) {}
+  ~Alarm() {
+    off_.set_value();
+    thread_.join();
+  }
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+
+ private:
+  void watch(const Deadline& deadline) {
+    if (off_.get_future().wait_for(deadline.left()) == std::future_status::ready) return;
+    fmt::print(stderr, "{}: not all ranks came to MPI_Init within {} s; their own output says why\n",
+               program_invocation_short_name, deadline.seconds());
+    std::_Exit(1);
+  }
+
+  std::promise<void> off_;
+  std::thread thread_;  // the last member: it uses the other
+};
+
+// Where rank 0 listens, and the key of this run: MPI tells the others.
+struct Invitation {
+  char host[256] = "";
+  char key[64] = "";
   int port = 0;
 };
 
-Peers meet_with_mpi(const MpiSession& mpi) {
+// Rank 0 takes any free port. On one machine it listens to this machine alone; MPI does not say on which network
+// the other machines are, so there it listens to all of them.
+Peers meet_with_mpi(const MpiSession& mpi, Introduction self, const Deadline& deadline) {
   const bool one_machine = mpi.local_size() == mpi.world_size();
-  Address address;
+  Invitation invitation;
   Socket listener;
   if (mpi.rank() == 0) {
-    listener = listen_on(0, one_machine);
-    address.port = listener.port();
-    if (!one_machine) gethostname(address.host, sizeof(address.host) - 1);
+    listener = listen_on(one_machine ? kLoopback : "", 0, deadline);
+    invitation.port = listener.port();
+    std::strncpy(invitation.key, random_key().c_str(), sizeof(invitation.key) - 1);
+    std::strncpy(invitation.host, kLoopback, sizeof(invitation.host) - 1);
+    if (!one_machine) gethostname(invitation.host, sizeof(invitation.host) - 1);
   }
-  mpi.broadcast(&address, sizeof(address));
-  return mpi.rank() == 0 ? meet(listener, mpi.world_size())
-                         : meet(address.host, address.port, mpi.rank(), mpi.world_size());
+  mpi.broadcast(&invitation, sizeof(invitation));
+  self.key = invitation.key;
+  return mpi.rank() == 0 ? meet(listener, self, deadline)
+                         : meet(invitation.host, invitation.port, self, deadline);
 }
 
-Peers meet_with_torchrun(const Environment& environment, int rendezvous_port) {
+Peers meet_with_torchrun(const Environment& environment, int rendezvous_port, Introduction self,
+                         const Deadline& deadline) {
   const int port = rendezvous_port > 0 ? rendezvous_port : environment.master_port + 1;
-  const std::string& host = environment.master_addr;
-  const bool one_machine = host == "localhost" || host.starts_with("127.");
-  return environment.rank == 0 ? meet(listen_on(port, one_machine), environment.world_size)
-                               : meet(host, port, environment.rank, environment.world_size);
+  require(port <= 65535,
+          "MASTER_PORT={}: ranks meet on the port after it; --rendezvous-port takes another port",
+          environment.master_port);
+  const std::string host = environment.is_one_machine() ? kLoopback : environment.master_addr;
+  self.key = environment.key;
+  return self.rank == 0 ? meet(listen_on(host, port, deadline), self, deadline)
+                        : meet(host, port, self, deadline);
 }
 
 }  // namespace
@@ -84,12 +122,18 @@ void ProcessGroup::abandon() {
 }
 
 void ProcessGroup::start_with_mpi(const GroupOptions& options) {
+  const Deadline deadline(options.meeting_time);
+  std::optional<Alarm> alarm(std::in_place,
+                             Deadline(options.meeting_time + std::chrono::seconds(2)));  // after meet()
   mpi_ = std::make_unique<MpiSession>();
   rank_ = mpi_->rank();
   world_size_ = mpi_->world_size();
   local_rank_ = mpi_->local_rank();
   if (world_size_ == 1) return;
-  connect(meet_with_mpi(*mpi_), options);
+  take_gpu();
+  Peers peers = meet_with_mpi(*mpi_, introduction(), deadline);
+  alarm.reset();
+  connect(std::move(peers), deadline, options);
 }
 
 void ProcessGroup::start_with_torchrun(const Environment& environment, const GroupOptions& options) {
@@ -100,23 +144,33 @@ void ProcessGroup::start_with_torchrun(const Environment& environment, const Gro
           "RANK and WORLD_SIZE ask for {} ranks on the CPU, which talk by MPI: start them with mpirun -n {}",
           world_size_, world_size_);
   if (world_size_ == 1 && !device_.is_cuda()) return;
+  take_gpu();
+  const Deadline deadline(options.meeting_time);
   Peers peers;
-  if (world_size_ > 1) peers = meet_with_torchrun(environment, options.rendezvous_port);
-  connect(std::move(peers), options);
+  if (world_size_ > 1) {
+    peers = meet_with_torchrun(environment, options.rendezvous_port, introduction(), deadline);
+  }
+  connect(std::move(peers), deadline, options);
 }
 
-void ProcessGroup::connect(Peers peers, const GroupOptions& options) {
+Introduction ProcessGroup::introduction() const {
+  return {.key = "",
+          .rank = rank_,
+          .world_size = world_size_,
+          .gpu = device_.is_cuda() ? identity_of_gpu(device_.index) : ""};
+}
+
+void ProcessGroup::connect(Peers peers, const Deadline& deadline, const GroupOptions& options) {
   std::vector<char> id(nccl_id_bytes());
   if (device_.is_cuda()) {
     if (rank_ == 0) id = make_nccl_id();
-    dist::broadcast(peers, rank_, id.data(), id.size());
+    dist::broadcast(peers, rank_, id.data(), id.size(), deadline);
   }
   watchdog_ = std::make_unique<Watchdog>(rank_, std::move(peers), options.patience, [this] {
     Transport* transport = watched_;
     return transport == nullptr ? std::string() : transport->error();
   });
   if (device_.is_cuda()) {
-    take_gpu();
     transport_ = make_nccl_transport(device_, rank_, world_size_, id);
   } else {
     if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(mpi_->threads());
@@ -125,14 +179,13 @@ void ProcessGroup::connect(Peers peers, const GroupOptions& options) {
   watched_ = transport_.get();
 }
 
+// A launcher shows each rank all GPUs of the machine (mpirun, torchrun) or some that are its own (Slurm). Both come
+// out right when the ranks count on from GPU 0 again where they run out; meet() refuses ranks that share one.
 void ProcessGroup::take_gpu() {
-  if (world_size_ == 1) return;
-  const int count = cuda_device_count();
-  require(device_.index == 0, "--device {}: each rank takes the GPU with its own number; give --device cuda",
+  if (world_size_ == 1 || !device_.is_cuda()) return;
+  require(device_.index == 0, "--device {}: each rank takes a GPU of its own; give --device cuda",
           to_string(device_));
-  require(local_rank_ < count, "rank {} has no GPU: this machine has {}; start no more ranks than that on it",
-          rank_, count);
-  device_.index = local_rank_;
+  device_.index = local_rank_ % cuda_device_count();
 }
 
 void ProcessGroup::check(const char* what, const Tensor& x) const {

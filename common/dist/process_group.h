@@ -26,17 +26,21 @@ namespace gpt2::dist {
 class MpiSession;
 class Watchdog;
 struct Peer;
+struct Introduction;
 struct Environment;
+class Deadline;
 
 struct GroupOptions {
-  int rendezvous_port = 0;                    // of rank 0 under torchrun; 0: MASTER_PORT + 1
-  std::chrono::milliseconds patience{10000};  // without a sign of life of a rank, before it is lost
+  int rendezvous_port = 0;                        // where rank 0 listens under torchrun; 0: MASTER_PORT + 1
+  std::chrono::milliseconds meeting_time{60000};  // a rank that does not come within it is missing
+  std::chrono::milliseconds patience{10000};      // a rank that shows no sign of life for so long is lost
 };
 
 class ProcessGroup {
  public:
-  // Of ranks that compute on `device`. GPUs: each rank takes the one with its local rank. CPUs: each rank
-  // takes its share of the processors as its number of threads, unless OMP_NUM_THREADS says otherwise.
+  // The ranks compute on `device`. GPUs: each rank takes one of its own, whether it sees all GPUs of its machine or
+  // only some. CPUs: each rank takes its share of the processors as its number of threads, unless OMP_NUM_THREADS is
+  // set. Throws if the ranks do not meet in time.
   explicit ProcessGroup(Device device, const GroupOptions& options = {});
   ~ProcessGroup();  // waits for the other ranks to get here
   ProcessGroup(const ProcessGroup&) = delete;
@@ -64,7 +68,8 @@ class ProcessGroup {
  private:
   void start_with_mpi(const GroupOptions& options);
   void start_with_torchrun(const Environment& environment, const GroupOptions& options);
-  void connect(std::vector<Peer> peers, const GroupOptions& options);
+  Introduction introduction() const;
+  void connect(std::vector<Peer> peers, const Deadline& deadline, const GroupOptions& options);
   void take_gpu();
   void abandon();
   void check(const char* what, const Tensor& x) const;

@@ -1,6 +1,5 @@
 #include "common/dist/watchdog.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <cstring>
 
 #include "common/base/error.h"
+#include "common/base/os.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::dist {
@@ -27,7 +27,7 @@ constexpr char kOver = 'o';  // rank 0: the run is over, and its line is printed
 // What has been printed so far goes out, unless the main thread is at it and stuck.
 void flush_stdout() {
   if (ftrylockfile(stdout) != 0) return;
-  fflush_unlocked(stdout);
+  std::fflush(stdout);  // the lock is recursive
   funlockfile(stdout);
 }
 
@@ -36,7 +36,7 @@ void flush_stdout() {
 Watchdog::Watchdog(int rank, Peers peers, milliseconds patience, std::function<std::string()> error)
     : rank_(rank), patience_(patience), error_(std::move(error)) {
   for (Peer& peer : peers) watched_.push_back({.peer = std::move(peer)});
-  require(pipe2(stop_, O_CLOEXEC) == 0, "no pipe: {}", std::strerror(errno));
+  require(os::open_pipe(stop_) == 0, "no pipe: {}", std::strerror(errno));
   thread_ = std::thread([this] { watch(); });
 }
 
@@ -112,7 +112,7 @@ void Watchdog::lost(const Watched& watched, const std::string& why) {
 void Watchdog::tell(char sign) {
   for (const Watched& watched : watched_) {
     // A peer that does not read its bytes is not waited for; one that is gone shows when it is listened to.
-    if (!watched.has_left) send(watched.peer.socket.fd(), &sign, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (!watched.has_left) os::send_quietly(watched.peer.socket.fd(), &sign, 1, /*wait=*/false);
   }
 }
 
@@ -123,10 +123,10 @@ void Watchdog::end(const std::string& line) {
         milliseconds(500));  // a launcher ends all ranks with the first: not before the line
   } else {
     // Unlike fmt::print, fputs does not throw if standard error is closed.
-    std::fputs(fmt::format("{}: rank {}: {}; the run ends here\n", program_invocation_short_name, rank_,
-                           printable_line(line))
-                   .c_str(),
-               stderr);
+    std::fputs(
+        fmt::format("{}: rank {}: {}; the run ends here\n", os::program_name(), rank_, printable_line(line))
+            .c_str(),
+        stderr);
   }
   if (rank_ == 0) tell(kOver);
   std::_Exit(1);  // the main thread is in the middle of something: nothing can be unwound

@@ -16,14 +16,14 @@ namespace {
 
 using nlohmann::json;
 
-// The text at `key`, which must not be empty.
+// Returns the text in `value`. Throws if it is not a string or is empty.
 std::string text_of(const json& value, const char* what, const std::string& where) {
   require(value.is_string() && !value.get_ref<const std::string&>().empty(), "{}: {} is not a text", where,
           what);
   return value.get<std::string>();
 }
 
-// The right ending: 0 to 3 as a number or, as `datasets` exports it, as text.
+// The index of the right ending: 0 to 3, as a number or as text (the `datasets` library exports text).
 int label_of(const json& value, const std::string& where) {
   require(value != "", "{}: its label is empty, as in HellaSwag's test set; give the validation set", where);
   const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
@@ -47,7 +47,7 @@ HellaSwagItem parse_item(const json& object, const std::string& where) {
   return item;
 }
 
-// Items one a line; lines without any text are skipped.
+// One item per line; blank lines are skipped.
 std::vector<HellaSwagItem> parse_lines(std::string_view text, const std::string& name) {
   std::vector<HellaSwagItem> items;
   for (int64_t number = 1; !text.empty(); ++number) {
@@ -90,7 +90,7 @@ int index_of_smallest(const std::array<double, 4>& values) {
   return int(std::min_element(values.begin(), values.end()) - values.begin());
 }
 
-// Shapes of a few sizes only: a matrix product of a new shape is prepared anew.
+// Rounds up, so that there are few different shapes: each new shape of a matrix product has to be prepared.
 int64_t padded(int64_t length, int64_t block_size) { return std::min((length + 15) / 16 * 16, block_size); }
 
 }  // namespace
@@ -169,7 +169,7 @@ Tensor HellaSwag::Batch::tokens(Device device) const {
 
 namespace {
 
-// The ids that follow each of tokens(); no loss behind the end of a row is read.
+// The id that follows each of tokens(). Losses after the end of a row are not used.
 Tensor targets_of(const HellaSwag::Batch& batch, Device device) {
   std::vector<int32_t> ids = batch.tokens(kCpu).to_vector<int32_t>();
   ids.erase(ids.begin());

@@ -1,9 +1,10 @@
-// HellaSwag (Zellers et al. 2019): a context and four endings, of which one goes on as the world does. A
-// model that only completes text picks the ending that surprises it least.
+// HellaSwag (Zellers et al. 2019): each item has a context and four endings, one of which is correct. A model
+// that completes text chooses the ending to which it assigns the lowest loss.
 //
-// The file has one item a line: {"ctx": ..., "endings": [four], "label": 0..3, ...}, or all items in one array. As in the video an
-// ending is encoded with a space before it, and only its own tokens count: by the mean of their cross
-// entropy, which is what is published (acc_norm), and by the sum (acc), which favours short endings.
+// The file has one item per line, {"ctx": ..., "endings": [four], "label": 0..3, ...}, or all items in one
+// array. As in the video, an ending is encoded with a space before it, and only its own tokens count. Endings
+// are compared by the mean of their cross entropies (acc_norm, the published number) and by the sum (acc),
+// which favours short endings.
 //
 // since 13_fineweb
 #pragma once
@@ -23,29 +24,30 @@ namespace gpt2 {
 struct HellaSwagItem {
   std::string context;
   std::array<std::string, 4> endings;
-  int label = 0;  // of the right one
+  int label = 0;  // index of the correct ending
 };
 
-// Returns the items of a file's text: JSON objects, one a line or in one array, the label a number or text ("3").
-// Throws on an invalid item; the message gives file and line (or item) number.
+// Returns the items in the text of a file: JSON objects, one per line or in one array. The label is a number
+// or a string ("3"). Throws if an item is invalid; the message gives the file and the number of the line (or
+// item).
 std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name);
 
 class HellaSwag {
  public:
   struct Score {
-    int64_t items = 0, correct = 0, correct_norm = 0;  // norm: by the mean
+    int64_t items = 0, correct = 0, correct_norm = 0;  // correct: by the sum; correct_norm: by the mean
   };
 
   struct Prediction {
     int64_t item;         // index in the file, from 0
-    int label;            // the right ending
+    int label;            // the correct ending
     int by_sum, by_mean;  // the ending with the smallest sum and the smallest mean of its tokens' losses
   };
 
   // A context with each of its four endings, as token ids.
   struct Row {
     std::vector<int32_t> ids;
-    int64_t context = 0;  // how many of the ids belong to the context
+    int64_t context = 0;  // number of ids that belong to the context
   };
   struct Item {
     int64_t number;  // index in the file, from 0
@@ -54,7 +56,7 @@ class HellaSwag {
     int64_t longest = 0;
   };
 
-  // n items of similar length, as 4n rows of T ids; rows that are shorter are padded with id 0.
+  // n items of similar length, as 4n rows of T ids; shorter rows are padded with id 0.
   struct Batch {
     std::span<const Item> items;
     int64_t T;
@@ -62,18 +64,20 @@ class HellaSwag {
     // (4n, T) ids on this device.
     Tensor tokens(Device device) const;
 
-    // The model's choice for each item, from its logits for these tokens: contiguous (4n, T, Vp), float or bf16, of
-    // which the first vocab_size columns count. Throws if a loss is not finite.
+    // Returns the model's choice for each item. `logits` are the model's output for tokens(): contiguous (4n,
+    // T, Vp), float or bf16; only the first vocab_size columns count. Throws if a loss is not finite.
     std::vector<Prediction> predictions(const Tensor& logits, int64_t vocab_size) const;
   };
 
-  // One rank's share of the file's items: every world-th. A model reads at most block_size tokens. If a context with
-  // its longest ending is longer, all four rows lose the same tokens at the beginning of the context, so that they are
-  // still compared on equal terms; if nothing of the context would be left, the item is skipped.
+  // Reads this rank's share of the items in a file: every world-th item. A model reads at most block_size
+  // tokens. If a context and its longest ending are longer, the same tokens at the start of the context are
+  // cut in all four rows, so that the rows stay comparable. If no token of the context would be left, the
+  // item is skipped.
   HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_t block_size, int rank = 0,
             int world = 1);
 
-  // All items of this rank in batches of at most max_tokens tokens, or of one item. They refer to this object.
+  // Returns all items of this rank in batches of at most max_tokens tokens; a longer item is a batch of its
+  // own. The batches refer to this object and must not outlive it.
   std::vector<Batch> batches(int64_t max_tokens) const;
 
   int64_t num_items() const { return int64_t(items_.size()); }
@@ -84,7 +88,7 @@ class HellaSwag {
   static Item render(const HellaSwagItem& item, int64_t number, const Tokenizer& tokenizer);
 
   int64_t block_size_;
-  std::vector<Item> items_;  // shortest first: little padding
+  std::vector<Item> items_;  // shortest first, so that batches need little padding
   int64_t truncated_ = 0, skipped_ = 0;
 };
 

@@ -1,26 +1,27 @@
 // Causal attention without its T x T matrix (Dao 2023, FlashAttention-2):
 //   y = softmax over j <= i of (scale * q_i . k_j) v
-// A tile of queries meets the keys tile by tile; largest score and sum of exponentials are kept up to date as
-// in online softmax (Milakov & Gimelshein 2018), and what has been added so far is scaled to them. The
-// backward pass computes the scores again from q, k and the log-sum-exp of each row. Memory grows with T, not
-// with T^2.
+// A tile of queries is multiplied with the keys tile by tile. As in online softmax (Milakov & Gimelshein
+// 2018), each tile updates the largest score and the sum of exponentials, and the output so far is rescaled
+// to the new largest score. The backward pass computes the scores again from q, k and the log-sum-exp of each
+// row. Memory grows with T, not with T^2.
 //
-// q, k, v and their gradients are read and written in place in the packed (B, T, 3C) buffer, whose heads are
-// strides; nothing is permuted or copied. T: float or bf16; scores, sums and gradients add up in float, and
-// so do gradients that several tiles contribute to, in an order that depends on the shape alone: the same
-// input gives the same bits. Any number of positions; head sizes: see flash_attention_supports.
+// q, k, v and their gradients are read and written in place in the packed (B, T, 3C) buffer, where each head
+// is a strided view; nothing is permuted or copied. T: float or bf16. Scores, sums and gradients are
+// accumulated in float, in an order that depends only on the shape: the same input gives the same bits. The
+// number of positions is arbitrary; for head sizes see flash_attention_supports.
 //
 // since 08_flash_attention
 #pragma once
 
 #include <type_traits>
 
+#include "common/kernels/processors.h"
 #include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
 
-// (B, heads, T, hs) in someone else's memory: element (b, h, t, c) is
+// A view of (B, heads, T, hs) values in memory that the caller owns: element (b, h, t, c) is
 // data[b * batch_stride + h * head_stride + t * row_stride + c].
 template <class T>
 struct HeadsView {
@@ -33,8 +34,9 @@ struct AttentionShape {
   float scale;  // 1 / sqrt(hs); positive
 };
 
-// Kernels have the head size as a constant, since it lays out their registers: calls
-// body(std::integral_constant<int64_t, hs>()) if there are kernels for hs, and says whether there are.
+// The head size is a compile-time constant of a kernel, because it determines the use of registers. If
+// kernels for hs exist, calls body(std::integral_constant<int64_t, hs>()) and returns true; otherwise returns
+// false.
 template <class Body>
 bool for_head_size(int64_t hs, const Body& body) {
   const auto try_size = [&](auto size) {
@@ -46,41 +48,23 @@ bool for_head_size(int64_t hs, const Body& body) {
          try_size(std::integral_constant<int64_t, 128>());
 }
 
-namespace cpu {
+FOR_CPU_AND_CUDA(
+    // Whether this device has kernels for this head size: 32, 64, 80, 96 and 128.
+    bool flash_attention_supports(int64_t hs);
 
-// Whether the kernels of this processor exist for this head size: 32, 64, 80, 96 and 128.
-bool flash_attention_supports(int64_t hs);
+    // y: (B, heads, T, hs); log_sum_exp: (B, heads, T), contiguous: log of the sum over j <= i of
+    // exp(scale * q_i . k_j), kept for the backward pass.
+    template <class T>
+    void flash_attention_forward(Stream stream, HeadsView<T> y, float* log_sum_exp, HeadsView<const T> q,
+                                 HeadsView<const T> k, HeadsView<const T> v, const AttentionShape& shape);
 
-// y: (B, heads, T, hs); log_sum_exp: (B, heads, T), contiguous: log of the sum over j <= i of
-// exp(scale * q_i . k_j), kept for the backward pass.
-template <class T>
-void flash_attention_forward(Stream stream, HeadsView<T> y, float* log_sum_exp, HeadsView<const T> q,
-                             HeadsView<const T> k, HeadsView<const T> v, const AttentionShape& shape);
+    // Floats of workspace that flash_attention_backward needs.
+    int64_t flash_attention_workspace(const AttentionShape& shape);
 
-// Floats of workspace that flash_attention_backward needs.
-int64_t flash_attention_workspace(const AttentionShape& shape);
-
-// dq, dk, dv are written, never read; they overlap neither one another nor q, k, v.
-template <class T>
-void flash_attention_backward(Stream stream, HeadsView<T> dq, HeadsView<T> dk, HeadsView<T> dv,
-                              HeadsView<const T> dy, HeadsView<const T> y, const float* log_sum_exp,
-                              HeadsView<const T> q, HeadsView<const T> k, HeadsView<const T> v,
-                              float* workspace, const AttentionShape& shape);
-
-}  // namespace cpu
-
-namespace cuda {
-
-bool flash_attention_supports(int64_t hs);
-template <class T>
-void flash_attention_forward(Stream stream, HeadsView<T> y, float* log_sum_exp, HeadsView<const T> q,
-                             HeadsView<const T> k, HeadsView<const T> v, const AttentionShape& shape);
-int64_t flash_attention_workspace(const AttentionShape& shape);
-template <class T>
-void flash_attention_backward(Stream stream, HeadsView<T> dq, HeadsView<T> dk, HeadsView<T> dv,
-                              HeadsView<const T> dy, HeadsView<const T> y, const float* log_sum_exp,
-                              HeadsView<const T> q, HeadsView<const T> k, HeadsView<const T> v,
-                              float* workspace, const AttentionShape& shape);
-
-}  // namespace cuda
+    // dq, dk, dv are written, never read; they must not overlap each other or q, k, v.
+    template <class T>
+    void flash_attention_backward(Stream stream, HeadsView<T> dq, HeadsView<T> dk, HeadsView<T> dv,
+                                  HeadsView<const T> dy, HeadsView<const T> y, const float* log_sum_exp,
+                                  HeadsView<const T> q, HeadsView<const T> k, HeadsView<const T> v,
+                                  float* workspace, const AttentionShape& shape);)
 }  // namespace gpt2

@@ -1,26 +1,17 @@
-// The Euclidean norm of all gradients together, which gradient clipping compares with its limit.
+// The Euclidean norm of all gradients together. Gradient clipping compares it with its limit.
 //
 // since 10_adamw
 #pragma once
 
+#include "common/kernels/processors.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
 
-namespace cpu {
+FOR_CPU_AND_CUDA(
+    // Floats of workspace that global_norm needs.
+    int64_t global_norm_workspace(int64_t n);
 
-// Floats of workspace that global_norm needs.
-int64_t global_norm_workspace(int64_t n);
-
-// *norm = sqrt(sum of x[i]^2) over n values. The order of additions depends on n alone.
-void global_norm(Stream stream, float* norm, const float* x, float* workspace, int64_t n);
-
-}  // namespace cpu
-
-namespace cuda {
-
-int64_t global_norm_workspace(int64_t n);
-void global_norm(Stream stream, float* norm, const float* x, float* workspace, int64_t n);
-
-}  // namespace cuda
+    // *norm = sqrt(sum of x[i]^2) over n values. The order of additions depends only on n.
+    void global_norm(Stream stream, float* norm, const float* x, float* workspace, int64_t n);)
 }  // namespace gpt2

@@ -1,9 +1,8 @@
-// Matrix product, batched: C = alpha A B + beta C + bias, on `stream`'s device; sums are float32.
+// Batched matrix product: C = alpha A B + beta C + bias, on `stream`'s device; sums are float32.
 //
-// Every use in the model is one call. A linear layer is x W^T + b; its gradients are dy W and dy^T x;
-// attention multiplies heads that lie as strides in the packed (B, T, 3C) buffer, one small product per
-// (batch, head). A transposed operand is a view with its strides swapped: nothing is ever copied to
-// change an order.
+// Every matrix product of the model is one call. A linear layer is x W^T + b; its gradients are dy W and dy^T
+// x. Attention multiplies heads, strided views of the packed (B, T, 3C) buffer, with one small product per
+// (batch, head). A transposed operand is a view with swapped strides: nothing is copied to change an order.
 //
 // since 01_module; precision since 05_tf32, bf16 since 06_bf16, epilogues since 07_fusion
 #pragma once
@@ -17,10 +16,11 @@
 
 namespace gpt2 {
 
-// A batch of matrices in someone else's memory; Void is void, or const void where they are only read. Element
-// (i, j) of matrix (b0, b1) is, counted in elements of dtype,
-//   data[b0 * batch_stride[0] + b1 * batch_stride[1] + i * row_stride + j * col_stride].
-// One of row_stride and col_stride is 1; the other is at least as long as the line it steps over.
+// A view of a batch of matrices in memory that the caller owns. Void is void, or const void for read-only
+// matrices. Element (i, j) of matrix (b0, b1) is
+//   data[b0 * batch_stride[0] + b1 * batch_stride[1] + i * row_stride + j * col_stride],
+// counted in elements of dtype. One of row_stride and col_stride is 1; the other is at least the number of
+// elements in the row or column that it steps over.
 template <class Void>
 struct BasicMatrixView {
   Void* data = nullptr;
@@ -52,7 +52,7 @@ struct BasicMatrixView {
 using MatrixView = BasicMatrixView<void>;
 using ConstMatrixView = BasicMatrixView<const void>;
 
-// A contiguous row-major matrix: a ConstMatrixView of const values, a MatrixView of others.
+// A contiguous row-major matrix: a ConstMatrixView if T is const, otherwise a MatrixView.
 template <class T>
 auto row_major(T* data, int64_t rows, int64_t cols) {
   using Void = std::conditional_t<std::is_const_v<T>, const void, void>;
@@ -60,28 +60,28 @@ auto row_major(T* data, int64_t rows, int64_t cols) {
 }
 
 // What happens to each value of C before it is written:
-//   gelu       aux = c,  c = gelu(c)         aux keeps what the backward pass needs
-//   gelu_grad  c = c * gelu'(aux)            the gradient goes back through a GELU
+//   gelu       aux = c,  c = gelu(c)         aux keeps the input of the GELU for the backward pass
+//   gelu_grad  c = c * gelu'(aux)            the backward pass of the GELU
 enum class Epilogue : uint8_t { none, gelu, gelu_grad };
 
 // What to compute: C = alpha A B + beta C + bias for each of batch[0] * batch[1] matrices.
-// A is (M, K), B is (K, N), C is (M, N); the matrices of C are row-major (col_stride 1) and do not
-// overlap one another, A or B. The caller has checked all that. With beta == 0 C is written, never read.
-// A and B are both float, and then C is; or both bf16, and C is bf16 or float. An epilogue comes with beta 0, a
-// batch of one, and a C without gaps.
+// A is (M, K), B is (K, N), C is (M, N). The matrices of C are row-major (col_stride 1) and overlap neither
+// each other nor A or B. The caller has checked all that. With beta == 0, C is written and never read. Either
+// A, B and C are float, or A and B are bf16 and C is bf16 or float. An epilogue requires beta 0, a batch of
+// one and a contiguous C.
 struct Matmul {
   ConstMatrixView a, b;
   MatrixView c;
   std::array<int64_t, 2> batch{1, 1};
   float alpha = 1, beta = 0;
-  const void* bias = nullptr;  // (N) of C's type, added to every row of every C; none if null
+  const void* bias = nullptr;  // (N) of C's type, added to every row of every C; null: no bias
   MatmulPrecision precision = MatmulPrecision::highest;  // of float operands
   Epilogue epilogue = Epilogue::none;
   void* aux = nullptr;  // (M, N) of C's type, contiguous; does not overlap C
 };
 
-// The sums are added in an order that depends on shapes and thread count alone: the same call gives
-// the same bits.
+// The order of additions depends only on the shapes and the number of threads: the same call gives the same
+// bits.
 namespace cpu {
 void matmul(Stream stream, const Matmul& product);
 }

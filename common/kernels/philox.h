@@ -1,7 +1,6 @@
 // Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): random
-// bits without a state. Ten rounds of multiplication make 128 bits that look random out of a counter of 128
-// bits and a key of 64. Whoever asks for the same counter gets the same bits: any thread, in any order, on
-// either processor, as often as it likes.
+// bits without a state. Ten rounds of multiplications turn a 128-bit counter and a 64-bit key into 128 random
+// bits. The same counter and key give the same bits in every thread, in any order, on the CPU and on the GPU.
 //
 // since 13_fineweb
 #pragma once
@@ -10,15 +9,15 @@
 
 namespace gpt2 {
 
-// Four variables and no array: they stay in registers, and loops become vector instructions.
+// Four variables instead of an array: they stay in registers, and the compiler can vectorise loops.
 struct PhiloxWords {
   uint32_t a, b, c, d;
 };
 
-// The upper half of a product.
+// The upper 32 bits of the 64-bit product.
 GPT2_HOST_DEVICE inline uint32_t multiply_high(uint32_t a, uint32_t b) {
 #ifdef __CUDA_ARCH__
-  return __umulhi(a, b);  // of the line below nvcc makes xors of 64 bits
+  return __umulhi(a, b);  // for the line below, nvcc would use 64-bit xors
 #else
   return uint32_t(uint64_t{a} * b >> 32);
 #endif
@@ -30,7 +29,7 @@ GPT2_HOST_DEVICE inline PhiloxWords philox(PhiloxWords counter, uint64_t key) {
   for (int round = 0; round < 10; ++round) {
     counter = {multiply_high(kFactor1, counter.c) ^ counter.b ^ key0, kFactor1 * counter.c,
                multiply_high(kFactor0, counter.a) ^ counter.d ^ key1, kFactor0 * counter.a};
-    key0 += 0x9E3779B9;  // the golden ratio, and sqrt(3) - 1
+    key0 += 0x9E3779B9;  // digits of the golden ratio; below, of sqrt(3) - 1
     key1 += 0xBB67AE85;
   }
   return counter;

@@ -3,23 +3,13 @@
 // since 01_module
 #pragma once
 
+#include "common/kernels/processors.h"
 #include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
 
-namespace cpu {
-
-// y[i] = alpha * x[i]; n values; y may be x.
-template <class T>
-void scale(Stream stream, T* y, const T* x, float alpha, int64_t n);
-
-}  // namespace cpu
-
-namespace cuda {
-
-template <class T>
-void scale(Stream stream, T* y, const T* x, float alpha, int64_t n);
-
-}  // namespace cuda
+FOR_CPU_AND_CUDA(
+    // y[i] = alpha * x[i]; n values; y may be x.
+    template <class T> void scale(Stream stream, T* y, const T* x, float alpha, int64_t n);)
 }  // namespace gpt2

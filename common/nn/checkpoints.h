@@ -10,10 +10,11 @@
 
 namespace gpt2::nn {
 
-// Returns the paths of the complete checkpoints in `out`, oldest first; none if there is no such folder.
+// Returns the paths of the complete checkpoints in `out`, oldest first; empty if the folder does not exist.
 std::vector<std::string> checkpoints_in(const std::string& out);
 
-// Returns the step in a checkpoint's name, which is step_ and at least six digits; nullopt for any other name.
+// Returns the step in a checkpoint's name, which is step_ and at least six digits; nullopt for any other
+// name.
 std::optional<int64_t> step_of(const std::string& path);
 
 }  // namespace gpt2::nn

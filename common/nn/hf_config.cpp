@@ -1,7 +1,10 @@
 #include "common/nn/hf_config.h"
 
+#include <fmt/ranges.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/file.h"
@@ -12,13 +15,13 @@ namespace {
 
 using nlohmann::json;
 
-// A config.json, whose errors name the file and the key.
+// The options in a config.json. Error messages name the file and the key.
 class Options {
  public:
   Options(const json& object, const std::string& where) : object_(object), where_(where) {}
 
-  // `alias`: a second name that transformers accepts for the same size. Where both are given, transformers takes
-  // the alias; if they differ, this library takes neither.
+  // `alias` is a second name that transformers accepts for the same size. If both are given, transformers
+  // uses the alias; this library throws if they differ.
   int64_t integer(const char* key, const char* alias, int64_t otherwise, int64_t largest) const {
     if (alias && object_.contains(alias)) {
       if (object_.contains(key) && object_[key] != object_[alias])
@@ -34,7 +37,7 @@ class Options {
     return value.get<int64_t>();
   }
 
-  // null and absent mean the largest.
+  // A null or missing option means `largest`.
   int64_t integer_or_null(const char* key, int64_t largest) const {
     const bool is_null = object_.contains(key) && object_[key].is_null();
     return is_null ? largest : integer(key, nullptr, largest, largest);
@@ -54,7 +57,7 @@ class Options {
     return object_[key].get<bool>();
   }
 
-  // `otherwise` is the first of the allowed values.
+  // The default is the first of the allowed values.
   std::string one_of(const char* key, const std::vector<std::string>& allowed) const {
     if (!object_.contains(key)) return allowed.front();
     const json& value = object_[key];
@@ -63,12 +66,12 @@ class Options {
     refuse(key, fmt::format("{}", fmt::join(allowed, " or ")));
   }
 
-  // For options that this library computes with one value only, which is also what an absent option means.
+  // For options for which this library supports only one value, which is also the default.
   void must_be(const char* key, bool required) const {
     if (boolean(key, required) != required) refuse(key, required ? "true" : "false");
   }
 
-  // For options that describe changes to a GPT-2.
+  // For options that describe changes to a GPT-2 model; throws if one is set.
   void must_be_empty(const char* key) const {
     if (!object_.contains(key) || object_[key].is_null()) return;
     if (!object_[key].is_structured() || !object_[key].empty()) refuse(key, "absent or empty");
@@ -83,7 +86,7 @@ class Options {
   const std::string& where_;
 };
 
-// Throws on options that make transformers compute something that this library does not have.
+// Throws if an option makes transformers compute something that this library cannot compute.
 void refuse_other_models(const Options& options) {
   options.one_of("model_type", {"gpt2"});
   options.must_be("is_causal", true);
@@ -101,7 +104,7 @@ HfConfig parse_hf_config(std::string_view text, const std::string& where) {
   refuse_other_models(options);
 
   HfConfig config;
-  // Far beyond any GPT-2, small enough that no product of two of them overflows.
+  // The limits are far above any GPT-2, and small enough that no product of two sizes overflows.
   config.vocab_size = options.integer("vocab_size", nullptr, config.vocab_size, 1 << 24);
   config.n_positions = options.integer("n_positions", "max_position_embeddings", config.n_positions, 1 << 24);
   config.n_embd = options.integer("n_embd", "hidden_size", config.n_embd, 1 << 20);
@@ -115,12 +118,12 @@ HfConfig parse_hf_config(std::string_view text, const std::string& where) {
   config.scale_attn_by_inverse_layer_idx =
       options.boolean("scale_attn_by_inverse_layer_idx", config.scale_attn_by_inverse_layer_idx);
   config.layer_norm_epsilon = options.positive("layer_norm_epsilon", config.layer_norm_epsilon);
-  // Every name that transformers has for GELU's tanh approximation. "gelu" is another function, from erf.
+  // All names of GELU's tanh approximation in transformers. "gelu" is a different function, based on erf.
   config.activation_function =
       options.one_of("activation_function",
                      {"gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"});
   config.tie_word_embeddings = options.boolean("tie_word_embeddings", config.tie_word_embeddings);
-  // A list of ids, or one outside the vocabulary, is of no use here and no harm.
+  // A list of ids, or an id outside the vocabulary, is ignored.
   const json eos = object.value("eos_token_id", json());
   if (eos.is_number_unsigned() && eos.get<uint64_t>() < static_cast<uint64_t>(config.vocab_size))
     config.eos_token_id = eos.get<int64_t>();

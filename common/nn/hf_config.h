@@ -1,8 +1,8 @@
 // config.json of a Hugging Face GPT-2: the sizes of the model, and the options that change its arithmetic.
 //
-// What is missing has the default of transformers' GPT2Config. An option that would make this library
-// compute something else than transformers does is an error that names the option; it is never ignored.
-// Options for training or generation (dropout, summaries, ...) are not read.
+// A missing option has the default of transformers' GPT2Config. If an option asks for arithmetic that this
+// library does not have, the parser throws, and the message names the option. Options for training or
+// generation (dropout, summaries, ...) are not read.
 //
 // since 02_hf_weights
 #pragma once
@@ -16,14 +16,14 @@ namespace gpt2 {
 
 struct HfConfig {
   int64_t vocab_size = 50257;
-  int64_t n_positions = 1024;  // the longest sequence
+  int64_t n_positions = 1024;  // block size: maximum sequence length
   int64_t n_embd = 768;
   int64_t n_layer = 12;
   int64_t n_head = 12;  // divides n_embd
   double layer_norm_epsilon = 1e-5;
   std::string activation_function = "gelu_new";  // or another name of GELU's tanh approximation
   bool tie_word_embeddings = true;               // lm_head.weight is transformer.wte.weight
-  std::optional<int64_t> eos_token_id;           // <|endoftext|>; where transformers' generate() stops
+  std::optional<int64_t> eos_token_id;           // <|endoftext|>; transformers' generate() stops at it
 
   // nn::load turns the options below into weights of a model that has the defaults.
   std::optional<int64_t> n_inner = {};           // hidden channels of the MLP, if fewer than 4 n_embd
@@ -33,14 +33,15 @@ struct HfConfig {
   bool operator==(const HfConfig&) const = default;
 };
 
-// The configuration in the text of a config.json; errors begin with `where`.
+// Returns the configuration in the text of a config.json. Throws if it is invalid; the message begins with
+// `where`.
 HfConfig parse_hf_config(std::string_view json, const std::string& where);
 
-// The configuration of a Hugging Face directory.
+// Returns the configuration of a Hugging Face directory.
 HfConfig read_hf_config(const std::string& directory);
 
-// A config.json that transformers' GPT2LMHeadModel opens and parse_hf_config reads back. The attention scale is
-// the default one: nn::load has put any other into the weights.
+// Returns a config.json that transformers' GPT2LMHeadModel and parse_hf_config can read. It always has the
+// default attention scale, because nn::load multiplies any other scale into the weights.
 std::string to_json(const HfConfig& config);
 
 }  // namespace gpt2

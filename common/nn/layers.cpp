@@ -7,7 +7,7 @@
 namespace gpt2::nn {
 namespace {
 
-// What is to be drawn: nothing of a parameter on the meta device.
+// The values to initialise; empty for a parameter on the meta device.
 std::span<float> values(const Tensor& x) {
   return {x.data<float>(), x.device() == kMeta ? 0 : size_t(x.numel())};
 }
@@ -28,7 +28,7 @@ void constant_(const Tensor& x, double value) { std::ranges::fill(values(x), flo
 
 Linear::Linear(Module* parent, std::string name, int64_t in_features, int64_t out_features, Bias with_bias)
     : Module(parent, std::move(name)), weight(parameter({out_features, in_features})) {
-  const double bound = 1 / std::sqrt(double(in_features));  // kaiming_uniform_(a=sqrt(5)), as torch has it
+  const double bound = 1 / std::sqrt(double(in_features));  // as torch's kaiming_uniform_(a=sqrt(5))
   init::uniform_(weight, -bound, bound);
   register_parameter("weight", weight);
   if (with_bias == Bias::no) return;

@@ -1,4 +1,4 @@
-// The layers GPT-2 is made of, with torch's default initialisation drawn in torch's order.
+// The layers of GPT-2, with torch's default initialisation, drawn in torch's order.
 //
 // since 01_module
 #pragma once
@@ -21,7 +21,7 @@ class Linear : public Module {
   Linear(Module* parent, std::string name, int64_t in_features, int64_t out_features, Bias bias = Bias::yes);
   Tensor operator()(const Tensor& x) const { return linear(x, weight, bias); }
 
-  Tensor weight, bias;  // bias is undefined without one
+  Tensor weight, bias;  // bias is undefined with Bias::no
 };
 
 // y = weight[ids]. weight: (num_embeddings, embedding_dim), drawn from N(0, 1).
@@ -33,13 +33,13 @@ class Embedding : public Module {
   Tensor weight;
 };
 
-// Normalises the last dimension. weight, bias: (size), one and zero at first.
+// Normalises the last dimension. weight, bias: (size), initialised with ones and zeros.
 class LayerNorm : public Module {
  public:
   LayerNorm(Module* parent, std::string name, int64_t size, double eps = 1e-5);
   Tensor operator()(const Tensor& x) const { return layer_norm(x, weight, bias, float(eps_)); }
 
-  // {x + branch, the LayerNorm of that}, in one pass: since 07_fusion.
+  // Returns {x + branch, the LayerNorm of the sum}, computed in one pass. since 07_fusion
   std::pair<Tensor, Tensor> operator()(const Tensor& x, const Tensor& branch) const {
     return add_layer_norm(x, branch, weight, bias, float(eps_));
   }
@@ -50,7 +50,7 @@ class LayerNorm : public Module {
   double eps_;
 };
 
-// `count` children named "0", "1", ..., each made from the same arguments.
+// `count` children named "0", "1", ..., each constructed with the same arguments.
 template <class T>
 class ModuleList : public Module {
  public:
@@ -77,7 +77,7 @@ class ModuleList : public Module {
   std::vector<std::unique_ptr<T>> items_;
 };
 
-// The distributions that initialise a parameter, on the CPU, from nn::generator().
+// Functions that initialise a parameter on the CPU. The random ones draw from nn::generator().
 namespace init {
 void normal_(const Tensor& x, double mean, double std);
 void uniform_(const Tensor& x, double low, double high);

@@ -81,7 +81,7 @@ void Module::to(Device device) {
         pool.as_strided(tensor->shape(), contiguous_strides(tensor->shape()), offsets[variable.get()]);
     copy_(view, tensor->detach().contiguous());
     view.set_variable(variable);
-    *tensor = view;  // frees what it held before
+    *tensor = view;  // frees the old storage
   }
 }
 

@@ -1,12 +1,12 @@
-// Modules: named parameters in a tree, as torch.nn.Module.
+// Modules: named parameters in a tree, like torch.nn.Module.
 //
 // A module names its children and parameters once, where it declares them:
 //
 //   struct MLP : nn::Module {
 //     nn::Linear c_fc{this, "c_fc", C, 4 * C};      // parameters c_fc.weight and c_fc.bias
 //
-// so that the names are the checkpoint's keys and the order of declaration is the order in which parameters
-// are listed and drawn. Modules register their own address with their parent: they never move.
+// The names are the keys of the checkpoint, and parameters are listed and drawn in the order of declaration.
+// A module registers its address with its parent, so modules cannot be moved.
 //
 // since 01_module
 #pragma once
@@ -21,7 +21,7 @@
 
 namespace gpt2::nn {
 
-// The generator that modules draw their initial parameters from: torch.manual_seed(seed).
+// Seeds the generator from which modules draw their initial parameters: torch.manual_seed(seed).
 void manual_seed(uint64_t seed);
 Generator& generator();
 
@@ -32,21 +32,23 @@ struct NamedParameter {
 
 class Module {
  public:
-  // A child of `parent` called `name`; a root has neither.
+  // Creates a child of `parent` with this name; a root has neither parent nor name.
   explicit Module(Module* parent = nullptr, std::string name = "");
   virtual ~Module() = default;
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  // Every parameter in order of declaration; of tied ones the first alone.
+  // Returns the parameters in order of declaration. Tied parameters are listed once, at the first
+  // declaration.
   std::vector<NamedParameter> named_parameters() const;
   int64_t num_parameters() const;
 
-  // Moves all parameters to `device`, into one block of memory in which each is a view (tensors of two and
-  // more dimensions first, each aligned): one AdamW launch, one norm launch. Tied parameters stay tied.
+  // Moves all parameters to `device`, into one block of memory; each parameter becomes an aligned view of it.
+  // Tensors with two or more dimensions come first. So AdamW needs one launch, and the norm another. Tied
+  // parameters stay tied.
   void to(Device device);
 
-  // Calls `visit` for each module of the tree, children before their parent.
+  // Calls `visit` for each module of the tree, children before their parents.
   void apply(const std::function<void(Module&)>& visit);
 
   const std::string& name() const { return name_; }

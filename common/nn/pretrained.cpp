@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "common/base/finite.h"
 #include "common/data/safetensors.h"
 
 namespace gpt2::nn {
@@ -15,7 +16,7 @@ constexpr std::string_view kPrefix = "transformer.";
 constexpr std::string_view kHead = "lm_head.weight";
 constexpr std::string_view kTokenEmbedding = "transformer.wte.weight";
 
-// The layers that are Conv1D in the file: their weight is (in, out), ours (out, in).
+// Whether a layer is a Conv1D in the file. Its weight there is (in, out); ours is (out, in).
 bool is_conv1d(std::string_view name) {
   constexpr std::array<std::string_view, 3> kConv1d = {"c_attn.weight", "c_proj.weight", "c_fc.weight"};
   return std::any_of(kConv1d.begin(), kConv1d.end(),
@@ -26,8 +27,8 @@ bool is_mask(std::string_view name) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
-// The shape of a parameter's tensor in a file, whose linear layers are transposed. The file has vocab_size of the
-// vocabulary's rows (the model may have more: 09_vocab) and n_inner of the MLP's 4 n_embd hidden channels.
+// The shape of a parameter in the file, where linear layers are transposed. The file has vocab_size
+// vocabulary rows (the model may have more, see 09_vocab), and n_inner of the MLP's 4 n_embd hidden channels.
 Shape shape_in_file(const NamedParameter& parameter, const HfConfig& config) {
   const std::string_view name = parameter.name;
   Shape shape = parameter.tensor->shape();
@@ -39,7 +40,7 @@ Shape shape_in_file(const NamedParameter& parameter, const HfConfig& config) {
   return shape;
 }
 
-// A matrix or vector cut to another shape, or padded with zeros: hidden channels and tokens that are not used.
+// Cuts a matrix or vector to another shape, or pads it with zeros for unused hidden channels and tokens.
 std::vector<float> resized(const std::vector<float>& values, const Shape& shape, const Shape& wanted) {
   const int64_t from = shape.back(), to = wanted.back(), cols = std::min(from, to);
   const int64_t rows = std::min(numel(shape) / from, numel(wanted) / to);
@@ -49,14 +50,14 @@ std::vector<float> resized(const std::vector<float>& values, const Shape& shape,
   return result;
 }
 
-// The entry for a parameter, under its name or without the prefix; null if the file has none.
+// The entry of a parameter, found by its name with or without the prefix; null if the file has none.
 const SafetensorsEntry* find(const SafetensorsCheckpoint& file, const std::string& name) {
   if (const auto* entry = file.find(name)) return entry;
   return name.starts_with(kPrefix) ? file.find(name.substr(kPrefix.size())) : nullptr;
 }
 
-// What the weights and biases of attention's queries are multiplied with. The model divides scores by
-// sqrt(head size); config.json may ask for another scale, which the queries then carry.
+// The factor for the weights and biases of attention's queries. The model divides scores by sqrt(head size).
+// If config.json sets another scale, the queries are multiplied by the ratio.
 double query_factor(std::string_view name, const HfConfig& config) {
   if (!name.ends_with(".attn.c_attn.weight") && !name.ends_with(".attn.c_attn.bias")) return 1;
   double factor = 1;
@@ -74,7 +75,7 @@ void scale_queries(std::span<float> c_attn, int64_t n_embd, double factor) {
     if (int64_t(i) % (3 * n_embd) < n_embd) c_attn[i] = float(double(c_attn[i]) * factor);
 }
 
-// The matrix that is both token embedding and output layer; a file may have it under either name.
+// The matrix that is both the token embedding and the output layer; a file may use either name.
 const SafetensorsEntry* find_tied(const SafetensorsCheckpoint& file) {
   const auto* embedding = find(file, std::string(kTokenEmbedding));
   return embedding ? embedding : file.find(std::string(kHead));
@@ -96,8 +97,9 @@ void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry,
   copy_(*parameter.tensor, transposed ? tensor.transpose(0, 1).contiguous() : tensor);
 }
 
-// A file may store the output layer although config.json ties it to the token embedding: twice the same matrix is
-// harmless. If they differ, transformers 5 takes the stored one and transformers 4 the embedding.
+// A file may store the output layer although config.json ties it to the token embedding. This is harmless if
+// both are the same matrix. If they differ, transformers 5 uses the stored layer and transformers 4 the
+// embedding.
 void require_tied(const SafetensorsCheckpoint& file) {
   const SafetensorsEntry *head = file.find(std::string(kHead)),
                          *embedding = find(file, std::string(kTokenEmbedding));
@@ -138,17 +140,19 @@ void load(Module& model, const std::string& directory) {
   refuse_unknown(file, used);
 }
 
-void save(const Module& model, const HfConfig& config, const std::string& directory) {
+std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
+                                     const std::string& directory) {
   const NoGrad no_grad;
   std::vector<SafetensorsEntry> entries;
   std::vector<std::vector<float>> values;  // on the host
   for (const NamedParameter& parameter : model.named_parameters()) {
-    // Tied, the model lists the matrix where it declares it first, as transformers does.
+    // The model lists a tied matrix once, at its first declaration, like transformers.
     const Tensor tensor =
         is_conv1d(parameter.name) ? parameter.tensor->transpose(0, 1).contiguous() : *parameter.tensor;
     const Shape shape = shape_in_file(parameter, config);
     values.push_back(tensor.to_vector<float>());
     if (shape != tensor.shape()) values.back() = resized(values.back(), tensor.shape(), shape);
+    require_finite(values.back(), parameter.name);
     entries.push_back({.name = parameter.name,
                        .dtype = "F32",
                        .shape = shape,
@@ -158,8 +162,9 @@ void save(const Module& model, const HfConfig& config, const std::string& direct
   const std::filesystem::path folder(directory);
   AtomicFile json(folder / "config.json");
   json.write(to_json(config));
-  json.commit();
-  write_safetensors(folder / "model.safetensors", entries);
+  const uint64_t config_digest = json.commit();
+  return {{"config.json", config_digest},
+          {"model.safetensors", write_safetensors(folder / "model.safetensors", entries)}};
 }
 
 }  // namespace gpt2::nn

@@ -1,13 +1,16 @@
-// Weights from a Hugging Face directory into a model whose parameter names are the checkpoint's keys, and back.
+// Loads weights from a Hugging Face directory into a model, and saves them. The names of the model's
+// parameters are the keys of the checkpoint.
 //
-// Three things differ between the file and the model. The file's linear layers are transposed: GPT-2 was
-// written with TensorFlow's Conv1D, whose weight is (in, out). Old files carry the causal mask as tensors,
-// attn.bias and attn.masked_bias: they are no parameters and are skipped. And GPT2Model alone, without its
-// head, writes its names without "transformer.".
+// The file differs from the model in three ways. The linear layers in the file are transposed, because GPT-2
+// was written in TensorFlow with Conv1D layers, whose weight is (in, out). Old files contain the causal mask
+// as the tensors attn.bias and attn.masked_bias; they are not parameters and are skipped. A GPT2Model saved
+// without its head has names without "transformer.".
 //
 // since 02_hf_weights
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "common/nn/hf_config.h"
@@ -15,17 +18,20 @@
 
 namespace gpt2::nn {
 
-// Overwrites every parameter of `model` with the tensor of that name in `directory`, as float32. Rows of the
-// vocabulary's matrices (since 09_vocab) and hidden channels of the MLP that the file does not have become zero; such
-// hidden channels add nothing and get no gradient. If config.json scales attention scores in another way than the
-// model does, the queries' weights are multiplied with the difference. A model with a lm_head.weight of its own gets
-// transformer.wte.weight where config.json ties the two.
-// Throws if a tensor is missing, not known to the model, of another shape, or not finite, or if lm_head.weight is
-// stored and differs from what it is tied to; the message names the tensor.
+// Overwrites every parameter of `model` with the tensor of that name in `directory`, converted to float32.
+// Vocabulary rows (since 09_vocab) and hidden channels of the MLP that are missing in the file become zero;
+// such hidden channels contribute nothing and get no gradient. If config.json sets another scale of the
+// attention scores than the model uses, the weights of the queries are multiplied by the ratio. If
+// config.json ties lm_head.weight to transformer.wte.weight but the model does not, lm_head.weight gets a
+// copy. Throws if a tensor is missing, unknown to the model, of the wrong shape or not finite, or if the file
+// stores a lm_head.weight that differs from the matrix it is tied to; the message names the tensor.
 void load(Module& model, const std::string& directory);
 
-// Writes config.json and model.safetensors, which transformers' GPT2LMHeadModel and load() open, into a folder that
-// exists: float32, without the rows and hidden channels that config does not have.   since 13_fineweb
-void save(const Module& model, const HfConfig& config, const std::string& directory);
+// Writes config.json and model.safetensors (float32) into an existing folder. transformers' GPT2LMHeadModel
+// and load() can read them. Rows and hidden channels beyond the sizes in `config` are left out. Returns the
+// digest of each file (common/base/digest.h). Throws before it writes a weight that is not finite; the
+// message names the tensor.   since 13_fineweb
+std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
+                                     const std::string& directory);
 
 }  // namespace gpt2::nn

@@ -1,5 +1,7 @@
 #include "common/kernels/add_layer_norm.h"
 
+#include <type_traits>
+
 #include "common/kernels/layer_norm.h"
 #include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
@@ -29,7 +31,7 @@ void add_weight_gradients(Gradients& g, const Tensor& dy, const Saved& s) {
   });
 }
 
-// dx, and the same for the branch in dy's type where that is another.
+// Returns dx and dbranch. dbranch is dx itself or, for a bf16 branch, dx rounded to bf16.
 std::pair<Tensor, Tensor> input_gradients(const Tensor& dy, const Tensor& dsum, const Saved& s) {
   const int64_t C = dy.size(-1), rows = dy.numel() / C;
   const Tensor dx = empty(s.sum.shape(), dy.device());
@@ -68,7 +70,7 @@ std::pair<Tensor, Tensor> add_layer_norm(const Tensor& input, const Tensor& bran
           to_string(input.shape()), to_string(branch.shape()), to_string(weight.shape()),
           to_string(bias.shape()));
   const Device device = input.device();
-  const DType dtype = matmul_dtype(input);  // the result goes into a matrix product
+  const DType dtype = matmul_dtype(input);  // the result is the input of a matrix product
   const Tensor x = input.contiguous(), w = weight.contiguous(), shift = bias.contiguous();
   const Tensor b = branch.dtype() == DType::bf16 && dtype == DType::f32 ? branch.to(dtype).contiguous()
                                                                         : branch.contiguous();

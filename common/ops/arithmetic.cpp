@@ -11,7 +11,7 @@
 namespace gpt2 {
 namespace {
 
-// y = a + b, b repeated; y has a's type, b the same or bf16.
+// y = a + b, with b repeated. y has the type of a; b has the type of a or bf16.
 void sum_of(const Tensor& y, const Tensor& a, const Tensor& b) {
   with_type(a.dtype(), [&](auto wide) {
     using T = decltype(wide);
@@ -37,7 +37,7 @@ Tensor operator+(const Tensor& left, const Tensor& right) {
   Tensor y = empty(a.shape(), a.device(), a.dtype());
   sum_of(y, a, b);
   record({a, b}, y, [b_shape = b.shape(), b_type = b.dtype()](Gradients& g) {
-    g.add(0, g.dy());  // no copy: both inputs share dy
+    g.add(0, g.dy());  // without a copy: both gradients share dy
     if (!g.wanted(1)) return;
     if (b_shape == g.dy().shape()) {
       g.add(1, cast(g.dy(), b_type));

@@ -15,20 +15,21 @@
 namespace gpt2 {
 namespace {
 
-constexpr int64_t kMaxHeadSize = 128;  // that our kernels have
+constexpr int64_t kMaxHeadSize = 128;  // the largest head size of our kernels
 
 template <class T>
 HeadsView<T> heads(const Tensor& x) {
   return {x.data<std::remove_const_t<T>>(), x.stride(0), x.stride(1), x.stride(2)};
 }
 
-// The scale is given, since heads may be padded with zeros.
+// The scale is a parameter, because heads may be padded with zeros.
 AttentionShape shape_of(const Tensor& q, float scale) {
   const auto [B, nh, positions, hs] = q.sizes<4>();
   return {B, nh, positions, hs, scale};
 }
 
-// (B, nh, T, hs) as they lie in a (B, T, parts, nh, hs) buffer: heads side by side, as a linear layer wants them.
+// A (B, nh, T, hs) view of one part of a (B, T, parts, nh, hs) buffer. In the buffer the heads of a position
+// are side by side, as a linear layer needs them.
 Tensor packed_heads(const Tensor& buffer, const AttentionShape& s, int64_t parts, int64_t part) {
   const int64_t C = s.heads * s.hs, row = parts * C;
   return buffer.as_strided({s.B, s.heads, s.T, s.hs}, {s.T * row, s.hs, row, 1}, part * C);
@@ -47,7 +48,7 @@ std::string cudnn_refusal(const AttentionShape& shape, Device device) {
   return cuda::cudnn_attention_refusal(context().stream(device), shape);
 }
 
-// Throws if cuDNN does not do this.
+// Throws if cuDNN does not support this.
 void forward_by_cudnn(const Tensor& y, const Tensor& log_sum_exp, const Tensor& q, const Tensor& k,
                       const Tensor& v, float scale) {
   const AttentionShape shape = shape_of(q, scale);
@@ -98,7 +99,8 @@ void backward_by_us(const Tensor& dq, const Tensor& dk, const Tensor& dv, const 
   });
 }
 
-// dq, dk and dv lie in one buffer, as split() finds its parts: it takes the buffer as it is.
+// dq, dk and dv are views of one packed buffer, so the backward pass of split() uses the buffer without a
+// copy.
 void backward(Gradients& g, const Saved& s) {
   const AttentionShape shape = shape_of(s.q, s.scale);
   const Device device = s.q.device();
@@ -112,14 +114,14 @@ void backward(Gradients& g, const Saved& s) {
   g.add(2, dv);
 }
 
-// In the type of matrix products, with rows that kernels can read in place; recorded if that copies.
+// Converts x to the type of matrix products, with rows that kernels can read in place. Recorded if it copies.
 Tensor readable(const Tensor& x) {
   const Tensor y = x.to(matmul_dtype(x));
   return y.stride(-1) == 1 ? y : y.contiguous();
 }
 
-// The head size to compute with: that of q, or the next larger one that there are kernels for. Zeros behind the
-// channels of q, k and v change no score and add zeros to y.
+// The head size to compute with: the head size of q, or the next larger size that has kernels. Zeros appended
+// to the channels of q, k and v change no score and only append zeros to y.
 int64_t computed_head_size(const Tensor& q, float scale) {
   const int64_t hs = q.size(-1);
   if (wants_cudnn(q.device()) && cudnn_refusal(shape_of(q, scale), q.device()).empty()) return hs;

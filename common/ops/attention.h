@@ -1,4 +1,4 @@
-// Causal self-attention, and whose kernels compute it: ours, or cuDNN's where there are any.
+// Causal self-attention, computed by our kernels or by cuDNN's if they are available.
 //
 // since 08_flash_attention
 #pragma once
@@ -11,11 +11,13 @@
 
 namespace gpt2 {
 
-// Causal attention, softmax(q k^T / sqrt(hs), masked) v, without a T x T matrix in memory. q, k, v (B, nh, T, hs) in
-// any strides, hs <= 128 -> (B, nh, T, hs); transpose(1, 2) of it is contiguous if hs is 32, 64, 80, 96 or 128.
+// Causal attention, softmax(q k^T / sqrt(hs), masked) v, without a T x T matrix in memory. q, k and v are
+// (B, nh, T, hs) with any strides, hs <= 128. Returns (B, nh, T, hs); its transpose(1, 2) is contiguous if hs
+// is 32, 64, 80, 96 or 128.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 
-// Why scaled_dot_product_attention cannot use cuDNN's kernels on this device and in this type; empty if it can.
+// Returns why scaled_dot_product_attention cannot use cuDNN's kernels on this device with this type, or an
+// empty string if it can.
 std::string no_cudnn_attention(Device device, DType dtype);
 
 }  // namespace gpt2

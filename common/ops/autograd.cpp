@@ -11,7 +11,7 @@
 namespace gpt2 {
 namespace {
 
-// to += from, of the same shape and type; `to` is contiguous.
+// to += from. Both have the same shape and type; `to` is contiguous.
 void add_in_place(const Tensor& to, const Tensor& from) {
   const Tensor other = from.contiguous();
   with_type(to.dtype(), [&](auto t) {
@@ -32,14 +32,15 @@ bool has(const std::vector<std::shared_ptr<Variable>>& variables, const std::sha
   return std::find(variables.begin(), variables.end(), wanted) != variables.end();
 }
 
-// Whether the node that made `variable` is still there: backward() frees what it has passed.
+// Whether the node that made `variable` still exists; backward() frees the nodes that it has run.
 bool on_tape(const std::shared_ptr<Variable>& variable) {
   const auto& tape = context().tape;
   return tape && std::any_of(tape->nodes.rbegin(), tape->nodes.rend(),
                              [&](const Node& node) { return has(node.outputs, variable); });
 }
 
-// How many inputs of nodes on the tape each leaf still is, for the observer; nothing if there is none.
+// For the observer: counts how many inputs of the remaining nodes each leaf is. Does nothing without an
+// observer.
 class LeafUses {
  public:
   explicit LeafUses(const std::vector<Node>& nodes) : observer_(context().backward_observer) {
@@ -52,7 +53,7 @@ class LeafUses {
     }
   }
 
-  // A node with these inputs has run, or has been passed over.
+  // Tells that a node with these inputs has run or was skipped.
   void passed(const std::vector<std::shared_ptr<Variable>>& inputs) {
     if (observer_ == nullptr) return;
     for (const auto& input : inputs) {
@@ -81,7 +82,7 @@ void Gradients::add(size_t i, Tensor dx) {
   if (!wanted(i)) return;
   Variable& variable = *inputs_[i];
   Tensor& grad = variable.grad;
-  if (variable.is_leaf) {  // its gradient lives in memory of its own, perhaps the optimizer's
+  if (variable.is_leaf) {  // its gradient has its own memory, which may belong to the optimizer
     const auto [target, beta] = into(i, dx.shape(), dx.device());
     if (beta == 0) {
       copy_(target, dx.contiguous());
@@ -92,7 +93,7 @@ void Gradients::add(size_t i, Tensor dx) {
     grad = std::move(dx);
   } else if (writable(grad)) {
     add_in_place(grad, dx);
-  } else {  // shared with another tensor's gradient: leave that alone
+  } else {  // grad is shared with the gradient of another tensor, so do not write to it
     if (!writable(dx)) dx = copy_of(dx);
     add_in_place(dx, grad);
     grad = std::move(dx);

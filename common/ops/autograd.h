@@ -1,11 +1,12 @@
 // Reverse-mode differentiation on a tape.
 //
-// Every op that takes part in training records one node: its inputs, its outputs, and a function that turns
-// the gradients of the outputs into those of the inputs. backward() plays the tape from its end and frees
-// each node as it goes. The order in which ops ran is a topological order already, so nothing is sorted.
+// Every op that takes part in training records one node: its inputs, its outputs, and a function that
+// computes the gradients of the inputs from the gradients of the outputs. backward() runs the tape from its
+// end to its start and frees each node after use. The order in which the ops ran is a topological order, so
+// no sorting is needed.
 //
-// Invariant: a node's function may hold the storage of tensors (saved()), never their Variables: a node that
-// held its own output's Variable would be a cycle, and a leak.
+// Invariant: a node's function may hold the storage of tensors (saved()), but never their Variables. A node
+// that held the Variable of its own output would form a reference cycle and leak memory.
 //
 // since 04_overfit
 #pragma once
@@ -20,30 +21,30 @@
 
 namespace gpt2 {
 
-// What autograd knows of a tensor.
+// What autograd knows about a tensor.
 struct Variable {
-  Tensor grad;           // d(loss)/d(tensor), undefined until backward() gets here
-  bool is_leaf = false;  // no op made it: its gradient is kept, and adds up over backward() calls
-  bool stale = false;    // a leaf's grad holds the last step's values: overwrite them
+  Tensor grad;           // d(loss)/d(tensor), undefined until backward() computes it
+  bool is_leaf = false;  // not the output of an op: backward() calls add up its gradient and keep it
+  bool stale = false;    // a leaf's grad holds the values of the last step: overwrite them
 };
 
-// A node's view of its gradients while it runs: dy of its outputs, and where to put those of its inputs.
+// A running node's view of gradients: the gradients of its outputs, and where to write those of its inputs.
 class Gradients {
  public:
   Gradients(std::vector<Tensor> dy, std::vector<std::shared_ptr<Variable>> inputs)
       : dy_(std::move(dy)), inputs_(std::move(inputs)) {}
 
-  // Gradient of output i; undefined if nothing depends on that output (never so for a single output).
+  // The gradient of output i; undefined if nothing depends on that output. A single output always has one.
   const Tensor& dy(size_t i = 0) const { return dy_[i]; }
 
   bool wanted(size_t i) const { return inputs_[i] != nullptr; }
   const std::vector<std::shared_ptr<Variable>>& inputs() const { return inputs_; }
 
-  // Adds dx to the gradient of input i. dx may share its storage with dy: it is not written to again.
+  // Adds dx to the gradient of input i. dx may share its storage with dy, because dy is not written again.
   void add(size_t i, Tensor dx);
 
-  // For kernels that add in place (weights): writes `target = beta * target + ...` to the gradient of input
-  // i, with beta 0 where there is none yet.
+  // For kernels that add in place (weights): the kernel computes `grad = beta * grad + ...`, where grad is
+  // the gradient of input i. beta is 0 if there is no gradient yet.
   struct Target {
     Tensor grad;
     float beta;
@@ -58,7 +59,7 @@ class Gradients {
 using BackwardFunction = std::function<void(Gradients&)>;
 
 struct Node {
-  std::vector<std::shared_ptr<Variable>> inputs;  // null: that input needs no gradient
+  std::vector<std::shared_ptr<Variable>> inputs;  // null if the input needs no gradient
   std::vector<std::shared_ptr<Variable>> outputs;
   BackwardFunction backward;
 };
@@ -67,26 +68,27 @@ struct Tape {
   std::vector<Node> nodes;
 };
 
-// Told by backward(), while it runs, of each leaf whose gradient is final: no node is left that could add to
-// it. Context::backward_observer points to one, or to none. since 12_ddp
+// backward() reports to it each leaf whose gradient is final, that is, to which no remaining node can add.
+// Context::backward_observer points to the observer, or is null. since 12_ddp
 class BackwardObserver {
  public:
   virtual ~BackwardObserver() = default;
-  virtual bool begin() = 0;  // false: this backward() is of no interest
+  virtual bool begin() = 0;  // returns false to ignore this backward()
   virtual void leaf_done(Variable& leaf) = 0;
   virtual void end() = 0;
 };
 
-// True if an op on these inputs is to be recorded: gradients are enabled and one of them has a Variable.
+// True if an op on these inputs must be recorded: gradients are enabled and at least one input has a
+// Variable.
 bool recording(std::initializer_list<Tensor> inputs);
 
-// Appends a node to the tape and gives the outputs their Variables, if recording(inputs).
+// If recording(inputs), appends a node to the tape and gives the outputs their Variables.
 void record(std::initializer_list<Tensor> inputs, std::span<Tensor> outputs, BackwardFunction backward);
 inline void record(std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward) {
   record(inputs, std::span(&output, 1), std::move(backward));
 }
 
-// What a node may hold of a tensor: its values without its Variable.
+// The part of a tensor that a node may hold: its values without its Variable.
 inline Tensor saved(const Tensor& tensor) { return tensor.detach(); }
 
 }  // namespace gpt2

@@ -1,16 +1,15 @@
-// The one place where an op picks between the kernels of a processor.
+// The only place where an op chooses between the CPU's and the GPU's kernels.
 //
 //   DISPATCH(x.device(), gelu_forward, y.data<float>(), x.data<float>(), x.numel());
 //
-// calls cpu::gelu_forward or cuda::gelu_forward on the device's current stream. In a build without CUDA
-// there are no cuda:: kernels, and no tensor on such a device either. On the meta device nothing is called. Each
-// call is counted.
+// calls cpu::gelu_forward or cuda::gelu_forward on the device's current stream. A build without CUDA has no
+// cuda:: kernels and no tensors on a GPU. On the meta device no kernel is called. Each call is counted.
 //
 // since 01_module
 #pragma once
 
 #ifdef GPT2_SHARED
-#error "a file that calls kernels is compiled for each set of devices: see device_sources in common/CMakeLists.txt"
+#error "files that call kernels are compiled once per device set: see device_sources in common/CMakeLists.txt"
 #endif
 
 #include "common/base/error.h"
@@ -19,7 +18,7 @@
 #ifdef GPT2_CUDA
 #define DISPATCH_CUDA(device, function, ...) \
   if ((device).is_cuda()) ::gpt2::cuda::function(::gpt2::context().stream(device), __VA_ARGS__)
-// For the functions that say how much workspace a kernel needs: no stream.
+// For the functions that return how much workspace a kernel needs; they take no stream.
 #define DISPATCH_SIZE(device, function, ...) \
   ((device).is_cuda() ? ::gpt2::cuda::function(__VA_ARGS__) : ::gpt2::cpu::function(__VA_ARGS__))
 #else
@@ -35,7 +34,7 @@
 
 namespace gpt2 {
 
-// body(T()) for the T of a floating-point dtype, which names the instance of a kernel:
+// Calls body(T()) with the C++ type T of a floating-point dtype, to select the instance of a kernel:
 //   with_type(x.dtype(), [&](auto t) { using T = decltype(t); DISPATCH(..., y.data<T>(), x.data<T>()); });
 template <class Body>
 void with_type(DType dtype, const Body& body) {

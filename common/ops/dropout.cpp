@@ -6,7 +6,7 @@
 namespace gpt2 {
 
 DropoutMasks::DropoutMasks(double p, uint64_t seed, Device device) : p_(p), seed_(seed) {
-  require(p >= 0 && p < 1, "dropout: p is {}; expected 0 <= p < 1", p);  // false on NaN
+  require(p >= 0 && p < 1, "dropout: p is {}; expected 0 <= p < 1", p);  // also throws for NaN
   draw_ = std::make_shared<Storage>(device, sizeof(int64_t));
   set_draw(0);
 }

@@ -1,5 +1,5 @@
-// Dropout while training, nothing at all otherwise: a guard turns it on, so that a model needs no train() and
-// eval().
+// Dropout for training. A guard turns it on; without a guard dropout() does nothing. So a model needs no
+// train() and eval().
 //
 //   DropoutMasks masks(0.2, seed, device);  // once
 //   for (...) {
@@ -9,9 +9,9 @@
 //     loss.backward();
 //   }
 //
-// Masks are worked out again wherever they are needed (common/kernels/dropout.h). Under a guard each call of
-// dropout is a site of its own, 0, 1, 2, ...: a model that runs the same way gets the same masks for the same
-// draw, so that a run that was stopped goes on as if it had not been.
+// Masks are not stored but computed again when needed (common/kernels/dropout.h). Under a guard the calls of
+// dropout() are numbered as sites 0, 1, 2, ... So a model that calls them in the same order gets the same
+// masks for the same draw, and a resumed run computes what the uninterrupted run would have computed.
 //
 // since 13_fineweb
 #pragma once
@@ -26,17 +26,17 @@ namespace gpt2 {
 
 class DropoutMasks {
  public:
-  // p: the share of values that become 0, 0 <= p < 1. The first draw is 0.
+  // p, 0 <= p < 1, is the probability that a value becomes 0. The first draw is 0.
   DropoutMasks(double p, uint64_t seed, Device device);
 
-  // From now on, in stream order, other masks. Between a forward pass and its backward pass the draw must
-  // stay. A CUDA graph reads it when it is replayed: set it outside the recording.
+  // Selects the masks of all work that is queued from now on. The draw must not change between a forward pass
+  // and its backward pass. A CUDA graph reads the draw when it is replayed, so set it outside the recording.
   void set_draw(int64_t draw);
 
   double p() const { return p_; }
   Device device() const { return draw_->device(); }
 
-  // What the kernels want. A copy of these masks keeps the draw's memory, and sees the same draw.
+  // The mask of one site, for the kernels. A copy of DropoutMasks shares the memory of the draw.
   DropoutMask at(uint32_t site) const {
     return {p_, seed_, site, static_cast<const int64_t*>(draw_->data())};
   }
@@ -47,16 +47,17 @@ class DropoutMasks {
   std::shared_ptr<Storage> draw_;  // one int64_t
 };
 
-// dropout() drops while one of these lives. A new one begins with site 0: one guard a forward pass.
+// The guard: dropout() drops values while it lives. A new guard begins with site 0, so use one per forward
+// pass.
 struct Dropout : Setting<Dropout*, &Context::dropout> {
   explicit Dropout(const DropoutMasks& with) : Setting(this), masks(with) {}
 
   const DropoutMasks masks;
-  uint32_t sites = 0;  // so far
+  uint32_t sites = 0;  // number of dropout() calls so far
 };
 
-// Some of x's values, picked at random, become 0; the others are divided by 1 - p. x itself without a guard,
-// and where p is 0.
+// Sets randomly chosen values of x to 0 and divides the others by 1 - p. Returns x itself if there is no
+// guard or p is 0.
 Tensor dropout(const Tensor& x);
 
 }  // namespace gpt2

@@ -14,7 +14,7 @@ void backward(Gradients& g, const Saved& s) {
   const Device device = s.x.device();
   const int64_t C = s.x.size(-1), rows = s.x.numel() / C;
   const Tensor dy = g.dy().contiguous();
-  if (g.wanted(1) || g.wanted(2)) {  // the kernel makes both: one that nobody wants goes nowhere
+  if (g.wanted(1) || g.wanted(2)) {  // the kernel computes both; an unwanted one is discarded
     const auto target = [&](size_t i) {
       return g.wanted(i) ? g.into(i, {C}, device) : Gradients::Target{empty({C}, device), 0};
     };

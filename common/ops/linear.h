@@ -1,4 +1,4 @@
-// What linear layers, and ops that fuse them with their neighbours, are made of.
+// The building blocks of linear layers and of the ops that fuse them with other ops.
 //
 // since 01_module; bf16 since 06_bf16
 #pragma once
@@ -9,23 +9,24 @@
 
 namespace gpt2 {
 
-// The first element of a tensor that a kernel reads or writes, for kernels that take the type as a value.
+// Pointers to the first element of a tensor, for kernels that take the element type as a value.
 inline const void* read(const Tensor& x) {
   return x.dtype() == DType::bf16 ? static_cast<const void*>(x.data<bf16>()) : x.data<float>();
 }
 inline void* write(const Tensor& x) { return const_cast<void*>(read(x)); }
 
-// Contiguous x (..., cols) as a matrix of all its rows.
+// A view of contiguous x (..., cols) as one matrix with cols columns.
 ConstMatrixView as_matrix(const Tensor& x);
 MatrixView as_result(const Tensor& x);
 
-// x (..., in) weight (out, in)^T + bias (out) if defined -> (..., out); all contiguous and of one type.
+// x (..., in) weight (out, in)^T + bias (out), if defined -> (..., out). All are contiguous and of the same
+// type.
 Tensor times_transposed(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
-// dx = dy weight, of this shape and type
+// Returns dx = dy weight with this shape and type.
 Tensor input_gradient(const Tensor& dy, const Tensor& weight, const Shape& shape, DType dtype);
 
-// dW += dy^T x, in place, in float32
+// dW += dy^T x, in place, in float32. dW is the gradient of input i.
 void add_weight_gradient(Gradients& g, size_t i, const Tensor& dy, const Tensor& x);
 
 }  // namespace gpt2

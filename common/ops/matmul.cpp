@@ -34,8 +34,8 @@ void multiply(const Tensor& c, const Tensor& a, const Tensor& b) {
   DISPATCH(c.device(), matmul, product);
 }
 
-// A new tensor whose dimensions lie in memory in x's order, without x's gaps: heads that are strides in a
-// packed buffer get a gradient that turns back into such a buffer without a copy.
+// A new tensor whose dimensions have the same order in memory as those of x, but no gaps. If x is a strided
+// view of the heads in a packed buffer, its gradient can become a packed buffer again without a copy.
 Tensor empty_like_strided(const Tensor& x, DType dtype) {
   std::vector<size_t> order(x.shape().size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -54,7 +54,7 @@ Tensor transposed(const Tensor& x) {
   return x.as_strided(shape, strides, x.offset());
 }
 
-// The types of da and db are those of the inputs, which autocast may have rounded.
+// da and db get the types that the inputs had before autocast rounded them.
 void backward(Gradients& g, const Tensor& a, const Tensor& b, DType a_type, DType b_type) {
   if (g.wanted(0)) {
     const Tensor da = empty_like_strided(a, a_type);

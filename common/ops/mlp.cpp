@@ -9,10 +9,10 @@ namespace gpt2 {
 namespace {
 
 struct Hidden {
-  Tensor before, after;  // the GELU; (..., 4C)
+  Tensor before, after;  // input and output of the GELU, (..., 4C)
 };
 
-// after = gelu(before), before = x weight^T + bias: the GELU is the end of the matrix product.
+// after = gelu(before), before = x weight^T + bias; the GELU is the epilogue of the matrix product.
 Hidden expand(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Shape shape = x.shape();
   shape.back() = weight.size(0);
@@ -26,7 +26,7 @@ Hidden expand(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return h;
 }
 
-// The gradient of `before`: dy weight, times the slope of the GELU at `before`.
+// The gradient of `before`: dy weight, times the derivative of the GELU at `before`.
 Tensor hidden_gradient(const Tensor& dy, const Tensor& weight, const Tensor& before) {
   const Tensor dh = empty(before.shape(), dy.device(), dy.dtype());
   Matmul product{as_matrix(dy), as_matrix(weight), as_result(dh)};
@@ -41,7 +41,7 @@ struct Saved {
   Tensor x, fc_weight, proj_weight;
   Hidden h;
   Shape shape;
-  DType dtype;  // of the input, before autocast
+  DType dtype;  // type of the input, before autocast
 };
 
 void backward(Gradients& g, const Saved& s) {

@@ -1,7 +1,7 @@
-// The ops a model is written with: torch's names, torch's meaning.
+// The ops that models use, with torch's names and meanings.
 //
-// Every op checks shapes once and names both in the message, computes its result with the kernels of its
-// inputs' device, and records how to differentiate itself. Values are float32, or bf16 under autocast
+// Every op checks the shapes once (the message of an error names them), computes its result with the kernels
+// of its inputs' device, and records how to differentiate itself. Values are float32, or bf16 under autocast
 // (autocast.h); ids are int32.
 //
 // since 01_module
@@ -17,15 +17,15 @@
 
 namespace gpt2 {
 
-// a + b, in float32 where one of them is; b has the shape of a, or of a's last dimensions: it is then added to
-// each of the leading ones.
+// a + b, in float32 if one of them is float32. b has the shape of a or of a's last dimensions; in the second
+// case it is repeated over the leading dimensions.
 Tensor operator+(const Tensor& a, const Tensor& b);
 
 Tensor operator*(const Tensor& x, double factor);
 inline Tensor operator/(const Tensor& x, double divisor) { return x * (1.0 / divisor); }
 
-// (..., M, K) x (..., K, N) -> (..., M, N), at most two leading dimensions, the same in a and b. The last two
-// dimensions of each may be transposed views, the leading ones any strides.
+// (..., M, K) x (..., K, N) -> (..., M, N). a and b have the same leading dimensions, at most two, with any
+// strides. The last two dimensions of each may be transposed views.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 // x (..., in) times weight (out, in) transposed, plus bias (out) if defined -> (..., out)
@@ -37,7 +37,7 @@ Tensor gelu(const Tensor& x);
 // Normalises the last dimension C; weight and bias: (C).
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps);
 
-// Over the last dimension.
+// Softmax over the last dimension.
 Tensor softmax(const Tensor& x);
 
 // (..., T, T): entries right of the diagonal become -inf.
@@ -46,12 +46,12 @@ Tensor causal_mask(const Tensor& x);
 // table (vocab, C), ids (...) -> (..., C)
 Tensor embedding(const Tensor& table, const Tensor& ids);
 
-// Mean over all positions of the cross entropy of logits (..., V) against the next tokens' ids (...) -> ()
+// Mean cross entropy, over all positions, of logits (..., V) against the ids of the next tokens (...) -> ()
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
 
-// The fused ops: each is several of the above in fewer passes over memory.      since 07_fusion
+// The fused ops: each combines several of the ops above in fewer passes over memory.      since 07_fusion
 
-// The MLP of a block: linear, GELU, linear; the GELU and its slope are the ends of matrix products.
+// The MLP of a block: linear, GELU, linear. The GELU and its derivative are epilogues of the matrix products.
 // x (..., C), fc_weight (4C, C), fc_bias (4C), proj_weight (C, 4C), proj_bias (C) -> (..., C)
 Tensor mlp(const Tensor& x, const Tensor& fc_weight, const Tensor& fc_bias, const Tensor& proj_weight,
            const Tensor& proj_bias);
@@ -59,14 +59,14 @@ Tensor mlp(const Tensor& x, const Tensor& fc_weight, const Tensor& fc_bias, cons
 // softmax(causal_mask(x * scale)); x (..., T, T)
 Tensor causal_softmax(const Tensor& x, double scale);
 
-// The residual stream and the LayerNorm that reads it next: {x + branch, layer_norm(x + branch)}. The branch may
+// Returns the residual stream and the LayerNorm of it: {x + branch, layer_norm(x + branch)}. The branch may
 // have fewer leading dimensions than x (the position embeddings). Under autocast the second result is bf16,
-// since a matrix product comes next.
+// because its consumer is a matrix product.
 std::pair<Tensor, Tensor> add_layer_norm(const Tensor& x, const Tensor& branch, const Tensor& weight,
                                          const Tensor& bias, float eps);
 
-// cross_entropy of the first vocab_size columns of contiguous logits. backward() overwrites the logits with their
-// gradient: whoever wants to see them looks before.
+// cross_entropy of the first vocab_size columns of contiguous logits. backward() overwrites the logits with
+// their gradient, so read them before backward().
 Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets, int64_t vocab_size);
 inline Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets) {
   return fused_cross_entropy(logits, targets, logits.size(-1));

@@ -1,4 +1,4 @@
-// Zeros behind the last dimension, for kernels that want it larger than it is.
+// Appends zeros to the last dimension, for kernels that need a larger one.
 //
 // since 08_flash_attention
 #pragma once
@@ -7,7 +7,7 @@
 
 namespace gpt2 {
 
-// x (..., n) -> (..., size), size >= n: columns from n on are 0. Recorded; defined in views.cpp.
+// x (..., n) -> (..., size), size >= n: columns from n on are 0. Recorded on the tape; defined in views.cpp.
 Tensor pad(const Tensor& x, int64_t size);
 
 }  // namespace gpt2

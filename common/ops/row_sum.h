@@ -1,4 +1,4 @@
-// The gradient of whatever was added to every row.
+// The gradient of a tensor that was added to every row.
 //
 // since 04_overfit
 #pragma once
@@ -9,7 +9,7 @@
 
 namespace gpt2 {
 
-// Adds to the gradient of input i, which has this shape, the sum of contiguous dy over its leading dimensions.
+// Adds the sum of contiguous dy over its leading dimensions to the gradient of input i, which has this shape.
 inline void add_row_sum(Gradients& g, size_t i, const Shape& shape, const Tensor& dy) {
   const int64_t cols = numel(shape), rows = dy.numel() / cols;
   const Tensor workspace = empty({DISPATCH_SIZE(dy.device(), sum_rows_workspace, rows, cols)}, dy.device());

@@ -1,4 +1,5 @@
-// Views: the same storage, other strides. Their gradients are views too, except where parts meet again.
+// Views: the same storage with other strides. Their gradients are views too, except when the parts of a split
+// have to be joined.
 #include <algorithm>
 #include <optional>
 
@@ -12,10 +13,10 @@
 namespace gpt2 {
 namespace {
 
-// to[...] = from[...], any strides, any two types, at most four dimensions.
+// to[...] = from[...] for any strides, any two types, and at most four dimensions.
 void copy_elements(const Tensor& to, const Tensor& from) {
-  require(to.shape() == from.shape() && to.dim() <= 4, "copy: {} into {}", to_string(from.shape()),
-          to_string(to.shape()));
+  require(to.shape() == from.shape() && to.dim() <= 4, "copy: cannot copy {} into {}",
+          to_string(from.shape()), to_string(to.shape()));
   Dims4 shape{1, 1, 1, 1}, to_strides{}, from_strides{};
   std::copy_backward(to.shape().begin(), to.shape().end(), shape.end());
   std::copy_backward(to.strides().begin(), to.strides().end(), to_strides.end());
@@ -29,12 +30,12 @@ void copy_elements(const Tensor& to, const Tensor& from) {
   });
 }
 
-// The strides with which x's elements can be seen in another shape, if that needs no copy. Dimensions of x that
-// lie one behind the other in memory form a chunk; `shape` has to cut up each chunk for itself.
+// Returns the strides of a view of x with another shape, if this needs no copy. Dimensions of x that are
+// contiguous in memory form a chunk; the dimensions of `shape` must divide each chunk separately.
 std::optional<Shape> view_strides(const Tensor& x, const Shape& shape) {
   if (x.numel() == 0) return contiguous_strides(shape);
   Shape strides(shape.size());
-  size_t to = shape.size();       // dimensions of `shape` from here on have their strides
+  size_t to = shape.size();       // the strides of dimensions of `shape` from here on are known
   int64_t chunk = 1, viewed = 1;  // elements of the chunk so far, in x and in `shape`
   int64_t innermost = x.dim() > 0 ? x.stride(-1) : 1;
   for (size_t from = x.shape().size(); from-- > 0;) {
@@ -53,7 +54,7 @@ std::optional<Shape> view_strides(const Tensor& x, const Shape& shape) {
   return strides;
 }
 
-// x in another shape: a view if its strides allow, a copy otherwise.
+// x in another shape: a view if its strides allow it, otherwise a copy.
 Tensor reshaped(const Tensor& x, const Shape& shape) {
   if (const auto strides = view_strides(x, shape)) return x.as_strided(shape, *strides, x.offset());
   const Tensor copy = x.contiguous();
@@ -79,7 +80,8 @@ Tensor part(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
   return x.as_strided(shape, x.strides(), x.offset() + start * x.stride(dim));
 }
 
-// True if the gradients of a split's parts lie as the parts did: they are a packed buffer already.
+// True if the gradients of the parts of a split are laid out like the parts; then they already form a packed
+// buffer.
 bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t dim, int64_t length) {
   for (int64_t i = 0; i < parts; ++i) {
     const Tensor &first = g.dy(0), &dy = g.dy(size_t(i));
@@ -91,7 +93,8 @@ bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t
   return true;
 }
 
-// The gradient of what was split, from those of its parts: where nothing depends on a part, zeros.
+// The gradient of the tensor that was split, joined from the gradients of its parts. A part that nothing
+// depends on gives zeros.
 Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype, int64_t parts,
               int64_t dim) {
   const int64_t length = shape[size_t(dim)] / parts;
@@ -109,7 +112,7 @@ Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype
   return dx;
 }
 
-// Fills in a -1.
+// Replaces a -1 by the inferred size.
 Shape resolved(Shape shape, const Tensor& x) {
   const auto unknown = std::find(shape.begin(), shape.end(), -1);
   if (unknown != shape.end()) {
@@ -117,7 +120,8 @@ Shape resolved(Shape shape, const Tensor& x) {
     *unknown = x.numel() / std::max<int64_t>(1, numel(shape));
   }
   const bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size >= 0; });
-  require(positive && numel(shape) == x.numel(), "view: {} as {}", to_string(x.shape()), to_string(shape));
+  require(positive && numel(shape) == x.numel(), "view: cannot view {} as {}", to_string(x.shape()),
+          to_string(shape));
   return shape;
 }
 
@@ -126,7 +130,7 @@ Shape resolved(Shape shape, const Tensor& x) {
 Tensor Tensor::view(Shape wanted) const {
   const Shape shape = resolved(std::move(wanted), *this);
   const auto new_strides = view_strides(*this, shape);
-  require(new_strides.has_value(), "view: {} with strides {} as {}; call contiguous() first",
+  require(new_strides.has_value(), "view: cannot view {} with strides {} as {}; call contiguous() first",
           to_string(shape_), to_string(strides_), to_string(shape));
   Tensor y = as_strided(shape, *new_strides, offset_);
   record({*this}, y, [before = shape_](Gradients& g) { g.add(0, reshaped(g.dy(), before)); });
@@ -150,8 +154,9 @@ Tensor Tensor::contiguous() const {
 
 Tensor Tensor::slice(int64_t dim, int64_t start, int64_t length) const {
   dim = wrap(dim);
-  require(start >= 0 && length >= 0 && start + length <= size(dim), "slice: {} to {} of dimension {} of {}",
-          start, start + length, dim, to_string(shape_));
+  require(start >= 0 && length >= 0 && start + length <= size(dim),
+          "slice: {} to {} is not a range of dimension {} of {}", start, start + length, dim,
+          to_string(shape_));
   Tensor y = part(*this, dim, start, length);
   record({*this}, y, [shape = shape_, dim, start](Gradients& g) {
     const Tensor dx = zeros(shape, g.dy().device(), g.dy().dtype());
@@ -163,7 +168,7 @@ Tensor Tensor::slice(int64_t dim, int64_t start, int64_t length) const {
 
 Tensor pad(const Tensor& x, int64_t size) {
   const int64_t last = x.dim() - 1, n = x.size(-1);
-  require(size >= n, "pad: the last dimension of {} to {}", to_string(x.shape()), size);
+  require(size >= n, "pad: cannot pad the last dimension of {} to {}", to_string(x.shape()), size);
   Shape shape = x.shape();
   shape.back() = size;
   Tensor y = zeros(shape, x.device(), x.dtype());
@@ -175,8 +180,8 @@ Tensor pad(const Tensor& x, int64_t size) {
 std::vector<Tensor> split(const Tensor& x, int64_t parts, int64_t dim) {
   if (dim < 0) dim += x.dim();
   const int64_t length = x.size(dim) / parts;
-  require(length * parts == x.size(dim), "split: dimension {} of {} into {} parts", dim, to_string(x.shape()),
-          parts);
+  require(length * parts == x.size(dim), "split: cannot split dimension {} of {} into {} equal parts", dim,
+          to_string(x.shape()), parts);
   std::vector<Tensor> y;
   for (int64_t i = 0; i < parts; ++i) y.push_back(part(x, dim, i * length, length));
   record({x}, std::span(y),

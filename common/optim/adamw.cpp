@@ -36,7 +36,7 @@ AdamW::AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, c
   make_blocks();
 }
 
-// Gradients and moments, laid out as the parameters are.
+// Allocates gradients and moments with the same layout as the parameters.
 void AdamW::make_blocks() {
   const auto storage = parameters_[0].storage();
   const int64_t n = int64_t(storage->bytes() / sizeof(float));

@@ -1,8 +1,9 @@
 // AdamW over a model's parameters, with torch's defaults.
 //
-// The parameters of a model that was moved by Module::to lie in one block of memory, matrices first. Gradients and
-// both moments get blocks with the same layout, so that a step is one kernel launch over all of them, and their norm
-// another. Learning rate and step count live on the device, so that a step can be replayed as a CUDA graph.
+// After Module::to, the parameters of a model lie in one block of memory, matrices first. The gradients and
+// both moments get blocks with the same layout, so that a step is one kernel launch over all parameters, and
+// the gradient norm is another. Learning rate and step count live on the device, so that a step can be
+// replayed as a CUDA graph.
 //
 // since 04_overfit; decay groups and clipping since 10_adamw
 #pragma once
@@ -24,40 +25,42 @@ struct ParameterGroup {
 
 class AdamW {
  public:
-  // All parameters of the model decay. Throws if they do not share one block: call model.to(device) first.
+  // Applies weight decay to all parameters of the model. Throws if they do not share one block; call
+  // model.to(device) first.
   AdamW(const nn::Module& model, const AdamWOptions& options);
 
-  // Two groups, of which the first decays and the second does not; options.weight_decay is ignored. As a step is one
-  // launch, the first group's parameters must lie before the second's, as matrices do before vectors; throws
-  // otherwise.   since 10_adamw
+  // Two groups: weight decay applies to the first and not to the second; options.weight_decay is ignored. A
+  // step is one launch, so the first group must lie before the second in memory (matrices lie before
+  // vectors); throws if it does not.   since 10_adamw
   AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, const AdamWOptions& options);
 
   void zero_grad();  // the next backward() overwrites the gradients
 
-  // The norm of all gradients, a scalar on the device; the next step() takes them as scaled down to max_norm where it
-  // is larger.
+  // Returns the norm of all gradients, a scalar on the device. If it exceeds max_norm, the next step() scales
+  // the gradients down to max_norm.   since 10_adamw
   Tensor clip_grad_norm(double max_norm);
 
-  void set_lr(double lr);  // from the next step() on
+  void set_lr(double lr);  // applies from the next step() on
   void step();
 
-  // The running means of gradient and squared gradient: 1-D, laid out as the parameters' block is.
+  // The running means of gradient and squared gradient: 1-D, with the same layout as the block of the
+  // parameters.
   const Tensor& first_moment() const { return first_moment_; }
   const Tensor& second_moment() const { return second_moment_; }
 
-  // How many steps were taken; to go on with a run that was stopped, it is restored as the moments are.
-  // Both wait for the device.
+  // The number of steps taken. To resume a run, restore it together with the moments. Both functions wait for
+  // the device.
   int64_t steps() const;
   void set_steps(int64_t steps);
 
  private:
   void make_blocks();
-  void finish_gradients();  // zeros where backward() has not been
+  void finish_gradients();  // sets the gradients that backward() has not reached to zero
   AdamWState* state() const { return static_cast<AdamWState*>(state_->data()); }
 
   AdamWOptions options_;
   std::vector<Tensor> parameters_;
-  int64_t decayed_end_ = 0;                                    // in the blocks; what lies before it decays
+  int64_t decayed_end_ = 0;                                    // values before this offset decay
   Tensor weights_, gradients_, first_moment_, second_moment_;  // the four blocks, 1-D
   std::shared_ptr<Storage> state_;
   Tensor norm_, workspace_;

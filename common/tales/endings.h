@@ -1,9 +1,9 @@
-// Stories to be ended, in the format of HellaSwag: the beginning of a tale, what happens next, and three
-// things that cannot happen there, whoever does them, because the world of the story does not have what they
-// need: nobody finds a ball that is not lost. All four are told by the same teller at the same point, and the
-// wrong ones are nearly as long as the right one, as often longer as shorter: neither names nor pronouns nor
-// length give the answer away. A model that knows the tales finds it; one that was never trained is right one
-// time in four.
+// Multiple-choice story endings in the format of HellaSwag. An item is the beginning of a tale, the event
+// that happens next, and three events that cannot happen there for any character, because their preconditions
+// are false in the world of the story: a ball that is not lost cannot be found. The same teller tells all
+// four endings at the same point. The wrong endings are nearly as long as the right one, and are longer as
+// often as shorter. So names, pronouns and length do not reveal the answer. A model that was trained on the
+// tales finds it; an untrained model is right one time in four.
 //
 // since 13_fineweb
 #pragma once
@@ -20,14 +20,15 @@ namespace gpt2 {
 
 struct Ending {
   std::string_view plot;
-  std::string context;                 // events, with a space between
+  std::string context;                 // events, joined with spaces
   std::array<std::string, 4> endings;  // one event each
-  int label = 0;                       // of the right one
+  int label = 0;                       // index of the right ending
 };
 
 class Endings {
  public:
-  // The tales are not those that Tales(seed) tells: a model trained on these has not read the others.
+  // These tales differ from the tales of Tales(seed): a model that was trained on Tales(seed) has not seen
+  // them.
   explicit Endings(uint64_t seed = 1337) : random_(seed ^ kOther), tales_(~seed ^ kOther) {}
 
   Ending next();
@@ -42,7 +43,7 @@ class Endings {
   Tales tales_;
 };
 
-// One line of JSON, with the keys that readers of HellaSwag look at.
+// Returns one line of JSON with the keys that readers of HellaSwag files use.
 std::string to_json(const Ending& ending, uint64_t number);
 
 }  // namespace gpt2

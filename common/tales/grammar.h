@@ -1,6 +1,6 @@
-// The scripts and words, read once into a form that can be played and told quickly. A mistake in them (an
-// unknown deed, a role of the wrong kind, a slot that its kind does not have) is an Error that quotes the
-// script.
+// The scripts and words, parsed once into a form that can be played and told quickly. A mistake in a script
+// (an unknown deed, a role of the wrong kind, a slot that its kind does not have) throws an Error that quotes
+// the script.
 //
 // since 01_module
 #pragma once
@@ -18,10 +18,10 @@ namespace gpt2::tale {
 constexpr int kMaxCast = 8;
 
 enum class Relation : uint8_t { at, of, feels, is, wants, near };
-constexpr int kRelations = 5;  // that a world stores; near follows from at
+constexpr int kRelations = 5;  // relations that a world stores; `near` is derived from `at`
 
-// "T at B": subject and object are parameters of the deed. "A feels sad": the object is a word, written as
-// ~(its index in Grammar::values), so that an object < 0 is a word.
+// In "T at B", subject and object are parameters of the deed. In "A feels sad", the object is a word, stored
+// as ~(its index in Grammar::values); so an object < 0 is a word.
 struct Fact {
   int subject;
   Relation relation;
@@ -54,7 +54,7 @@ enum class Form : uint8_t {
   fourth  // a column of the word
 };
 
-// Literal text, followed by a slot: parameter >= 0 in a form, or any of a filler's choices, or nothing.
+// Literal text, followed by a slot: a parameter (>= 0) in a form, or one of a filler's choices, or nothing.
 struct Piece {
   std::string literal;
   int parameter = -1;

@@ -1,5 +1,5 @@
-// A generator of whole numbers that gives the same stream on every platform: splitmix64 (Steele, Lea and
-// Flood 2014) written out, because the standard leaves the output of its distributions open.
+// A generator of integers with the same stream on every platform: splitmix64 (Steele, Lea and Flood 2014). It
+// is written out here because the C++ standard does not fix the output of its distributions.
 //
 // since 01_module
 #pragma once
@@ -12,7 +12,7 @@ class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
 
-  // A number in [0, n), 0 < n. The bias of the multiply-shift is below n / 2^32.
+  // Returns a number in [0, n); n > 0. The bias of this multiply-shift method is below n / 2^32.
   uint32_t below(uint32_t n) { return static_cast<uint32_t>(((next() >> 32) * n) >> 32); }
   bool one_in(uint32_t n) { return below(n) == 0; }
 

@@ -1,10 +1,10 @@
 // The embedded corpus: an endless stream of short English stories, the same on every platform for the same
 // seed.
 //
-// A story is made in three steps: a plot and its cast are drawn (words.cpp, plots_*.cpp), the plot is played
-// out event by event in a World that knows who has what, is where and feels how, and every event is told in
-// one line of one or two sentences. The events stay at hand, so that a story can be continued rightly or
-// wrongly.
+// A story is made in three steps. First a plot and its cast are drawn (words.cpp, plots_*.cpp). Then the plot
+// is played event by event in a World, which records who has what, where everyone is and how they feel. Last,
+// every event is told in one or two sentences. The events are kept, so that a right or a wrong continuation
+// can be chosen.
 //
 // The stream is ASCII: each story is one line of text followed by a blank line. A line break occurs nowhere
 // else, so "\n\n" ends a story for a byte tokenizer as <|endoftext|> would, without a special token.
@@ -34,7 +34,7 @@ struct Tale {
   tale::Cast cast;
   std::vector<Event> events;
 
-  std::string text() const;  // the events' texts, with a space between
+  std::string text() const;  // the texts of the events, joined with spaces
 };
 
 class Tales {

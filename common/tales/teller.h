@@ -1,5 +1,5 @@
-// Puts events into words: picks a paraphrase, says "she" where that can only be Mia and "Mia" elsewhere, a or
-// an, was or were, and capitals where a sentence begins.
+// Puts events into words: chooses a paraphrase, "she" where that can only mean Mia and "Mia" elsewhere, a or
+// an, was or were, and a capital letter at the start of a sentence.
 //
 // since 01_module
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace gpt2::tale {
 
-// A word of the story with what was drawn for it.
+// A word of the story, with the name and adjective that were drawn for it.
 struct Entity {
   Kind kind;
   Pronoun pronoun = Pronoun::none;
@@ -45,15 +45,15 @@ class Teller {
 
   static constexpr int kNever = -100;
   struct Mention {
-    int line = kNever;   // the last one with a mention
-    int named = kNever;  // the last one with its name
+    int line = kNever;   // the last line that mentions the entity
+    int named = kNever;  // the last line that uses its name
   };
 
   const Cast& cast_;
   Random& random_;
   int line_ = 0;
   std::array<Mention, kMaxCast> mentions_;
-  // Per pronoun, the entity last mentioned that it fits.
+  // For each pronoun, the last mentioned entity that it fits.
   std::array<int, 5> meant_{kNever, kNever, kNever, kNever, kNever};
 };
 

@@ -1,4 +1,4 @@
-// The words of the tales, all in one place (words.cpp), and what a tale's cast is made of.
+// The words of the tales, all in one place (words.cpp). The cast of a tale is drawn from them.
 //
 // A word is a row of up to four texts; what the columns mean depends on its kind:
 //   person  kind of person: girl; for she, he and for both
@@ -6,7 +6,7 @@
 //   place   preposition, definite, indefinite, the way out
 //   act     infinitive, past, -ing
 //   riddle  question, answer
-//   wish    what is wished, what comes of it, why that is no good, the lesson
+//   wish    what is wished, its consequence, why that is bad, the lesson
 //
 // since 01_module
 #pragma once
@@ -22,8 +22,8 @@ enum class Pronoun { she, he, it, they, none };
 
 using Word = std::array<std::string_view, 4>;
 
-// Words that can stand for each other in a story. A word of the group is drawn together with one of its
-// adjectives (none if there are none; "" is none as well).
+// Words that can replace each other in a story. A word of the group is drawn together with one of the
+// adjectives. An empty list of adjectives, or "" in the list, means no adjective.
 struct Group {
   std::string_view name;
   Kind kind;
@@ -31,7 +31,7 @@ struct Group {
   std::vector<Word> words;
 };
 
-// Small words that vary freely: "{then}" in a line is any of its choices.
+// Small words that vary freely: "{then}" in a line is replaced by one of the choices.
 struct Filler {
   std::string_view name;
   std::vector<std::string_view> choices;

@@ -1,6 +1,6 @@
-// What is true in a story: who has what, who is where, how somebody feels. A deed can be done when all that
-// it needs holds; then it makes new facts. This is what keeps a tale consistent, and what tells an ending
-// that is possible from one that is not.
+// What is true in a story: who has what, where everyone is, and how they feel. A deed is possible when all
+// its preconditions hold; doing it makes new facts. This keeps a tale consistent, and it distinguishes
+// possible endings from impossible ones.
 //
 // since 01_module
 #pragma once
@@ -16,10 +16,12 @@ class World {
  public:
   World();
 
-  // roles[i] is the entity that stands for the deed's parameter i, an index into the cast.
+  // Returns whether the deed is possible. roles[i] is the entity for the deed's parameter i, an index into
+  // the cast.
   bool possible(const Deed& deed, const std::vector<int>& roles) const;
 
-  // Fails unless it is possible, or if it speaks of a person or thing that is nowhere.
+  // Applies the deed's facts. Throws if the deed is not possible, or if it mentions a person or thing that is
+  // nowhere.
   void apply(const Deed& deed, const std::vector<int>& roles);
 
  private:

@@ -1,10 +1,11 @@
-// bfloat16: the upper half of a float. The same 8 bits of exponent, 7 of mantissa instead of 23: half the
-// bytes, the same range, two to three decimal digits.
+// bfloat16: the upper half of a float. It has the same 8 bits of exponent, and 7 bits of mantissa instead of
+// 23: half the bytes, the same range, two to three decimal digits.
 //
-// A storage type. Arithmetic happens in float: a bf16 widens to one without loss, and a float rounds to the
-// nearest bf16, ties to even, every NaN to 0x7fff as in CUDA. One type for both processors.
+// It is a storage type; arithmetic is done in float. Conversion to float is exact. Conversion from float
+// rounds to the nearest bf16, ties to even, and turns every NaN into 0x7fff as CUDA does. The CPU and the GPU
+// use this one type.
 //
-// since 06_bf16
+// since 05_tf32 (--matmul-precision medium); tensors since 06_bf16
 #pragma once
 
 #include <bit>
@@ -24,7 +25,7 @@ struct bf16 {
 
   bf16() = default;
   GPT2_HOST_DEVICE bf16(float value) : bits(rounded(value)) {}
-  // Not left to the constructor: GCC makes vector instructions of this one, and none of a temporary's copy.
+  // Written out because GCC vectorises this form but not a copy through a temporary.
   GPT2_HOST_DEVICE bf16& operator=(float value) {
     bits = rounded(value);
     return *this;
@@ -42,7 +43,7 @@ struct bf16 {
 #ifdef __CUDA_ARCH__
     return __bfloat16_as_ushort(__float2bfloat16_rn(value));
 #else
-    // All in 32-bit integers: loops over this become vector instructions.
+    // Only 32-bit integers, so that the compiler can vectorise loops over this function.
     const auto wide = std::bit_cast<uint32_t>(value);
     const uint32_t nearest = (wide + 0x7fff + (wide >> 16 & 1)) >> 16;
     const bool is_nan = (wide & 0x7fffffff) > 0x7f800000;

@@ -1,6 +1,6 @@
-// What the code that runs now would otherwise have to be told by every caller: the tape, whether to record on
-// it, and the stream of each device. One per thread, changed only by RAII guards; there is no other global
-// but the heaps (common/tensor/memory.h).
+// The state that would otherwise be a parameter of every function: the tape, whether to record on it, the
+// stream of each device, and some settings. Each thread has one Context, changed only by RAII guards. The
+// only other global objects are the heaps (common/tensor/memory.h).
 //
 // since 01_module
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace gpt2 {
 
-// Whose kernels compute attention on a GPU: ours, or cuDNN's. since 08_flash_attention
+// The attention kernels on a GPU: ours or cuDNN's. since 08_flash_attention
 enum class AttentionKernels : uint8_t { own, cudnn };
 
 struct Tape;             // common/ops/autograd.h
@@ -25,26 +25,26 @@ struct Dropout;          // common/ops/dropout.h
 
 struct Context {
   bool grad_enabled = true;
-  std::shared_ptr<Tape> tape;                     // made by the first op that records itself
-  BackwardObserver* backward_observer = nullptr;  // is told when gradients are final: since 12_ddp
+  std::shared_ptr<Tape> tape;                     // created by the first op that is recorded
+  BackwardObserver* backward_observer = nullptr;  // is told when gradients are final; since 12_ddp
   MatmulPrecision matmul_precision = MatmulPrecision::highest;
   bool tune_matmul = false;
   AttentionKernels attention = AttentionKernels::own;
-  Device parameter_device = kCpu;    // meta: parameters without values, which nobody draws
-  std::shared_ptr<CastCache> casts;  // null unless an Autocast lives
-  Dropout* dropout = nullptr;        // null unless one lives: since 13_fineweb
+  Device parameter_device = kCpu;    // with kMeta, parameters have no values and are not initialised
+  std::shared_ptr<CastCache> casts;  // null unless an Autocast exists
+  Dropout* dropout = nullptr;        // null unless a Dropout guard exists; since 13_fineweb
   KernelCounts counts;
 
-  // The stream on which work for `device` is queued; made at the first call.
+  // The stream on which work for `device` is queued; created by the first call.
   Stream stream(Device device);
 
  private:
   std::map<int, Stream> cuda_streams_;
 };
 
-Context& context();  // this thread's
+Context& context();  // the context of this thread
 
-// A guard: one member of the context has another value until this goes out of scope.
+// A guard: sets one member of the context, and restores the old value when it goes out of scope.
 template <class T, T Context::*member>
 class Setting {
  public:
@@ -57,25 +57,25 @@ class Setting {
   T before_;
 };
 
-// No op is recorded while one of these lives: torch.no_grad().
+// While a NoGrad exists, no op is recorded: torch.no_grad().
 struct NoGrad : Setting<bool, &Context::grad_enabled> {
   NoGrad() : Setting(false) {}
 };
 
-// How float32 matrix products multiply: const Precision precision(MatmulPrecision::high);
+// The precision of float32 matrix products: const Precision precision(MatmulPrecision::high);
 using Precision = Setting<MatmulPrecision, &Context::matmul_precision>;
 
-// Whether a matrix product takes the fastest of the algorithms of a GPU's library, which are tried when its shape is
-// new; otherwise it takes the library's first suggestion, whose bits are the same every time.
+// With true, a matrix product on a GPU uses the fastest of cuBLASLt's algorithms, found by timing them when
+// the shape is new. With false, it uses cuBLASLt's first suggestion, which gives the same bits in every run.
 using MatmulTuning = Setting<bool, &Context::tune_matmul>;
 
-// Whose kernels scaled_dot_product_attention uses on a GPU.
+// The kernels that scaled_dot_product_attention uses on a GPU.
 using Attention = Setting<AttentionKernels, &Context::attention>;
 
-// Where new modules put their parameters.
+// The device on which new modules create their parameters.
 using ParameterDevice = Setting<Device, &Context::parameter_device>;
 
-// Waits until all work queued on `device` is done.
+// Waits until all work that this thread queued on `device` is done.
 void synchronize(Device device);
 
 }  // namespace gpt2

@@ -14,10 +14,10 @@ namespace {
 
 cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 
-// The way from host memory to the GPU. CUDA does not say when cudaMemcpyAsync has read ordinary, pageable
-// memory ("might be synchronous", and it may wait for the stream first), so the bytes are copied at once into
-// one of a few pinned buffers, which the GPU reads in stream order. A buffer is used again when the GPU has
-// read it; there are enough of them that a batch of token ids never waits for the step before.
+// Copies host memory to the GPU. CUDA does not specify when cudaMemcpyAsync has read ordinary, pageable
+// memory ("might be synchronous", and it may wait for the stream first). So the bytes are first copied into
+// one of a few pinned buffers, which the GPU reads in stream order. A buffer is reused when the GPU has read
+// it. There are enough buffers that a batch of token ids never waits for the previous step.
 class Uploads {
  public:
   void copy(void* to, const void* from, size_t bytes, cudaStream_t stream) {
@@ -53,7 +53,8 @@ class Uploads {
   size_t next_ = 0;
 };
 
-// No destructor: the backend lives until the process ends, and by then the CUDA runtime may be gone.
+// Without a destructor: the backend lives until the process ends, when the CUDA runtime may already be shut
+// down.
 class CudaBackend : public Backend {
  public:
   explicit CudaBackend(int index) : index_(index) {}
@@ -76,7 +77,7 @@ class CudaBackend : public Backend {
     void* memory = nullptr;
     const cudaError_t error = cudaMalloc(&memory, bytes);
     if (error == cudaErrorMemoryAllocation) {
-      cudaGetLastError();  // forgets the error: the caller deals with it
+      cudaGetLastError();  // clears the error; the caller handles it
       return nullptr;
     }
     CUDA_CHECK(error);
@@ -89,7 +90,7 @@ class CudaBackend : public Backend {
   }
 
   void copy(void* to, const void* from, size_t bytes, Stream stream) override {
-    if (bytes == 0) return;  // and perhaps no memory to ask about
+    if (bytes == 0) return;  // the pointers may be null then
     make_current();
     if (is_on_host(from)) {
       uploads_.copy(to, from, bytes, handle_of(stream));
@@ -128,7 +129,7 @@ class CudaBackend : public Backend {
 
   int index_;
   Uploads uploads_;
-  std::vector<cudaStream_t> streams_;  // they live as long as the backend, whatever becomes of their threads
+  std::vector<cudaStream_t> streams_;  // they live as long as the backend, even if their threads end
 };
 
 }  // namespace
@@ -137,7 +138,7 @@ std::unique_ptr<Backend> make_cuda_backend(int index) { return std::make_unique<
 
 int cuda_device_count() {
   int count = 0;
-  // Without a driver this is an error, which leaves `count` as it was: no GPU, and nothing to report.
+  // Without a driver the call fails and leaves `count` at 0: there is no GPU, and this is not an error here.
   if (cudaGetDeviceCount(&count) != cudaSuccess) cudaGetLastError();
   return count;
 }

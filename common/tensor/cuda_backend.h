@@ -1,9 +1,9 @@
 // The CUDA runtime behind the Backend interface: streams, memory and copies of one GPU.
 //
-// Every call makes its GPU the calling thread's current one, and so does the creation of the stream on which
-// kernels are launched afterwards: a thread works with one GPU.
+// Every call, including create_stream(), makes its GPU the current one of the calling thread. Kernels are
+// launched on that GPU afterwards, so a thread works with one GPU.
 //
-// since 03_sampling
+// since 01_module
 #pragma once
 
 #include <memory>

@@ -6,7 +6,7 @@ namespace gpt2::cuda {
 
 void check(cudaError_t error, const char* call, const char* file, int line) {
   if (error == cudaSuccess) return;
-  cudaGetLastError();  // forgets it: reported here, it must not come back from the next call
+  cudaGetLastError();  // clears the error, so that the next call does not report it again
   fail("{}:{}: {}: {}", file, line, call, cudaGetErrorString(error));
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 cudaStream_t stream_of(Device device) { return static_cast<cudaStream_t>(context().stream(device).handle); }
 
-// Ends the recording even if it fails: a stream left in that state refuses all work.
+// Ends the recording even if `body` throws, because a stream that is still recording refuses other work.
 cudaGraph_t record(cudaStream_t stream, const std::function<void()>& body) {
   cudaGraph_t graph = nullptr;
   CUDA_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));

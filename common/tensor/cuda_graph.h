@@ -1,9 +1,11 @@
-// A training step as one launch: what a piece of code queues on a GPU is recorded once, as a CUDA graph, and replayed.
+// A training step as one launch: the work that a piece of code queues on a GPU is recorded once, as a CUDA
+// graph, and then replayed.
 //
-// Nothing runs while it is recorded, and nothing may wait for the GPU or come from ordinary host memory: batches,
-// learning rate and step count are written into fixed places on the device before a replay. A replay uses the
-// memory that the recording asked for, although most of it has been given back since: between two replays others may
-// use it, but what they still want after the next one they must have allocated before the recording.
+// During the recording nothing runs. The recorded code must not wait for the GPU and must not copy from
+// ordinary host memory, so batches, learning rate and step count are written to fixed places on the device
+// before a replay. A replay writes to all memory that was allocated during the recording, including the
+// blocks that were freed afterwards. Other code may use those blocks between two replays, but the next replay
+// overwrites them: data that must survive a replay has to be allocated before the recording.
 //
 // since 14_cuda_graph
 #pragma once
@@ -17,7 +19,7 @@ namespace gpt2 {
 
 class CudaGraph {
  public:
-  // Records what `body` queues on the device's stream. Fails on a CPU.
+  // Records the work that `body` queues on the device's stream. Throws if the device is not a GPU.
   CudaGraph(Device device, const std::function<void()>& body);
   CudaGraph(const CudaGraph&) = delete;
   CudaGraph& operator=(const CudaGraph&) = delete;
@@ -26,7 +28,7 @@ class CudaGraph {
 
  private:
   Device device_;
-  std::shared_ptr<void> executable_;  // its cudaGraphExec_t
+  std::shared_ptr<void> executable_;  // a cudaGraphExec_t
 };
 
 }  // namespace gpt2

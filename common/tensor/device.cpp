@@ -1,14 +1,13 @@
 #include "common/tensor/device.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <memory>
 
 #include "common/base/error.h"
+#include "common/base/os.h"
 #include "common/tensor/cuda_graph.h"
 #ifdef GPT2_CUDA
 #include "common/tensor/cuda_backend.h"
@@ -22,11 +21,11 @@ class CpuBackend : public Backend {
   Stream create_stream() override { return Stream{kCpu, nullptr}; }
   void synchronize(Stream) override {}
 
-  // Huge pages, where the kernel has them to give: fewer page faults and TLB misses over large tensors.
+  // Asks for huge pages: fewer page faults and TLB misses for large tensors.
   void* allocate(size_t bytes) override {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
-    madvise(memory, bytes, MADV_HUGEPAGE);
+    os::prefer_huge_pages(memory, bytes);
     return memory;
   }
   void release(void* pointer, size_t bytes) override { munmap(pointer, bytes); }
@@ -36,23 +35,11 @@ class CpuBackend : public Backend {
   }
   void fill_zero(void* to, size_t bytes, Stream) override { std::memset(to, 0, bytes); }
 
-  std::string name() const override {
-    std::ifstream cpuinfo("/proc/cpuinfo");
-    for (std::string line; std::getline(cpuinfo, line);) {
-      if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-    }
-    return "CPU";
-  }
-  size_t available_memory_bytes() const override {
-    std::ifstream meminfo("/proc/meminfo");
-    for (std::string line; std::getline(meminfo, line);) {
-      if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) * 1024;
-    }
-    return size_t(sysconf(_SC_AVPHYS_PAGES)) * size_t(sysconf(_SC_PAGE_SIZE));
-  }
+  std::string name() const override { return os::processor_name(); }
+  size_t available_memory_bytes() const override { return os::available_memory_bytes(); }
 };
 
-// Addresses that nobody may read or write, and no two blocks alike.
+// Returns addresses that must not be read or written; every block has a different one.
 class MetaBackend : public Backend {
  public:
   Stream create_stream() override { return Stream{kMeta, nullptr}; }
@@ -60,7 +47,7 @@ class MetaBackend : public Backend {
   void* allocate(size_t bytes) override {
     const uintptr_t address = next_;
     next_ += bytes;
-    return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): nobody follows it
+    return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): never dereferenced
   }
   void release(void*, size_t) override {}
   void copy(void*, const void*, size_t, Stream) override {}
@@ -120,7 +107,7 @@ Device parse_device(const std::string& text) {
       !digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos;
   require(text == "cuda" || is_number, "--device {}: expected auto, cpu, cuda or cuda:N", text);
   const Device device{DeviceType::cuda, is_number ? std::stoi(digits) : 0};
-  backend(device);  // fails now if there is no such GPU
+  backend(device);  // throws now if there is no such GPU
   return device;
 }
 

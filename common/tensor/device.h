@@ -1,13 +1,14 @@
 // Where a tensor lives and where its kernels run.
 //
-// A Device names a processor; a Stream names an ordered queue of work on it. On the CPU work is done
-// when the call returns; on a GPU it is queued, and only Backend::synchronize waits for it. Nothing in
-// a training step waits except Tensor::item(), so that a step can be captured as a CUDA graph.
+// A Device is the CPU or a GPU; a Stream is an ordered queue of work on it. On the CPU, work is done when the
+// call returns. On a GPU it is queued, and only Backend::synchronize waits for it. Nothing in a training step
+// waits except Tensor::item(), so that a step can be captured as a CUDA graph.
 //
-// The third device, meta, is no processor: its tensors have shapes and no values, and no kernel runs. A training
-// step on it takes no time and says how much memory the real one will want (common/app/memory_check.h).
+// The third device, meta, does no work: its tensors have shapes but no values, and no kernel runs. A training
+// step on it takes almost no time and shows how much memory the real step will need
+// (common/app/memory_check.h).
 //
-// since 01_module
+// since 01_module; meta since 04_overfit
 #pragma once
 
 #include <cstddef>
@@ -36,7 +37,7 @@ struct Stream {
   void* handle = nullptr;
 };
 
-// What the library asks of a processor's runtime. All sizes are bytes.
+// What the library needs from the runtime of a device. All sizes are in bytes.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -44,26 +45,28 @@ class Backend {
   virtual Stream create_stream() = 0;
   virtual void synchronize(Stream stream) = 0;  // waits for all work queued on `stream`
 
-  // Memory for the caching allocator (common/tensor/memory.h). allocate returns null where there is none
-  // left; at least kAlignment-aligned.
+  // Memory for the caching allocator (common/tensor/memory.h), aligned to at least kAlignment. allocate
+  // returns null if no memory is left.
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* pointer, size_t bytes) = 0;
 
-  // Copies `bytes` in stream order; either side may be host memory. Host memory may be reused once the
-  // call has returned; reading it needs a synchronize.
+  // Copies `bytes` in stream order; either side may be host memory. The caller may overwrite host memory
+  // `from` when the call has returned, but must synchronize before it reads host memory `to`.
   virtual void copy(void* to, const void* from, size_t bytes, Stream stream) = 0;
   virtual void fill_zero(void* to, size_t bytes, Stream stream) = 0;
 
   virtual std::string name() const = 0;               // "NVIDIA H200", "AMD EPYC 9654"
-  virtual size_t available_memory_bytes() const = 0;  // what could be allocated now
+  virtual size_t available_memory_bytes() const = 0;  // how much could be allocated now
 };
 
-// The backend that serves `device`. Fails with the reason where the machine or the build has none.
+// Returns the backend of `device`. Throws if this machine or this build has none; the message gives the
+// reason.
 Backend& backend(Device device);
 
-int cuda_device_count();  // 0 without a GPU, a driver, or CUDA in this build
+int cuda_device_count();  // 0 without a GPU, without a driver, or in a build without CUDA
 
-// auto: the first GPU where there is one, the CPU otherwise. Also cpu, cuda, cuda:N.
+// Parses auto (the first GPU if there is one, else the CPU), cpu, cuda or cuda:N. Throws if the text is
+// something else or there is no such GPU.
 Device parse_device(const std::string& text);
 
 }  // namespace gpt2

@@ -27,10 +27,10 @@ inline constexpr DType dtype_of<bf16> = DType::bf16;
 template <class T>
 inline constexpr DType dtype_of<const T> = dtype_of<T>;
 
-// How float32 operands are multiplied: torch.set_float32_matmul_precision. Sums are float32 always.
-//   highest  as they are
-//   high     a GPU's tensor cores see 10 bits of their mantissa (TF32); a CPU has no such thing: as highest
-//   medium   rounded to bf16 first
+// How float32 operands are multiplied: torch.set_float32_matmul_precision. Sums are always float32.
+//   highest  full float32
+//   high     a GPU uses 10 bits of the mantissa (TF32); a CPU has no TF32, so there high = highest
+//   medium   operands are rounded to bf16 first
 // since 05_tf32
 enum class MatmulPrecision : uint8_t { highest, high, medium };
 

@@ -1,10 +1,11 @@
-// What a training step asks of the memory: how many kernels were called, and how many bytes they touched.
+// The memory traffic of a training step: how many kernels were called, and how many bytes they read and
+// wrote.
 //
-// Every op names each tensor that its kernel reads or writes once, by Tensor::data(). So that is where bytes are
-// counted, and DISPATCH, which calls the kernel, books them under its name. Caches are not thought of: these are
-// the bytes of a machine that has none, which is what a kernel on tensors larger than its caches comes close to.
+// An op calls Tensor::data() once for each tensor that its kernel reads or writes. Tensor::data() counts the
+// bytes, and DISPATCH, which calls the kernel, adds them to the count of that kernel. Caches are ignored. For
+// tensors larger than the caches, the real traffic comes close to these numbers.
 //
-// since 06_bf16
+// since 04_overfit
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ class KernelCounts {
     int64_t calls = 0, bytes = 0;
   };
 
-  void touch(int64_t bytes) { touched_ += bytes; }  // on behalf of the kernel that is called next
+  void touch(int64_t bytes) { touched_ += bytes; }  // for the kernel that is called next
   void call(const char* kernel) {
     Count& count = by_kernel_[kernel];
     ++count.calls;

@@ -1,6 +1,7 @@
 #include "common/tensor/memory.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "common/base/error.h"
 
@@ -18,7 +19,8 @@ void* Heap::allocate(size_t bytes) {
   bytes = round_up(std::max<size_t>(bytes, 1), kAlignment);
   auto fit = free_.lower_bound({bytes, nullptr});
   if (fit == free_.end()) {
-    // Enough is free, but in pieces: give them back rather than hold both (parameters before they are pooled).
+    // Enough memory is free, but in pieces that are too small. Release them first, so that the heap does not
+    // hold both (parameters before they are moved to one block).
     if (bytes_reserved_ - bytes_in_use_ >= bytes) release_free_segments();
     if (!grow(bytes)) {
       release_free_segments();
@@ -30,7 +32,7 @@ void* Heap::allocate(size_t bytes) {
   }
   const auto block = blocks_.find(fit->second);
   remove_free(block);
-  if (block->second.bytes > bytes) {  // split: the rest stays free
+  if (block->second.bytes > bytes) {  // splits the block: the rest stays free
     const Block rest{block->second.bytes - bytes, true, false};
     block->second.bytes = bytes;
     add_free(blocks_.emplace(block->first + bytes, rest).first);

@@ -1,12 +1,12 @@
-// The caching allocator: one heap per device, asked for tensor storage and workspaces alike.
+// The caching allocator: one heap per device, for tensor storage and for workspaces.
 //
-// A heap takes large segments from the backend, hands out the best-fitting free block, splits what is
-// left over and joins freed neighbours again. Segments are kept: once a training step has run, the next
-// one finds every block it needs, and nothing more is requested from the system. requests() counts how
-// often the system was asked, so that a test can hold us to it.
+// A heap requests large segments from the backend. It hands out the free block that fits best, splits off the
+// rest of it, and joins neighbouring free blocks. Segments are kept: after one training step, the next step
+// finds every block it needs, and nothing more is requested from the system. requests() counts the requests,
+// so that a test can check this.
 //
-// A freed block may be handed out again at once, although a GPU may still be working on it: all work of
-// a device runs on one stream, so the next user's work is queued behind the last one's.
+// A freed block may be handed out again at once, even while a GPU still works on it: all work of a device
+// runs on one stream, so the work of the new owner is queued after the work of the old owner.
 //
 // since 01_module
 #pragma once
@@ -29,28 +29,29 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  void* allocate(size_t bytes);  // fails with what is needed and what there is
+  void* allocate(size_t bytes);  // throws if memory runs out; the message gives the bytes wanted and in use
   void free(void* pointer);
-  void release_free_segments();  // gives back what no block uses
-  // From now on no segment is given back: a recorded graph writes to blocks that are free for everyone else.
-  // since 10_adamw
+  void release_free_segments();  // returns the unused segments to the system
+  // From now on the heap returns no segment to the system, because a recorded graph writes to blocks that are
+  // free.
+  // since 14_cuda_graph
   void keep_segments() { keeps_segments_ = true; }
 
-  size_t requests() const { return requests_; }              // segments taken so far
-  size_t bytes_in_use() const { return bytes_in_use_; }      // handed out now
-  size_t peak_bytes() const { return peak_bytes_; }          // most ever handed out
-  size_t bytes_reserved() const { return bytes_reserved_; }  // held from the system
+  size_t requests() const { return requests_; }              // segments requested so far
+  size_t bytes_in_use() const { return bytes_in_use_; }      // in blocks that are handed out now
+  size_t peak_bytes() const { return peak_bytes_; }          // maximum of bytes_in_use() since reset_peak()
+  size_t bytes_reserved() const { return bytes_reserved_; }  // in all segments
   void reset_peak() { peak_bytes_ = bytes_in_use_; }
 
  private:
   struct Block {
     size_t bytes;
     bool free;
-    bool first_of_segment;  // never joined with the block before it
+    bool first_of_segment;  // such a block is never joined with the block before it
   };
   using Blocks = std::map<char*, Block>;
 
-  bool grow(size_t bytes);  // takes a segment of at least `bytes`; false where there is none left
+  bool grow(size_t bytes);  // requests a segment of at least `bytes`; false if no memory is left
   void add_free(Blocks::iterator block);
   void remove_free(Blocks::iterator block);
   bool is_whole_segment(Blocks::iterator block) const;
@@ -62,10 +63,10 @@ class Heap {
   size_t requests_ = 0, bytes_in_use_ = 0, peak_bytes_ = 0, bytes_reserved_ = 0;
 };
 
-// The heap of `device`. Lives until the process ends, so that no tensor outlives its heap.
+// Returns the heap of `device`. It lives until the process ends, so that no tensor outlives its heap.
 Heap& heap(Device device);
 
-// A block of a heap, given back when the last owner is gone.
+// A block of a heap; the destructor gives it back to the heap.
 class Storage {
  public:
   Storage(Device device, size_t bytes);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t kBlock = 16;
 
-// 16 uniforms in [0, 1) to 16 normals.
+// Turns 16 uniform values in [0, 1) into 16 normal values.
 void box_muller(float* values, float mean, float std) {
   for (size_t j = 0; j < kBlock / 2; ++j) {
     const float radius = std::sqrt(-2.0f * std::log(1.0f - values[j]));

@@ -1,8 +1,9 @@
-// Random numbers that equal those of torch's CPU generator, draw by draw: after the same seed the same calls
-// give the same initial weights and the same samples as the video's code under torch.
+// The same random numbers as torch's CPU generator: with the same seed, the same calls give the same initial
+// weights and the same samples as the video's code under torch.
 //
-// The engine is mt19937. What torch makes of its 32-bit outputs (aten/src/ATen/core/DistributionsHelper.h and
-// native/cpu/DistributionTemplates.h) is written at each function; tests/golden/rng.json holds torch's values.
+// The engine is mt19937. Each function says how torch computes its result from the 32-bit outputs
+// (aten/src/ATen/core/DistributionsHelper.h and native/cpu/DistributionTemplates.h). tests/golden/rng.json
+// holds torch's values.
 //
 // since 01_module
 #pragma once
@@ -18,12 +19,13 @@ class Generator {
  public:
   explicit Generator(uint64_t seed) : engine_(uint32_t(seed)) {}
 
-  // Uniform in [low, high): 24 bits of one output, times high - low, plus low with a single rounding.
+  // Uniform in [low, high): 24 bits of one output, times high - low, plus low, with a single rounding.
   void uniform(std::span<float> values, float low, float high);
 
-  // Normal, by Box and Muller. Sixteen values or more: in float, in blocks of 16 that pair u[j] with u[j + 8];
-  // unless 16 divides the size, the last 16 values are drawn anew. Fewer: in double, two at a time, the second
-  // kept for the next short call.
+  // Normal, by the Box-Muller method. Sixteen or more values are computed in float, in blocks of 16, where
+  // u[j] is paired with u[j+8]; if 16 does not divide the size, the last 16 values are drawn again. Fewer
+  // than sixteen values are computed in double, two at a time; an unused second value is kept for the next
+  // such call.
   void normal(std::span<float> values, float mean, float std);
 
   // Exponential with rate 1, computed in double.

@@ -1,4 +1,5 @@
-// Tensors of token ids, row by row: what sampling needs of torch's gather and cat. They run on the host.
+// Functions on the rows of tensors of token ids: the parts of torch's gather and cat that sampling needs.
+// They run on the host.
 //
 // since 03_sampling
 #pragma once
@@ -12,10 +13,11 @@ namespace gpt2 {
 // y[b, j] = x[b, indices[b, j]]; x (B, K) and indices (B, J) int32 -> (B, J)
 Tensor gather(const Tensor& x, const Tensor& indices);
 
-// x (B, T) and y (B, U), ids on any device, side by side -> (B, T + U), on the device of x
+// Concatenates the rows of x (B, T) and y (B, U), which may be on any device -> (B, T + U), on the device of
+// x
 Tensor cat(const Tensor& x, const Tensor& y);
 
-// The last n ids of each row of x (B, T), or all if there are fewer -> (B, min(n, T)), on the device of x
+// The last n ids of each row of x (B, T), or all T if n > T -> (B, min(n, T)), on the device of x
 Tensor last(const Tensor& x, int64_t n);
 
 // The ids of one row of x (B, T).

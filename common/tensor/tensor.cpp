@@ -30,7 +30,8 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, int64_t offset, Shape shape, Sh
 
 int64_t Tensor::wrap(int64_t dim) const {
   const int64_t rank = this->dim();
-  require(dim >= -rank && dim < rank, "dimension {} of a tensor of shape {}", dim, to_string(shape_));
+  require(dim >= -rank && dim < rank, "dimension {} does not exist in a tensor of shape {}", dim,
+          to_string(shape_));
   return dim < 0 ? dim + rank : dim;
 }
 
@@ -108,12 +109,12 @@ void zero_(const Tensor& x) {
 void copy_(const Tensor& to, const Tensor& from) {
   require(
       to.is_contiguous() && from.is_contiguous() && to.numel() == from.numel() && to.dtype() == from.dtype(),
-      "copy_: {} {} into {} {}", to_string(from.dtype()), to_string(from.shape()), to_string(to.dtype()),
-      to_string(to.shape()));
-  const Device device = to.device().is_cuda() ? to.device() : from.device();  // whose stream orders the copy
+      "copy_: cannot copy {} {} into {} {}", to_string(from.dtype()), to_string(from.shape()),
+      to_string(to.dtype()), to_string(to.shape()));
+  const Device device = to.device().is_cuda() ? to.device() : from.device();  // its stream orders the copy
   backend(device).copy(bytes(to), bytes(from), size_t(to.numel()) * size_of(to.dtype()),
                        context().stream(device));
-  if (device.is_cuda() && !to.device().is_cuda()) synchronize(device);  // the host may read it at once
+  if (device.is_cuda() && !to.device().is_cuda()) synchronize(device);  // the host may read it immediately
 }
 
 template std::vector<float> Tensor::to_vector<float>() const;

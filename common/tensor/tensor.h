@@ -1,12 +1,12 @@
 // A tensor: a cheap handle on shared storage.
 //
-// Copying a Tensor copies the handle. Views (view, transpose, slice, split) share the storage of what they
-// look at; strides count elements. Operations never change their inputs: they return new tensors. The few
+// Copying a Tensor copies the handle. Views (view, transpose, slice, split) share the storage of the original
+// tensor; strides count elements. Operations never change their inputs: they return new tensors. The few
 // exceptions end in an underscore, as in torch.
 //
-// A tensor that takes part in training also holds a Variable, which is what autograd knows of it
-// (common/ops/autograd.h). Nothing in this folder looks inside; the members that record themselves on the
-// tape are defined in common/ops.
+// A tensor that takes part in training also holds a Variable, which is what autograd knows about it
+// (common/ops/autograd.h). The code in this folder does not use its contents; the members that record
+// themselves on the tape are defined in common/ops.
 //
 // since 01_module
 #pragma once
@@ -57,32 +57,32 @@ class Tensor {
     return sizes;
   }
 
-  // The first element, on device(). Fails if T is not the element type.
+  // Returns a pointer to the first element, in the memory of device(). Throws if T is not the element type.
   template <class T>
   T* data() const {
     require(dtype_of<T> == dtype_, "expected {} elements, got {}", to_string(dtype_of<T>), to_string(dtype_));
-    context().counts.touch(numel() * int64_t(sizeof(T)));  // whoever asks is about to read or write them all
+    context().counts.touch(numel() * int64_t(sizeof(T)));  // assumes that the caller uses all elements
     return static_cast<T*>(storage_->data()) + offset_;
   }
   int64_t offset() const { return offset_; }
   const std::shared_ptr<Storage>& storage() const { return storage_; }
 
   bool is_contiguous() const;
-  bool owns_storage() const { return storage_.use_count() == 1; }  // no other handle looks at it
+  bool owns_storage() const { return storage_.use_count() == 1; }  // no other handle shares it
 
-  // The same storage seen through another shape; not recorded, no Variable.
+  // A view of the same storage with another shape; not recorded, without a Variable.
   Tensor as_strided(Shape shape, Shape strides, int64_t offset) const;
   Tensor detach() const { return as_strided(shape_, strides_, offset_); }
 
-  // Recorded on the tape, defined in ops/views.cpp. At most one size of view may be -1: whatever is left.
-  Tensor view(Shape shape) const;  // another shape, where the strides allow it without a copy
+  // Recorded on the tape, defined in ops/views.cpp. One size of view may be -1; it is then inferred.
+  Tensor view(Shape shape) const;  // another shape without a copy; throws if the strides do not allow it
   Tensor transpose(int64_t dim0, int64_t dim1) const;  // two dimensions swapped
   Tensor contiguous() const;                           // itself, or a copy in row-major order
   Tensor slice(int64_t dim, int64_t start, int64_t length) const;
-  Tensor to(DType dtype) const;    // itself, or a contiguous copy, rounded where it is narrower
+  Tensor to(DType dtype) const;    // itself, or a contiguous copy, rounded if dtype is narrower
   Tensor to(Device device) const;  // itself, or a contiguous copy; not recorded
 
-  // To and from the host; these wait for the device.
+  // Copies to the host; these wait for the device.
   float item() const;  // the value of a tensor with one element
   template <class T>
   std::vector<T> to_vector() const;
@@ -91,7 +91,7 @@ class Tensor {
   bool requires_grad() const { return variable_ != nullptr; }
   Tensor& set_requires_grad();  // makes this a leaf: backward() keeps its gradient
   Tensor grad() const;          // undefined before backward() has reached this leaf
-  void backward() const;        // d(this)/d(leaf), for every leaf it was computed from; this has one element
+  void backward() const;        // computes d(this)/d(leaf) for every leaf; this must have one element
 
   const std::shared_ptr<Variable>& variable() const { return variable_; }
   void set_variable(std::shared_ptr<Variable> variable) { variable_ = std::move(variable); }
@@ -119,7 +119,7 @@ Tensor from_vector(const std::vector<T>& values, Shape shape, Device device = kC
 // Sets all elements of a contiguous x to 0.
 void zero_(const Tensor& x);
 
-// Copies contiguous `from` into contiguous `to`, which has as many elements of the same type.
+// Copies contiguous `from` into contiguous `to`, which has the same number of elements and the same type.
 void copy_(const Tensor& to, const Tensor& from);
 
 }  // namespace gpt2

@@ -1,15 +1,20 @@
 #include "common/training/checkpoint.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <span>
 #include <utility>
 
 #include "common/base/error.h"
 #include "common/base/file.h"
-#include "common/base/json.h"
+#include "common/base/finite.h"
 #include "common/data/safetensors.h"
 #include "common/nn/pretrained.h"
+#include "common/training/checkpoint_digests.h"
 
 namespace gpt2::training {
 namespace {
@@ -17,10 +22,10 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-void put_file(const fs::path& path, std::string_view text) {
+uint64_t put_file(const fs::path& path, std::string_view text) {
   AtomicFile file(path);
   file.write(text);
-  file.commit();
+  return file.commit();
 }
 
 // Removes a folder when it goes out of scope, unless it was renamed.
@@ -32,14 +37,16 @@ struct RemoveOnError {
   }
 };
 
-void write_moments(const optim::AdamW& optimizer, const std::string& path) {
+uint64_t write_moments(const optim::AdamW& optimizer, const std::string& path) {
   const std::vector<float> first = optimizer.first_moment().to_vector<float>(),
                            second = optimizer.second_moment().to_vector<float>();
+  require_finite(first, "AdamW's first moment");
+  require_finite(second, "AdamW's second moment");
   const Shape shape = optimizer.first_moment().shape();
   const std::vector<SafetensorsEntry> entries = {
       {"first_moment", "F32", shape, std::as_bytes(std::span(first)), ""},
       {"second_moment", "F32", shape, std::as_bytes(std::span(second)), ""}};
-  write_safetensors(path, entries);
+  return write_safetensors(path, entries);
 }
 
 void read_moments(const optim::AdamW& optimizer, const std::string& path) {
@@ -58,22 +65,6 @@ void read_moments(const optim::AdamW& optimizer, const std::string& path) {
   }
 }
 
-int64_t integer(const json& state, const char* key, const std::string& where) {
-  require(state.is_object() && state.contains(key) && state[key].is_number_integer(), "{}: has no integer {}",
-          where, key);
-  return state[key].get<int64_t>();
-}
-
-void require_same_settings(const json& before, const json& now, const std::string& where) {
-  require(before.is_object(), "{}: has no settings", where);
-  for (const auto& item : now.items()) {
-    const json value = before.value(item.key(), json());
-    if (value == item.value()) continue;
-    fail("--resume: {} is {}, but {} in {}; give the same, or another --out", item.key(),
-         escaped(item.value()), escaped(value), where);
-  }
-}
-
 // Gone at once: nobody sees a checkpoint that is partly removed.
 void remove_checkpoint(const fs::path& path) {
   const fs::path hidden = path.parent_path() / fmt::format(".{}.old", path.filename().string());
@@ -83,45 +74,79 @@ void remove_checkpoint(const fs::path& path) {
 
 }  // namespace
 
+namespace {
+
+// Writes all files of a checkpoint into an empty folder.
+void write_files(const fs::path& folder, int64_t step, const TrainingState& state,
+                 const CheckpointSetup& setup) {
+  std::map<std::string, uint64_t> digests = nn::save(state.model, setup.config, folder);
+  for (const Tokenizer::File& file : setup.tokenizer.files()) {
+    digests[file.name] = put_file(folder / file.name, file.text);
+  }
+  digests["optimizer.safetensors"] = write_moments(state.optimizer, folder / "optimizer.safetensors");
+  const TokenLoader::State& place = state.loader.state();
+  json text = {{"step", step},
+               {"optimizer_steps", state.optimizer.steps()},
+               {"epoch", place.epoch},
+               {"position", place.position},
+               {"settings", setup.settings},
+               {"data", json::array()}};
+  for (const SourceIdentity& source : state.loader.identities())
+    text["data"].push_back(to_hex(source.content));
+  add_digests(text, digests);
+  put_file(folder / "state.json", text.dump(2) + "\n");
+  sync_folder(folder);
+}
+
+// Older checkpoints only: one that is newer than what was just written belongs to another course of the run.
+void remove_older(const std::string& out, int64_t step, const Keep& keep) {
+  std::vector<std::string> older = checkpoints_in(out);
+  std::erase_if(older, [step](const std::string& path) { return *step_of(path) >= step; });
+  for (size_t i = 0; i + size_t(keep.newest) <= older.size(); ++i) {
+    if (keep.every == 0 || *step_of(older[i]) % keep.every != 0) remove_checkpoint(older[i]);
+  }
+}
+
+}  // namespace
+
 std::string save_checkpoint(const std::string& out, int64_t step, const Keep& keep,
-                            const TrainingState& state, const CheckpointSetup& setup) {
+                            const TrainingState& state, const CheckpointSetup& setup,
+                            const std::function<void(const std::string& path)>& before_rename) {
   const std::string name = fmt::format("step_{:06}", step);
   const fs::path path = fs::path(out) / name;
   RemoveOnError temporary{fs::path(out) / fmt::format(".{}.tmp", name)};
   fs::remove_all(temporary.path);
   fs::create_directory(temporary.path);
-  nn::save(state.model, setup.config, temporary.path);
-  for (const Tokenizer::File& file : setup.tokenizer.files()) put_file(temporary.path / file.name, file.text);
-  write_moments(state.optimizer, temporary.path / "optimizer.safetensors");
-  const TokenLoader::State& place = state.loader.state();
-  const json text = {{"step", step},
-                     {"optimizer_steps", state.optimizer.steps()},
-                     {"epoch", place.epoch},
-                     {"position", place.position},
-                     {"settings", setup.settings}};
-  const auto replace = json::error_handler_t::replace;  // of a path that is not UTF-8
-  put_file(temporary.path / "state.json", text.dump(2, ' ', false, replace) + "\n");
-  sync_folder(temporary.path);
-  fs::rename(temporary.path, path);
+  write_files(temporary.path, step, state, setup);
+  if (before_rename) before_rename(path);
+  std::error_code error;
+  fs::rename(temporary.path, path, error);
+  require(!error, "{}: cannot be given its name: {}", path.string(), error.message());
   temporary.path.clear();
   sync_folder(out);
-  const std::vector<std::string> all = checkpoints_in(out);
-  for (size_t i = 0; i + size_t(keep.newest) < all.size(); ++i) {
-    if (keep.every == 0 || *step_of(all[i]) % keep.every != 0) remove_checkpoint(all[i]);
-  }
+  remove_older(out, step, keep);
   return path;
 }
 
-int64_t load_checkpoint(const std::string& path, const TrainingState& state, const json& settings) {
+int64_t load_checkpoint(const std::string& path, const json& saved, const TrainingState& state) {
   const std::string where = fs::path(path) / "state.json";
-  const json saved = parse_json(read_text_file(where), where);
-  const int64_t step = integer(saved, "step", where);
-  require_same_settings(saved.value("settings", json()), settings, where);
   nn::load(state.model, path);
   read_moments(state.optimizer, fs::path(path) / "optimizer.safetensors");
   state.optimizer.set_steps(integer(saved, "optimizer_steps", where));
   state.loader.restore({integer(saved, "epoch", where), integer(saved, "position", where)});
-  return step;
+  return integer(saved, "step", where);
+}
+
+std::vector<std::string> set_aside_after(const std::string& out, int64_t step) {
+  std::vector<std::string> moved;
+  for (const std::string& path : checkpoints_in(out)) {
+    if (*step_of(path) <= step) continue;
+    std::string aside = path + ".unused";
+    for (int i = 2; fs::exists(aside); ++i) aside = fmt::format("{}.unused{}", path, i);
+    fs::rename(path, aside);
+    moved.push_back(aside);
+  }
+  return moved;
 }
 
 void make_out(const std::string& out, bool resume) {
@@ -130,6 +155,9 @@ void make_out(const std::string& out, bool resume) {
   require(!error && fs::is_directory(out), "--out {}: {}; give a folder that can be made", out,
           error.message());
   require(resume || fs::is_empty(out), "--out {}: not empty; --resume goes on with what is there", out);
+  // Asked here, since a read-only disk also has no free room, which would be the wrong advice.
+  require(access(out.c_str(), W_OK | X_OK) == 0, "--out {}: cannot write there: {}; give another folder", out,
+          std::strerror(errno));
 }
 
 void remove_half_written(const std::string& out) {

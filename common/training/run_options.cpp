@@ -1,11 +1,6 @@
 #include "common/training/run_options.h"
 
-#include <omp.h>
-
-#include <algorithm>
-#include <array>
 #include <iomanip>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "common/base/course_data.h"
@@ -77,38 +72,15 @@ void RunOptions::add_to(app::CommandLine& flags) {
   flags.add("--keep-every", keep_every, 0, kMany,
             "also keep every checkpoint whose step is a multiple of N; 0 keeps no others");
   flags.add("--resume", resume, "continue from the newest checkpoint in --out");
+  flags.add("--resume-from", resume_from, "continue from this checkpoint in --out, and rename newer ones")
+      .placeholder("step_N");
+  flags.add("--resume-anyway", resume_anyway,
+            "continue although settings, data or program differ; the log says which");
   flags.group("General");
   flags.add_presets({{"gpt2-124m", from_anywhere(kGpt2OneNight)},
                      {"shakespeare-char", from_anywhere(kShakespeareChar)},
                      {"shakespeare-char-cpu", from_anywhere(kShakespeareCharCpu)},
                      {"finetune-shakespeare", from_anywhere(kFinetuneShakespeare)}});
-}
-
-nlohmann::json run_settings(const app::CommandLine& flags, int64_t num_tokens, Device device,
-                            int world_size) {
-  // Of validation only the share of the text matters that it takes away, and tokens tell.
-  constexpr std::array kFree = {"--device",
-                                "--log",
-                                "--out",
-                                "--resume",
-                                "--preset",
-                                "--count",
-                                "--keep",
-                                "--keep-every",
-                                "--checkpoint-every",
-                                "--val-data",
-                                "--val-every",
-                                "--hellaswag",
-                                "--hellaswag-every",
-                                "--sample-every",
-                                "--rendezvous-port"};
-  nlohmann::json settings = flags.values();
-  for (const char* name : kFree) settings.erase(name);
-  settings["device"] = device.is_cuda() ? "cuda" : "cpu";
-  settings["tokens"] = num_tokens;
-  settings["ranks"] = world_size;
-  if (!device.is_cuda()) settings["threads"] = omp_get_max_threads();
-  return settings;
 }
 
 }  // namespace gpt2::training

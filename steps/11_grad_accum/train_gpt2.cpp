@@ -91,7 +91,7 @@ Inputs open_inputs(const Options& options) {
                                ? config_from(options.model)
                                : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
-  const int64_t grad_accum_steps = app::micro_batches(options, options.total_batch, B * T);
+  const int64_t grad_accum_steps = app::micro_batches(options, options.total_batch, {B, T});
   app::check_memory<GPT>(device, config, B, T, options.dtype);
   DataLoaderLite loader(app::encode(*tokenizer, text, config.vocab_size), B, T, device);
   fmt::print("loaded {} tokens, 1 epoch = {} batches\n", loader.num_tokens(), loader.batches_per_epoch());

@@ -13,6 +13,7 @@
 #include "common/dist/ddp.h"
 #include "common/ops/autocast.h"
 #include "common/optim/adamw.h"
+#include "common/training/same_run.h"
 #include "gpt2.h"
 
 namespace {
@@ -96,7 +97,7 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
                                : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
   const int64_t grad_accum_steps =
-      app::micro_batches(options, options.total_batch, B * T * group.world_size());
+      app::micro_batches(options, options.total_batch, {B, T}, group.world_size());
   app::check_memory<GPT>(device, config, B, T, options.dtype);
   TokenLoader loader(text_source(app::encode(*tokenizer, text, config.vocab_size)),
                      {.B = B,
@@ -125,7 +126,8 @@ void run(app::CommandLine& flags) {
   if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
   app::Log log(group.is_master() ? options.log : "");
-  log.config(options, model);
+  log.config(options, model, group.world_size());
+  training::require_same_run(group, flags, model, inputs.loader);
   train(model, inputs.loader, inputs.grad_accum_steps, options, group, log);
   log.done(device);
   if (options.count) log.print_counts();

@@ -3,6 +3,7 @@
 // Nothing here changes the run: validation has a loader of its own, and sampling a random number generator of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -19,10 +20,11 @@
 #include "common/training/dataset.h"
 #include "gpt2.h"
 
-// The mean loss over the next val_loss_steps batches of every rank.
+// The mean loss over the first val_loss_steps batches of every rank, or over all batches if there are fewer.
 inline double val_loss(GPT& model, TokenLoader& val_loader, int64_t val_loss_steps,
                        const dist::ProcessGroup& group) {
   val_loader.reset();
+  val_loss_steps = std::min(val_loss_steps, val_loader.batches_per_epoch());
   double val_loss_accum = 0;
   for (int64_t i = 0; i < val_loss_steps; ++i) {
     const auto [x, y] = val_loader.next_batch();

@@ -14,6 +14,7 @@
 #include "common/ops/dropout.h"
 #include "common/optim/adamw.h"
 #include "common/training/run_folder.h"
+#include "common/training/same_run.h"
 #include "evaluation.h"
 #include "gpt2.h"
 
@@ -111,7 +112,7 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
                                : config_named(options.model, tokenizer->vocab_size());
   const auto [B, T] = options.batch_shape(config.block_size);
   const int64_t grad_accum_steps =
-      app::micro_batches(options, options.total_batch, B * T * group.world_size());
+      app::micro_batches(options, options.total_batch, {B, T}, group.world_size());
   app::check_memory<GPT>(device, config, B, T, options.dtype);
   training::Dataset data =
       training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
@@ -145,12 +146,13 @@ void run(app::CommandLine& flags) {
   GPT model(inputs.config);
   if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
+  training::require_same_run(group, flags, model, inputs.loader, inputs.val_loader);
   optim::AdamW optimizer = configure_optimizers(model, options);
-  folder.resume({model, optimizer, inputs.loader},
-                {hf_config(inputs.config, inputs.tokenizer->end_of_text()), *inputs.tokenizer,
-                 training::run_settings(flags, inputs.loader.num_tokens(), device, group.world_size())});
   const DType dtype = app::autocast_dtype(options.dtype, device);
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  folder.resume({model, optimizer, inputs.loader},
+                training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       options.run,
@@ -162,7 +164,7 @@ void run(app::CommandLine& flags) {
       inputs.loader.B() * inputs.loader.T(),
       dtype};
   app::Log log = folder.open_log(options.log);
-  log.config(options, model);
+  log.config(options, model, group.world_size());
   app::catch_interrupts();
   train(model, optimizer, inputs.loader, inputs.grad_accum_steps, options, group, evaluate, folder, log);
   log.done(device);

@@ -2,6 +2,7 @@
 // knows the executor: nvcc compiles the file too, and on a GPU the tests hold the promises to the hardware.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>

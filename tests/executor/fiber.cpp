@@ -1,6 +1,7 @@
 #include "tests/executor/fiber.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -81,7 +82,7 @@ std::vector<char*>& free_stacks() {
 }
 
 char* map_stack() {
-  constexpr size_t guard = 4096;  // an overflow faults
+  const auto guard = size_t(sysconf(_SC_PAGESIZE));  // an overflow faults; 64 KiB on some arm64 machines
   void* memory = mmap(nullptr, guard + stack_bytes(), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED || mprotect(memory, guard, PROT_NONE) != 0) {

@@ -17,18 +17,8 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 
-// Shared variables share a section, so that the scheduler can fill them with NaN before every block. (GCC 12
-// ignores the attribute in templates. AddressSanitizer guards no variable that has a section of its own.)
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define EXECUTOR_ADDRESS_SANITIZER
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(EXECUTOR_ADDRESS_SANITIZER)
+// The linker gathers these variables in one section (shared_memory.ld).
 #define __shared__ static
-#else
-#define __shared__ static __attribute__((section("executor_shared")))
-#endif
 
 #define GPU_DYNAMIC_SHARED(T, name) T* name = static_cast<T*>(executor::dynamic_shared)
 

@@ -3,11 +3,16 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "common/dist/peers.h"
 
+using gpt2::dist::Deadline;
 using gpt2::dist::Peers;
 using gpt2::dist::Socket;
 
@@ -33,7 +38,7 @@ bool send(const gpt2::dist::Peer& peer, const void* values, size_t bytes) {
   return peer.socket.send(values, bytes);
 }
 bool receive(const gpt2::dist::Peer& peer, void* values, size_t bytes) {
-  return peer.socket.receive(values, bytes, std::chrono::hours(1));
+  return peer.socket.receive(values, bytes, Deadline(std::chrono::hours(1)));
 }
 
 ncclResult_t broken(ncclComm& comm) { return comm.error = ncclRemoteError; }
@@ -62,6 +67,15 @@ ncclResult_t all_reduce(T* x, size_t count, ncclRedOp_t op, ncclComm& comm) {
 
 }  // namespace
 
+cudaError_t cudaDeviceGetPCIBusId(char* id, int size, int device) {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  std::istringstream numbers(visible == nullptr ? "" : visible);
+  std::string number = std::to_string(device);
+  for (int i = 0; i <= device && visible != nullptr; ++i) std::getline(numbers, number, ',');
+  std::snprintf(id, size_t(size), "0000:%02x:00.0", std::stoi(number));
+  return cudaSuccess;
+}
+
 const char* ncclGetErrorString(ncclResult_t result) {
   return result == ncclSuccess       ? "no error"
          : result == ncclRemoteError ? "remote process exited"
@@ -69,7 +83,7 @@ const char* ncclGetErrorString(ncclResult_t result) {
 }
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
-  listener = Socket::listen(0, /*this_machine_alone=*/true);
+  listener = Socket::listen(gpt2::dist::kLoopback, 0, Deadline(std::chrono::seconds(1)));
   const int port = listener.port();
   std::memcpy(id->internal, &port, sizeof(port));
   return ncclSuccess;
@@ -78,8 +92,10 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
 ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank) {
   int port = 0;
   std::memcpy(&port, id.internal, sizeof(port));
-  Peers peers =
-      rank == 0 ? gpt2::dist::meet(listener, ranks) : gpt2::dist::meet("127.0.0.1", port, rank, ranks);
+  const Deadline deadline(std::chrono::seconds(60));
+  const gpt2::dist::Introduction self{.key = "nccl", .rank = rank, .world_size = ranks, .gpu = ""};
+  Peers peers = rank == 0 ? gpt2::dist::meet(listener, self, deadline)
+                          : gpt2::dist::meet(gpt2::dist::kLoopback, port, self, deadline);
   std::sort(peers.begin(), peers.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
   *comm = new ncclComm{rank, std::move(peers)};
   return ncclSuccess;

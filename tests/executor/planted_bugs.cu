@@ -7,19 +7,17 @@
 #include <vector>
 
 #include "common/kernels/cuda/gpu.cuh"
+#include "tests/executor/planted_bugs.cuh"
 
 namespace {
 
 using namespace gpt2;
 using namespace gpt2::cuda;
+using planted::kThreads;
+using planted::slot;
 
-constexpr int kThreads = 64;
-
-// Every kernel fills out[0 .. 2 * kThreads) with 1, as far as its bug lets it. `bug` is a parameter and not a
-// template's, because GCC 12 fills the static shared memory of plain functions only.
+// Every kernel fills out[0 .. 2 * kThreads) with 1, as far as its bug lets it.
 using Kernel = void (*)(bool bug, float* out, const float* ones);
-
-__device__ float* slot(float* out) { return out + blockIdx.x * blockDim.x + threadIdx.x; }
 
 __global__ void global_out_of_bounds(bool bug, float* out, const float* ones) {
   *slot(out) = ones[blockIdx.x * blockDim.x + threadIdx.x + (bug ? 1 : 0)];
@@ -143,6 +141,15 @@ __global__ void unwritten_static_shared(bool bug, float* out, const float* ones)
   *slot(out) = values[threadIdx.x];
 }
 
+// The same in a template: its variables are emitted another way, and g++ 11 to 13 ignore some attributes of theirs.
+template <class T>
+__global__ void unwritten_static_shared_of_template(bool bug, T* out, const T* ones) {
+  __shared__ T values[kThreads];
+  if (!bug || blockIdx.x == 0 || threadIdx.x != 5) values[threadIdx.x] = ones[threadIdx.x];
+  __syncthreads();
+  *slot(out) = values[threadIdx.x];
+}
+
 // Right as long as block 1 comes last.
 __global__ void blocks_in_order(bool bug, float* out, const float* ones) {
   *slot(out) = ones[threadIdx.x];
@@ -177,6 +184,8 @@ constexpr Bug kBugs[] = {
     BUG(unwritten_global),
     BUG(unwritten_dynamic_shared),
     BUG(unwritten_static_shared),
+    {"unwritten_static_shared_of_template", unwritten_static_shared_of_template<float>},
+    {"unwritten_static_shared_of_header", planted::unwritten_static_shared_of_header<float>},
     BUG(blocks_in_order),
     BUG(host_pointer),
 };

@@ -99,6 +99,8 @@ const std::vector<Case> kCases = {
     {"unwritten_global", plain, {"wrong result: out[5] is nan"}},
     {"unwritten_dynamic_shared", plain, {"wrong result: out[69] is nan"}},
     {"unwritten_static_shared", plain, {"wrong result: out[69] is nan"}},
+    {"unwritten_static_shared_of_template", plain, {"wrong result: out[69] is nan"}},
+    {"unwritten_static_shared_of_header", plain, {"wrong result: out[69] is nan"}},
     {"blocks_in_order", plain_in_random_order, {"wrong result: out[0] is 0"}},
     {"host_pointer", plain, {"host_pointer(", "is handed a pointer to ordinary host memory"}},
 };

@@ -19,7 +19,8 @@ using Work = std::vector<std::function<void()>>;
 struct CUstream_st {
   bool captures = false;
   Work captured;
-  cudaStream_t origin = nullptr;  // the capturing stream that this one joined by waiting for one of its events
+  cudaStream_t origin =
+      nullptr;  // the capturing stream that this one joined by waiting for one of its events
 };
 struct CUgraph_st {
   Work work;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <numeric>
 #include <random>
 #include <string>
@@ -17,8 +18,12 @@
 #include "tests/executor/sanitizers.h"
 #include "tests/executor/symbols.h"
 
-extern "C" char __start_executor_shared[] __attribute__((weak));  // the linker's names for the ends of the
-extern "C" char __stop_executor_shared[] __attribute__((weak));   // section; null where it is empty
+#ifdef EXECUTOR_GATHERS_SHARED  // then a program linked without shared_memory.ld lacks these names
+extern "C" char executor_shared_begin[], executor_shared_end[];
+#else
+char* const executor_shared_begin = nullptr;
+char* const executor_shared_end = nullptr;
+#endif
 
 namespace executor {
 namespace {
@@ -168,8 +173,9 @@ void open_barrier() {
 // Shared memory that the block has not written reads as NaN.
 void fill_shared_memory(size_t dynamic_bytes) {
   if (dynamic_bytes > 0) std::memset(dynamic_shared, 0xff, dynamic_bytes);
-  if (__start_executor_shared == nullptr) return;
-  std::memset(__start_executor_shared, 0xff, size_t(__stop_executor_shared - __start_executor_shared));
+  if (under_asan()) return;  // the red zones between the variables are not to be written
+  const auto static_bytes = size_t(executor_shared_end - executor_shared_begin);
+  if (static_bytes > 0) std::memset(executor_shared_begin, 0xff, static_bytes);
 }
 
 void run_block() {

@@ -68,7 +68,8 @@ large() {
   one 09_64 09_vocab "${flags[@]}"
   one_torch torch_09_64 09 "${flags[@]}"
   one 10_64 10_adamw "${flags[@]}"
-  one 10_graph_64 10_adamw "${flags[@]}" --cuda-graph
+  one 14_64 14_cuda_graph "${flags[@]}" --total-batch 65536
+  one 14_graph_64 14_cuda_graph "${flags[@]}" --total-batch 65536 --cuda-graph on
   # The night's first hundred steps, 52 million tokens.
   one 13_night 13_fineweb --batch 64 --seq 1024 --total-batch 524288 --steps 100 --warmup 715
 }

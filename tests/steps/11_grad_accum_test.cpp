@@ -55,5 +55,6 @@ TEST(GradAccumProgram, OneMicroBatchIsStep10) {
 
 TEST(GradAccumProgram, BadInputIsOneLine) {
   expect_error("11_grad_accum", "--total-batch 1000",
-               "--total-batch 1000: not a multiple of the 256 tokens of a micro-batch");
+               "--total-batch 1000: not a multiple of 256 (--batch 4 x --seq 64); the nearest multiples are "
+               "768 and 1024");
 }

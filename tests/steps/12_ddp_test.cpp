@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "paths.h"
 #include "tests/common/dist/launch.h"
 #include "tests/steps/program.h"
@@ -44,9 +46,110 @@ TEST(Ddp, OneRankSpeaks) {
 }
 
 TEST(Ddp, BadInputIsOneLine) {
-  expect_error("12_ddp", "--total-batch 1000", "--total-batch 1000: not a multiple of the 256 tokens");
+  expect_error(
+      "12_ddp", "--total-batch 1000",
+      "--total-batch 1000: not a multiple of 256 (--batch 4 x --seq 64); the nearest multiples are 768");
   if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
   const Ended ended = run_with_mpi(2, GPT2_BIN_DIR "/12_ddp --device cpu --total-batch 768");
   EXPECT_EQ(ended.status, 1);
-  EXPECT_GE(ended.count("12_ddp: --total-batch 768: not a multiple of the 512 tokens"), 1) << ended.output;
+  EXPECT_EQ(
+      ended.count("12_ddp: --total-batch 768: not a multiple of 512 (--batch 4 x --seq 64 x 2 ranks); the "
+                  "nearest multiples are 512 and 1024\n"),
+      1)
+      << ended.output;
+}
+
+TEST(Ddp, TheDefaultBatchSuitsAnyNumberOfRanks) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  for (const int ranks : {5, 8}) {
+    const Ended ended = run_with_mpi(ranks, GPT2_BIN_DIR "/12_ddp --device cpu --steps 1");
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    EXPECT_EQ(ended.count("step    0 | loss: "), 1) << ended.output;
+  }
+}
+
+// ---- ranks that do not belong together
+
+namespace {
+
+// A text of `size` bytes in which nothing but the first byte depends on `first`.
+std::string text_file(const TempDir& folder, const std::string& name, size_t size, char first) {
+  std::string text = "The cat sat on the mat.\n";
+  while (text.size() < size) text += text;
+  text.resize(size);
+  text[0] = first;
+  put_file(folder / name, text);
+  return folder / name;
+}
+
+}  // namespace
+
+TEST(Ddp, RanksThatDifferEndBeforeTheFirstStep) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const TempDir folder;
+  const std::string text = text_file(folder, "text", 50000, 'T'),
+                    same = text_file(folder, "same", 50000, 'T'),
+                    other = text_file(folder, "other", 50000, 'U'),
+                    longer = text_file(folder, "longer", 60000, 'T');
+  const std::vector<Difference> differences = {
+      {{"--max-lr 1e-3", "--max-lr 1e-4"}, "ranks differ: --max-lr is 0.001 on rank 0, 0.0001 on rank 1; "},
+      {{"", "--max-lr 1e-3"}, "--max-lr is 0.0006 on rank 0, 0.001 on rank 1; "},
+      {{"--min-lr 1e-5", "--min-lr 0"}, "--min-lr is 1e-05 on rank 0, 0 on rank 1; "},
+      {{"--seed 1", "--seed 2"}, "--seed is 1 on rank 0, 2 on rank 1; "},
+      {{"--dtype fp32", "--dtype bf16"}, "--dtype is fp32 on rank 0, bf16 on rank 1; "},
+      {{"--weight-decay 0.1", "--weight-decay 0"}, "--weight-decay is 0.1 on rank 0, 0 on rank 1; "},
+      {{"--grad-clip 1", "--grad-clip 2"}, "--grad-clip is 1 on rank 0, 2 on rank 1; "},
+      {{"--warmup 1", "--warmup 2"}, "--warmup is 1 on rank 0, 2 on rank 1; "},
+      {{"", "--steps 4"}, "--steps is 3 on rank 0, 4 on rank 1; "},
+      {{"--batch 4 --total-batch 1024", "--batch 2 --total-batch 1024"},
+       "--batch is 4 on rank 0, 2 on rank 1; "},
+      {{"--seq 64 --total-batch 1024", "--seq 32 --total-batch 1024"},
+       "--seq is 64 on rank 0, 32 on rank 1; "},
+      {{"--total-batch 512", "--total-batch 1024"}, "--total-batch is 512 on rank 0, 1024 on rank 1; "},
+      {{"--overfit", ""}, "--overfit is true on rank 0, false on rank 1; "},
+      {{"--matmul-precision medium", ""}, "--matmul-precision is medium on rank 0, highest on rank 1; "},
+      {{"--data " + text, "--data " + other}, "--data is text, 50000 tokens, digest "},
+      {{"--data " + text, "--data " + longer}, "on rank 0, text, 60000 tokens, digest "},
+      {{"--data " + text, ""}, "on rank 0, text, 4000000 tokens, digest "},
+      {{"--data " + text, "--data " + text + " --tokenizer char"}, "--tokenizer is "},
+      {{"--model " GPT2_SOURCE_DIR "/data/tales-gpt2 --data " + text, "--seq 16 --data " + text},
+       "--model is "},
+      // No differences: a default that is given, another path to the same text, what rank 0 does alone.
+      {{"", "--batch 4 --seq 64 --total-batch 3072 --seed 1337 --matmul-precision highest --tokenizer byte"},
+       ""},
+      {{"--data " + text + " --log " + (folder / "log"), "--data " + same}, ""},
+  };
+  for (const Difference& difference : differences) expect_difference("12_ddp", difference);
+}
+
+TEST(Ddp, OneOfThreeRanksIsNamed) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const std::string program = GPT2_BIN_DIR "/12_ddp --device cpu ";
+  const Ended ended = run_with_mpi({program, program, program + "--seed 7"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(
+      ended.count("12_ddp: ranks differ: --seed is 1337 on ranks 0-1, 7 on rank 2; start all ranks with the "
+                  "same flags, data and build\n"),
+      1)
+      << ended.output;
+}
+
+TEST(Ddp, TwoProgramsAreNoRun) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const std::string flags = " --device cpu --steps 3";
+  const Ended ended = run_with_mpi({GPT2_BIN_DIR "/12_ddp" + flags, GPT2_BIN_DIR "/13_fineweb" + flags});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.count("12_ddp: ranks differ: "), 1) << ended.output;
+}
+
+// The same program, built anew: its file differs in one byte that nobody reads.
+TEST(Ddp, TwoBuildsAreNoRun) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const TempDir folder;
+  put_file(folder / "12_ddp", file_bytes(GPT2_BIN_DIR "/12_ddp") + "x");
+  std::filesystem::permissions(folder / "12_ddp", std::filesystem::perms::owner_all);
+  const std::string flags = " --device cpu --steps 3";
+  const Ended ended = run_with_mpi({GPT2_BIN_DIR "/12_ddp" + flags, (folder / "12_ddp") + flags});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.count("12_ddp: ranks differ: the build is "), 1) << ended.output;
 }

@@ -1,3 +1,5 @@
+#include <filesystem>
+#include <functional>
 #include <random>
 #include <set>
 
@@ -43,10 +45,8 @@ Ended run_ranks(int ranks, const std::string& flags, const std::string& out, dou
     command += " & sleep " + std::to_string(kill_after) + "; pkill -KILL -f " + out + "; wait %1";
   }
   if (ranks == 1) return run_in_shell("export OMP_WAIT_POLICY=passive\n" + command);
-  return run_in_shell(
-      "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 "
-      "OMPI_MCA_hwloc_base_binding_policy=none OMP_NUM_THREADS=1\nmpirun -n " +
-      std::to_string(ranks) + " " + command);
+  return run_in_shell(mpi_environment(ranks) + "export OMP_NUM_THREADS=1\nmpirun -n " +
+                      std::to_string(ranks) + " " + command);
 }
 
 // The claim of exact resume, with kills at moments that nobody chose.
@@ -150,6 +150,53 @@ TEST(FineWeb, EvaluationDoesNotDependOnTheNumberOfRanks) {
     return results;
   };
   EXPECT_LE(largest_difference(results(2), results(1)), 1e-5);
+}
+
+TEST(FineWeb, RanksThatDifferEndBeforeTheFirstStep) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const TempDir folder;
+  put_file(folder / "text", std::string(20000, 'a'));
+  put_file(folder / "val", std::string(5000, 'b'));
+  put_file(folder / "longer", std::string(9000, 'b'));
+  ASSERT_EQ(std::system((GPT2_BIN_DIR "/tales --hellaswag 8 > " + (folder / "a.jsonl")).c_str()), 0);
+  ASSERT_EQ(std::system((GPT2_BIN_DIR "/tales --hellaswag 9 > " + (folder / "b.jsonl")).c_str()), 0);
+  for (const char* shard : {"a.bin", "b.bin"}) {
+    std::vector<uint16_t> ids(5000, 7);
+    ids[1] = uint16_t(shard[0]);
+    write_shard(folder / shard, ids);
+  }
+  const auto val = [&](const char* name) { return "--val-every 5 --val-data " + (folder / name); };
+  const auto scores = [&](const char* name) { return "--hellaswag-every 5 --hellaswag " + (folder / name); };
+  const std::string out = "--out " + (folder / "out"), data = "--data " + (folder / "text");
+  const std::vector<Difference> differences = {
+      {{"--val-every 5", ""}, "--val-every is 5 on rank 0, 0 on rank 1; "},
+      {{"", "--val-every 5"}, "--val-every is 0 on rank 0, 5 on rank 1; "},
+      {{"--val-every 5", "--val-every 1"}, "--val-every is 5 on rank 0, 1 on rank 1; "},
+      {{val("val"), val("longer")}, "on rank 0, text, 9000 tokens, digest "},
+      {{"--val-every 5", val("val")}, "--data is text, 3600000 tokens, digest "},
+      {{scores("a.jsonl"), scores("b.jsonl")}, "--hellaswag is a file of digest "},
+      {{scores("a.jsonl"), ""}, "--hellaswag-every is 5 on rank 0, 0 on rank 1; "},
+      {{"--sample-every 1", ""}, "--sample-every is 1 on rank 0, 0 on rank 1; "},
+      {{"--order video", ""}, "--order is video on rank 0, shuffled on rank 1; "},
+      {{"--dropout 0.1", ""}, "--dropout is 0.1 on rank 0, 0 on rank 1; "},
+      {{"--beta2 0.99", ""}, "--beta2 is 0.99 on rank 0, 0.95 on rank 1; "},
+      {{"--max-lr 1e-3", "--max-lr 1e-4"}, "--max-lr is 0.001 on rank 0, 0.0001 on rank 1; "},
+      {{data, ""}, "--data is text, 20000 tokens, "},
+      {{"--data " + (folder / "a.bin"), "--data " + (folder / "b.bin")}, "--data is a.bin, 5000 tokens, "},
+      {{"--data " + (folder / "a.bin"), "--data '" + (folder / "*.bin'")},
+       "--data (file 2) is missing on rank 0, b.bin"},
+      {{out, ""}, "--out is " + (folder / "out") + " on rank 0, not given on rank 1; "},
+      {{"", out}, "--out is not given on rank 0, "},
+      {{out, out + "_2"}, "--out is " + (folder / "out") + " on rank 0, "},
+      {{out + " --resume", out}, "--resume is on on rank 0, off on rank 1; "},
+      {{out + " --checkpoint-every 1", out}, "--checkpoint-every is 1 on rank 0, 0 on rank 1; "},
+      {{data + " --val-every 3 --log " + (folder / "log"), data + " --val-every 3"}, ""},
+  };
+  for (const Difference& difference : differences) {
+    expect_difference(kProgram,
+                      {{kSmall + difference.flags[0], kSmall + difference.flags[1]}, difference.expected});
+    EXPECT_EQ(training::checkpoints_in(folder / "out").size(), 0u);
+  }
 }
 
 TEST(FineWeb, ASignalStopsItAfterTheStepWithACheckpoint) {
@@ -281,6 +328,244 @@ TEST(FineWeb, APresetIsManyFlagsAndAFlagCountsForMore) {
   expect_error(kProgram, "--preset gpt5", "--preset: gpt5 is not one of");
 }
 
+namespace {
+
+// Runs it from the root, in a shell, with these variables before and these flags after.
+Ended run_13(const std::string& flags, const std::string& variables = "") {
+  return run_in_shell("cd " GPT2_SOURCE_DIR "\n" + variables +
+                      " OMP_WAIT_POLICY=passive " GPT2_BIN_DIR "/13_fineweb --device cpu " + flags);
+}
+
+void expect_nothing_left(const Ended& ended) {
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  EXPECT_EQ(ended.count("nothing left to do"), 1) << ended.output;
+}
+
+// One line, which contains this.
+void expect_refused(const Ended& ended, const std::string& message) {
+  EXPECT_EQ(ended.status, 1) << ended.output;
+  EXPECT_EQ(ended.count("13_fineweb: "), 1) << ended.output;
+  EXPECT_EQ(ended.count(message), 1) << ended.output << "expected: " << message;
+}
+
+void flip_a_bit(const std::string& path, size_t at) {
+  std::string bytes = file_bytes(path);
+  bytes.at(at) ^= 1;
+  put_file(path, bytes);
+}
+
+// A run of two steps on a text that it leaves behind.
+struct FinishedRun {
+  TempDir folder;
+  std::string out = folder / "out", flags = "--batch 2 --seq 32 --total-batch 256 --steps 2 --out " + out;
+  std::string data = " --data " + (folder / "text.txt");
+
+  FinishedRun() {
+    put_file(folder / "text.txt", tales(100000));
+    const Ended ended = run_13(flags + data, "OMP_NUM_THREADS=2");
+    EXPECT_EQ(ended.status, 0) << ended.output;
+  }
+  Ended resume(const std::string& more, const std::string& threads = "2") const {
+    return run_13(flags + data + " --resume " + more, "OMP_NUM_THREADS=" + threads);
+  }
+};
+
+}  // namespace
+
+TEST(FineWeb, ResumeAcceptsWhatIsTheSame) {
+  const FinishedRun run;
+  const std::string foreign = run.folder / "na\xefve";  // not UTF-8
+  std::filesystem::create_directory(foreign);
+  std::filesystem::copy_file(run.folder / "text.txt", foreign + "/text.txt");
+  for (const std::string& same :
+       {std::string("--min-lr 6e-5 --tokenizer byte --max-lr 0.0006 --seed 1337 --attention own"),
+        "--out $(realpath --relative-to=. " + run.out + ")",
+        "--data $(realpath --relative-to=. " + run.folder.path() + "/text.txt)",
+        "--data '" + foreign + "/text.txt'", "--model $(ls -d " + run.out + "/step_*)",
+        std::string("--matmul-precision highest --keep 1 --sample-every 7")}) {
+    SCOPED_TRACE(same);
+    expect_nothing_left(run.resume(same));
+  }
+  const std::string out = foreign + "/out",
+                    flags = "--batch 2 --seq 32 --total-batch 256 --steps 2 --out '" + out + "'";
+  EXPECT_EQ(run_13(flags).status, 0);
+  expect_nothing_left(run_13(flags + " --resume"));
+}
+
+TEST(FineWeb, ResumeRefusesWhatDiffersUnlessToldOtherwise) {
+  const FinishedRun run;
+  put_file(run.folder / "other.txt", tales(100000, /*seed=*/7));
+  const std::string used = "--resume: the run in " + run.out + " used ",
+                    checkpoint = " (checkpoint step_000002); got ";
+  struct Case {
+    std::string flags, before, now;
+    std::string threads = "2";
+  };
+  for (const Case& each :
+       std::vector<Case>{{"--batch 4", "--batch 2", "--batch 4"},
+                         {"--max-lr 1e-3 --min-lr 6e-5", "--max-lr 0.0006", "--max-lr 0.001"},
+                         {"--overfit", "no --overfit", "--overfit"},
+                         {"--dtype fp32", "--dtype bf16", "--dtype fp32"},
+                         {"", "2 threads (OMP_NUM_THREADS)", "1 thread (OMP_NUM_THREADS)", "1"}}) {
+    SCOPED_TRACE(each.flags);
+    expect_refused(run.resume(each.flags, each.threads),
+                   used + each.before + checkpoint + each.now +
+                       "; give the same, or accept the difference with --resume-anyway");
+    const Ended accepted = run.resume(each.flags + " --resume-anyway", each.threads);
+    expect_nothing_left(accepted);
+    EXPECT_EQ(accepted.count("--resume-anyway: the run used " + each.before), 1) << accepted.output;
+  }
+  expect_refused(run.resume("--data " + (run.folder / "other.txt")), used + "--data text, ");
+  expect_refused(run.resume("--model baby"), used + "--model 4 layers, 4 heads, 128 channels");
+  expect_refused(run.resume("--steps 1"),
+                 "--steps 1: checkpoint step_000002 in " + run.out + " is beyond it");
+  expect_refused(run.resume("--steps 1 --resume-anyway"), "give --steps 2 or more");
+}
+
+TEST(FineWeb, ARunIsMadeLongerAndLogsWhatDiffers) {
+  const FinishedRun run;
+  const Ended longer = run.resume("--steps 4 --resume-anyway", "1");
+  EXPECT_EQ(longer.status, 0) << longer.output;
+  EXPECT_EQ(longer.count(
+                "--steps 4 instead of 2: from step 2 on the learning rate follows the schedule of 4 steps"),
+            1)
+      << longer.output;
+  EXPECT_EQ(longer.count("the same to rounding"), 1) << longer.output;
+  const auto events = events_in(run.out + "/log.jsonl");
+  std::vector<int64_t> steps;
+  nlohmann::json resumed;
+  for (const auto& event : events) {
+    if (event.at("event") == "step") steps.push_back(event.at("step"));
+    if (event.at("event") == "config" && event.contains("resumed")) resumed = event["resumed"];
+  }
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 1, 2, 3}));
+  EXPECT_EQ(resumed.at("step"), 2);
+  EXPECT_EQ(resumed.at("differs").at("threads"), nlohmann::json({2, 1}));
+}
+
+TEST(FineWeb, ADamagedCheckpointNamesTheOneToGoOnFrom) {
+  const TempDir folder;
+  const std::string out = folder / "out",
+                    flags = kSmall + "--steps 6 --checkpoint-every 2 --keep 5 --out " + out + " ";
+  ASSERT_EQ(run_13(flags).status, 0);
+  const std::string last = bytes_of_weights(out);
+  flip_a_bit(out + "/step_000006/model.safetensors", 100'000);
+  flip_a_bit(out + "/step_000004/state.json", 20);
+  const std::string advice =
+      "; --resume-from step_000002 goes on from the newest older checkpoint that is whole";
+  expect_refused(run_13(flags + "--resume"),
+                 out +
+                     "/step_000006/model.safetensors: not the file that this checkpoint was "
+                     "written with: damaged, or replaced" +
+                     advice);
+  expect_refused(run_13(flags + "--resume-anyway"), advice);
+  expect_refused(run_13(flags + "--resume-from step_000004"), out + "/step_000004/state.json: ");
+  expect_refused(
+      run_13(flags + "--resume-from step_000003"),
+      "--resume-from step_000003: no such checkpoint in " + out + "; the newest there is step_000006");
+  const Ended resumed = run_13(flags + "--resume-from step_000002");
+  EXPECT_EQ(resumed.status, 0) << resumed.output;
+  EXPECT_EQ(names_of_checkpoints(out),
+            (std::vector<std::string>{"step_000002", "step_000004", "step_000006"}));
+  EXPECT_TRUE(std::filesystem::exists(out + "/step_000006.unused"));
+  EXPECT_TRUE(bytes_of_weights(out) == last);
+}
+
+TEST(FineWeb, ACheckpointWithoutDigestsNeedsAWord) {
+  const FinishedRun run;
+  const std::string path = run.out + "/step_000002/state.json";
+  nlohmann::json state = nlohmann::json::parse(file_bytes(path));
+  state.erase("digest"), state.erase("files");
+  put_file(path, state.dump());
+  expect_refused(run.resume(""), "--resume-anyway goes on without comparing files, settings and data");
+  expect_nothing_left(run.resume("--resume-anyway"));
+}
+
+TEST(FineWeb, OtherShardsAreRefusedAndTheSameElsewhereAreNot) {
+  namespace fs = std::filesystem;
+  const TempDir folder;
+  const auto write = [&](const std::string& name, int factor) {
+    std::vector<uint16_t> ids(300'000);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = uint16_t(i * i * size_t(factor) % 250);
+    write_shard(folder / name, ids);
+  };
+  const auto write_all = [&] {
+    fs::create_directory(folder / "data");
+    write("data/train_0.bin", 1);
+    write("data/train_1.bin", 3);
+  };
+  write_all();
+  const std::string flags = kSmall + "--steps 1 --out " + (folder / "out") + " --resume --data ";
+  const std::string data = "'" + (folder / "data/train_*.bin") + "'";
+  ASSERT_EQ(run_13(flags + data).status, 0);
+  fs::rename(folder / "data", folder / "moved");
+  expect_nothing_left(run_13(flags + "'" + (folder / "moved/train_*.bin") + "'"));
+  fs::rename(folder / "moved", folder / "data");
+
+  const std::vector<std::pair<std::string, std::function<void()>>> changes = {
+      {"--data train_1.bin", [&] { write("data/train_1.bin", 7); }},  // another of equal length
+      {"--data train_0.bin",
+       [&] { flip_a_bit(folder / "data/train_0.bin", 301'025); }},  // between the samples
+      {"--data of 2 files", [&] { write("data/train_2.bin", 1); }},
+      {"--data train_0.bin", [&] { fs::rename(folder / "data/train_0.bin", folder / "data/train_2.bin"); }},
+      {"--data train_0.bin", [&] {
+         fs::rename(folder / "data/train_0.bin", folder / "data/swap");
+         fs::rename(folder / "data/train_1.bin", folder / "data/train_0.bin");
+         fs::rename(folder / "data/swap", folder / "data/train_1.bin");
+       }}};
+  for (const auto& [message, change] : changes) {
+    change();
+    expect_refused(run_13(flags + data), " used " + message);
+    fs::remove_all(folder / "data");
+    write_all();
+    expect_nothing_left(run_13(flags + data));
+  }
+}
+
+TEST(FineWeb, EverySignalThatEndsARunLeavesACheckpoint) {
+  struct Case {
+    std::string signal;
+    int status;
+    std::string before = "", after = "";
+  };
+  for (const Case& each :
+       std::vector<Case>{{"INT", 130},
+                         {"HUP", 129},
+                         {"XCPU", 152},
+                         {"PIPE", 141},
+                         {"TERM", 143, "trap '' HUP\n", "kill -HUP %1; sleep 0.5\n"}}) {  // nohup
+    const TempDir folder;
+    const std::string out = folder / "out";
+    const Ended stopped = run_in_shell(
+        each.before + GPT2_BIN_DIR "/13_fineweb --device cpu --steps 20000 --out " + out + kSmall +
+        "&\nuntil grep -q train " + out + "/log.txt; do sleep 0.1; done 2> /dev/null\n" + each.after +
+        "kill -" + each.signal + " %1; wait %1");
+    EXPECT_EQ(stopped.status, each.status) << each.signal << stopped.output;
+    EXPECT_EQ(training::checkpoints_in(out).size(), 1u) << each.signal << stopped.output;
+  }
+}
+
+TEST(FineWeb, ASecondSignalEndsTheRunAtOnce) {
+  const TempDir folder;
+  const std::string out = folder / "out";  // a step of minutes
+  const Ended stopped =
+      run_in_shell(GPT2_BIN_DIR "/13_fineweb --device cpu --batch 16 --seq 256 --total-batch 4096000 --out " +
+                   out + "&\nuntil grep -q config " + out +
+                   "/log.jsonl; do sleep 0.1; done 2> /dev/null\nsleep 1; kill -INT %1; sleep 0.5\n"
+                   "kill -INT %1; sleep 3; kill -0 %1 || exit 99; kill -INT %1; wait %1");
+  EXPECT_EQ(stopped.status, 130) << stopped.output;  // 99: the second one, too early to be another, ended it
+  EXPECT_TRUE(training::checkpoints_in(out).empty());
+}
+
+TEST(FineWeb, AReaderThatGoesAwayEndsTheRunWithACheckpoint) {
+  const TempDir folder;
+  const std::string out = folder / "out";
+  const Ended stopped = run_in_shell(GPT2_BIN_DIR "/13_fineweb --device cpu --steps 20000 --out " + out +
+                                     kSmall + "| grep -m 1 'step    2'\nexit ${PIPESTATUS[0]}");
+  EXPECT_EQ(stopped.status, 141) << stopped.output;
+  EXPECT_EQ(training::checkpoints_in(out).size(), 1u) << stopped.output;
+}
+
 TEST(FineWeb, BadInputIsOneLine) {
   const TempDir folder;
   const std::string out = " --out " + (folder / "out");
@@ -295,11 +580,6 @@ TEST(FineWeb, BadInputIsOneLine) {
                "validation (--val-data, or the last tenth of --data): --batch");
   ASSERT_EQ(run_program(kProgram, kSmall + "--steps 2" + out).status, 0);
   expect_error(kProgram, kSmall + "--steps 2" + out, "not empty; --resume goes on");
-  expect_error(kProgram, kSmall + "--steps 3 --resume" + out, "--resume: --steps is 3, but 2 in");
-  expect_error(kProgram, kSmall + "--steps 2 --max-lr 1e-3 --resume" + out,
-               "--resume: --max-lr is 0.001, but 0.0006 in");
-  expect_error(kProgram, kSmall + "--steps 2 --model baby --resume" + out,
-               "--resume: --model is \"baby\", but \"tiny\" in");
   expect_error(kProgram, "--val-data " + (folder / "short.txt"), "--val-data: say how often");
   const std::string log = file_bytes(folder / "out/log.txt");
   const Outcome finished = run_program(kProgram, kSmall + "--steps 2 --max-lr 0.0006 --resume" + out);

@@ -7,7 +7,7 @@ namespace gpt2::cpu {
 template <class T, class B>
 void add(Stream, T* y, const T* a, const B* b, int64_t n, int64_t period) {
   parallel_chunks(n, kGrain, [=](int64_t begin, int64_t end) {
-    // A division per run of b, not per value.
+    // One division per repetition of b, not per value.
     for (int64_t i = begin; i < end;) {
       const int64_t start = i % period, run = std::min(end - i, period - start);
 #pragma omp simd

@@ -6,7 +6,7 @@
 
 namespace gpt2::cpu {
 
-// All passes after the first find the row in the first-level cache.
+// All passes after the first read the row from the first-level cache.
 template <class B, class Y>
 void add_layer_norm_forward(Stream, float* sum_of, Y* y, float* mean, float* rstd, const float* x,
                             const B* branch, const float* weight, const float* bias, int64_t rows, int64_t C,
@@ -21,7 +21,7 @@ void add_layer_norm_forward(Stream, float* sum_of, Y* y, float* mean, float* rst
 #pragma omp simd
       for (int64_t j = 0; j < C; ++j) s[j] = x_row[j] + branch_row[j];
       const float m = sum(C, [=](int64_t j) { return s[j]; }) / count;
-      // Around the mean, not E[x^2] - mean^2, which cancels.
+      // Squares of x - mean; E[x^2] - mean^2 would suffer from cancellation.
       const auto squared = [=](int64_t j) { return (s[j] - m) * (s[j] - m); };
       const float r = 1.0f / std::sqrt(sum(C, squared) / count + eps);
 #pragma omp simd
@@ -34,7 +34,7 @@ void add_layer_norm_forward(Stream, float* sum_of, Y* y, float* mean, float* rst
 
 namespace {
 
-// dx = dsum + through(j), where there is a dsum.
+// dx[j] = dsum[j] + through(j); without dsum if it is null.
 template <class Through>
 void add_gradient(float* dx, const float* dsum, int64_t C, const Through& through) {
   if (dsum) {

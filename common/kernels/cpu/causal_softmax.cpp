@@ -11,9 +11,9 @@ namespace {
 
 int64_t whole_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-// The visible part of a row. Its exponentials are kept in float, filled up with exp(-inf) to whole vectors:
-// half of attention's rows are so short that the loops' last few values, done one by one, would take longer
-// than the rest.
+// Softmax of the visible part of a row. The exponentials are kept in float and padded with exp(-inf) to whole
+// vectors. Half of the rows are so short that handling the last few values one by one would take longer than
+// the rest.
 template <class T>
 void softmax_row(T* y, const T* x, float* kept, float scale, int64_t visible) {
   const int64_t padded = whole_lanes(visible);

@@ -11,7 +11,7 @@ void cross_entropy_forward(Stream, float* loss, float* losses, float* log_sum_ex
                            const int32_t* targets, int64_t rows, int64_t V) {
   parallel_chunks(rows, rows_per_chunk(V), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const float* x = logits + row * V;  // 200 KB of GPT-2's vocabulary: the second pass finds them in cache
+      const float* x = logits + row * V;  // 200 KB for GPT-2's vocabulary: in cache for the second pass
       const float largest = maximum(V, x);
       log_sum_exp[row] = largest + std::log(sum(V, [=](int64_t j) { return vector_exp(x[j] - largest); }));
       losses[row] = log_sum_exp[row] - x[targets[row]];

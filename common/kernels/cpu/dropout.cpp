@@ -5,9 +5,9 @@
 namespace gpt2::cpu {
 namespace {
 
-constexpr int64_t kWords = 1024;  // at a time: 4 KB, between two loops that both become vector instructions
+constexpr int64_t kWords = 1024;  // words at a time, 4 KB, so that both loops below can be vectorised
 
-// The mask comes by value: through a reference, y might be writing into it.
+// `mask` is passed by value: with a reference, the compiler would have to assume that y may alias it.
 template <class T>
 void drop(T* y, const T* x, DropoutMask mask, int64_t draw, int64_t begin, int64_t end) {
   uint32_t words[kWords];

@@ -17,7 +17,7 @@ void embedding_backward(Stream, float* dtable, const int32_t* ids, const float* 
   } else if (beta != 1) {
     parallel_values(vocab * C, [=](int64_t i) { dtable[i] *= beta; });
   }
-  // Each thread adds a few columns of all rows, in order: no two threads ever write the same value.
+  // Each thread adds a few columns of all rows, in order, so two threads never write the same value.
   constexpr int64_t kColumns = 64;
   parallel_chunks(C, kColumns, [=](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < n; ++i) {

@@ -10,25 +10,25 @@
 #include "common/kernels/cpu/tile_product.h"
 #include "common/kernels/cpu/vector_math.h"
 
-// A tile of scores lies as S^T: a row for each key, its 64 queries side by side. So what belongs to a query
-// (largest score, sum, log-sum-exp) is a lane of the vectors, and no vector is ever added up across. Tiles
-// are floats, whatever T is, and small enough for the first-level cache to hold a product: both factors and
-// the result.
+// A tile of scores is stored as S^T: one row per key, with the 64 queries side by side. So the values of a
+// query (largest score, sum, log-sum-exp) are one lane of the vectors, and no sum across the lanes of a
+// vector is needed. Tiles are float for every T, and so small that the first-level cache holds both factors
+// and the result of a product.
 
 namespace gpt2::cpu {
 namespace {
 
-constexpr int64_t kTile = 64;  // queries, and keys, of a tile
+constexpr int64_t kTile = 64;  // number of queries, or of keys, in a tile
 
-// exp(x) = 2^(x log2 e): scores are scaled by it, since powers of 2 are cheaper.
+// exp(x) = 2^(x log2 e). Scores are scaled by log2 e, because powers of 2 are cheaper.
 constexpr float kLog2E = 1.44269504f;
 
 // ---- reading and writing tiles
 
 int64_t padded(int64_t T) { return (T + kTile - 1) / kTile * kTile; }
-int64_t rows_at(int64_t t0, int64_t T) { return std::min(kTile, T - t0); }  // of the tile at t0
+int64_t rows_at(int64_t t0, int64_t T) { return std::min(kTile, T - t0); }  // rows of the tile at t0
 
-// Products ask for whole groups of rows.
+// Rounds up, because multiply() computes whole groups of kProductRows rows.
 int64_t whole_rows(int64_t rows) { return (rows + kProductRows - 1) / kProductRows * kProductRows; }
 
 // One head of one sequence: row t begins at data + t * stride.
@@ -46,7 +46,7 @@ void clear(Row<n>* rows, int64_t count) {
   std::fill_n(rows[0], count * n, 0.0f);
 }
 
-// `rows` rows from row t0 on, as floats, times factor; the rest of the tile is 0.
+// Loads `rows` rows from row t0 on as floats, times factor; sets the rest of the tile to 0.
 template <int64_t hs, class T>
 void load(Row<hs>* to, const Head<const T>& head, int64_t t0, int64_t rows, float factor = 1) {
   for (int64_t i = 0; i < rows; ++i) {
@@ -66,7 +66,8 @@ void store(const Head<T>& head, const Row<hs>* from, int64_t t0, int64_t rows, f
   }
 }
 
-// Exchanges bit kBit of the row's number with the same bit of the lane's; all four bits: a transposition.
+// Exchanges bit kBit of the row number with the same bit of the lane number. All four bits make a
+// transposition.
 template <int kBit, int... lane>
 void exchange(Vector (&rows)[kVectorSize], std::integer_sequence<int, lane...>) {
   for (int r = 0; r < kVectorSize; ++r) {
@@ -77,7 +78,7 @@ void exchange(Vector (&rows)[kVectorSize], std::integer_sequence<int, lane...>) 
   }
 }
 
-// to[c][i] = from[i][c], 16 x 16 values at a time: one by one it would take as long as a product.
+// to[c][i] = from[i][c], 16 x 16 values at a time. One value at a time, it would take as long as a product.
 template <int64_t hs>
 void transpose(Row<kTile>* to, const Row<hs>* from) {
   constexpr auto lanes = std::make_integer_sequence<int, kVectorSize>();
@@ -96,14 +97,15 @@ void transpose(Row<kTile>* to, const Row<hs>* from) {
 
 // ---- softmax of a tile
 
-// Where the tile of keys begins at the tile of queries, key j is hidden from the queries before it.
+// In a tile on the diagonal, keys and queries have the same positions: key j is hidden from the queries
+// before it.
 void mask_diagonal(Row<kTile>* scores, int64_t keys) {
   for (int64_t j = 1; j < keys; ++j) std::fill_n(scores[j], j, -std::numeric_limits<float>::infinity());
 }
 
 struct alignas(Vector) OnlineSums {
-  float largest[kTile], sum[kTile];  // of each query's scores so far, and of 2^(score - largest)
-  float rescale[kTile];              // what the last update multiplied sum with
+  float largest[kTile], sum[kTile];  // per query: the largest score so far, the sum of 2^(score - largest)
+  float rescale[kTile];              // the factor by which the last update multiplied sum
 
   OnlineSums() {
     std::fill_n(largest, kTile, -std::numeric_limits<float>::infinity());
@@ -135,7 +137,8 @@ struct alignas(Vector) OnlineSums {
 
 // ---- forward
 
-// Tiles of queries that go through the keys together: keys and values are read once for all of them.
+// Number of query tiles that go through the keys together, so that keys and values are read once for all of
+// them.
 constexpr int64_t kTogether = 4;
 
 template <int64_t hs>
@@ -181,7 +184,7 @@ void forward_tile(ForwardQueries<hs>& queries, ForwardTiles<hs>& t, int64_t keys
                                                                      kTile, keys);
 }
 
-// Queries from `first` on, kTogether tiles of them.
+// Computes kTogether tiles of queries, beginning with query `first`.
 template <int64_t hs, class T>
 void forward_tiles(const Head<T>& y, float* log_sum_exp, const Head<const T>& q, const Head<const T>& k,
                    const Head<const T>& v, int64_t first, const AttentionShape& shape) {
@@ -202,7 +205,7 @@ void forward_tiles(const Head<T>& y, float* log_sum_exp, const Head<const T>& q,
 
 // ---- backward
 
-// All keys of a head, and the sums of their gradients: tile after tile of queries adds to them.
+// All keys and values of a head and the sums of their gradients; each tile of queries adds to the sums.
 template <int64_t hs>
 struct KeyRows {
   Row<hs>*k, *v, *dk, *dv;
@@ -218,8 +221,9 @@ struct alignas(Vector) BackwardTiles {
   float log_sum_exp[kTile], dy_y[kTile];    // of each query; dy_y: sum of dy * y over the head
 };
 
-// From p the probabilities and from dp their gradients, where p is a tile of scores:
-// ds = p * (dp - dy_y), since sum over j of p_j dp_j = sum over c of dy_c y_c.
+// On entry t.p holds the scores and t.ds the gradients dp of the probabilities. Afterwards t.p holds the
+// probabilities p and t.ds the gradients of the scores: ds = p * (dp - dy_y), because the sum over j of p_j
+// dp_j equals the sum over c of dy_c y_c.
 template <int64_t hs>
 void softmax_gradient(BackwardTiles<hs>& t, int64_t keys) {
   for (int64_t j = 0; j < keys; ++j) {
@@ -237,7 +241,7 @@ void load_queries(BackwardTiles<hs>& t, const Head<const T>& dy, const Head<cons
   const int64_t queries = rows_at(i0, shape.T);
   load<hs>(t.q, q, i0, queries, shape.scale * kLog2E);
   load<hs>(t.dy, dy, i0, queries);
-  load<hs>(t.dq, y, i0, queries);  // until dy_y is known
+  load<hs>(t.dq, y, i0, queries);  // dq holds y until dy_y is computed
   for (int64_t i = 0; i < kTile; ++i) {
     t.dy_y[i] = sum(shape.hs, [&](int64_t c) { return t.dy[i][c] * t.dq[i][c]; });
     t.log_sum_exp[i] = i < queries ? log_sum_exp[i0 + i] * kLog2E : 0;
@@ -247,7 +251,7 @@ void load_queries(BackwardTiles<hs>& t, const Head<const T>& dy, const Head<cons
   clear(t.dq, kTile);
 }
 
-// kDiagonal: keys and queries are the same positions.
+// kDiagonal: keys and queries have the same positions.
 template <bool kDiagonal, int64_t hs>
 void backward_tile(BackwardTiles<hs>& t, const KeyRows<hs>& rows, int64_t j0, int64_t keys) {
   constexpr Skip later_queries = kDiagonal ? Skip::c_below_diagonal : Skip::nothing;
@@ -291,7 +295,7 @@ void backward_head(const BackwardHeads<T>& head, float* workspace, const Attenti
   }
 }
 
-// Threads that take part in the backward pass, each with a workspace of its own for one head at a time.
+// Number of threads in the backward pass. Each has its own workspace and computes one head at a time.
 int64_t backward_threads(const AttentionShape& shape) {
   return std::min<int64_t>(omp_get_max_threads(), shape.B * shape.heads);
 }
@@ -302,7 +306,7 @@ bool flash_attention_supports(int64_t hs) {
   return for_head_size(hs, [](auto) {});
 }
 
-// Groups of queries are independent. The last have the most keys to meet: they are begun first.
+// Groups of queries are independent. The last groups have the most keys, so they start first.
 template <class T>
 void flash_attention_forward(Stream, HeadsView<T> y, float* log_sum_exp, HeadsView<const T> q,
                              HeadsView<const T> k, HeadsView<const T> v, const AttentionShape& shape) {
@@ -324,7 +328,7 @@ int64_t flash_attention_workspace(const AttentionShape& shape) {
   return backward_threads(shape) * 4 * padded(shape.T) * shape.hs;
 }
 
-// Heads are independent; within a head, tiles follow one another, since each adds to the sums of others.
+// Heads are independent. Within a head the tiles run one after another, because they add to the same sums.
 template <class T>
 void flash_attention_backward(Stream, HeadsView<T> dq, HeadsView<T> dk, HeadsView<T> dv,
                               HeadsView<const T> dy, HeadsView<const T> y, const float* log_sum_exp,

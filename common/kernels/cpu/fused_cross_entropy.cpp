@@ -8,10 +8,10 @@
 namespace gpt2::cpu {
 namespace {
 
-constexpr int64_t kColumns = 4096;  // that stay in the first-level cache from the maximum to the sum
+constexpr int64_t kColumns = 4096;  // a block: stays in the first-level cache from the maximum to the sum
 
-// Largest value and sum of exponentials in one pass over memory (Milakov & Gimelshein 2018, algorithm 3):
-// when a larger value comes, what has been summed so far is scaled down to it.
+// The largest value and the sum of exponentials in one pass over memory (Milakov & Gimelshein 2018, algorithm
+// 3): when a larger value is found, the sum so far is rescaled to it.
 struct OnlineSum {
   float largest = std::numeric_limits<float>::lowest();  // not -inf: -inf - -inf would be NaN
   float sum = 0;                                         // of exp(x - largest)

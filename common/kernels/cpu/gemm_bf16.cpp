@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #ifdef GPT2_HAVE_ONEDNN
 #include <omp.h>
@@ -27,7 +28,8 @@ dnnl::memory::data_type type_of(DType dtype) {
   return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 
-// A matrix of one line may come with any stride from line to line; oneDNN wants at least the line's length.
+// A matrix with one row or column may have any stride between lines; oneDNN requires at least the line's
+// length.
 template <class Void>
 dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
   const dnnl::memory::dims strides = m.col_stride == 1
@@ -36,26 +38,48 @@ dnnl::memory::desc layout(const BasicMatrixView<Void>& m) {
   return {{m.rows, m.cols}, type_of(m.dtype), strides};
 }
 
+// oneDNN 3 has removed operation descriptors and output scales from its interface; Debian 12 has oneDNN 2.6.
+#if DNNL_VERSION_MAJOR >= 3
+
+void scale_by(float alpha, dnnl::primitive_attr&, dnnl::post_ops& steps) {
+  steps.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0);
+}
+
+template <class... Layouts>
+dnnl::matmul::primitive_desc choose(const dnnl::primitive_attr& attributes, const Layouts&... layouts) {
+  return {engine(), layouts..., attributes};
+}
+
+#else
+
+void scale_by(float alpha, dnnl::primitive_attr& attributes, dnnl::post_ops&) {
+  attributes.set_output_scales(0, {alpha});
+}
+
+template <class... Layouts>
+dnnl::matmul::primitive_desc choose(const dnnl::primitive_attr& attributes, const Layouts&... layouts) {
+  return {dnnl::matmul::desc(layouts...), attributes, engine()};
+}
+
+#endif
+
 class OneDnnGemm : public GemmBf16 {
  public:
   explicit OneDnnGemm(const Matmul& p) : a_(layout(p.a)), b_(layout(p.b)), c_(layout(p.c)) {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (p.alpha != 1) attributes.set_output_scales(0, {p.alpha});
-    if (p.beta != 0) {
-      dnnl::post_ops add_old;
-      add_old.append_sum(p.beta);
-      attributes.set_post_ops(add_old);
-    }
+    dnnl::post_ops steps;  // in this order: scale the product, then add the old values
+    if (p.alpha != 1) scale_by(p.alpha, attributes, steps);
+    if (p.beta != 0) steps.append_sum(p.beta);
+    attributes.set_post_ops(steps);
     if (p.bias) bias_ = {{1, p.c.cols}, type_of(p.c.dtype), dnnl::memory::format_tag::ab};
-    const auto operation = p.bias ? dnnl::matmul::desc(a_, b_, bias_, c_) : dnnl::matmul::desc(a_, b_, c_);
-    const dnnl::matmul::primitive_desc chosen(operation, attributes, engine());
+    const auto chosen = p.bias ? choose(attributes, a_, b_, bias_, c_) : choose(attributes, a_, b_, c_);
     is_reference_ = std::string(chosen.impl_info_str()).starts_with("ref");
     scratchpad_ = chosen.scratchpad_desc();
     product_ = dnnl::matmul(chosen);
   }
 
-  bool is_reference() const { return is_reference_; }  // a plain loop: correct, and slower than anything
+  bool is_reference() const { return is_reference_; }  // a plain loop: correct but very slow
 
   size_t scratchpad_bytes() const override { return scratchpad_.get_size(); }
 
@@ -80,7 +104,7 @@ class OneDnnGemm : public GemmBf16 {
 
 bool has_batch(const Matmul& p) { return p.batch[0] * p.batch[1] > 1; }
 
-// What is made while this lives shares its work between no more than so many threads.
+// Products that are made while this object exists use at most n threads.
 class Threads {
  public:
   explicit Threads(int n) : before_(omp_get_max_threads()) { omp_set_num_threads(n); }
@@ -97,7 +121,7 @@ std::unique_ptr<OneDnnGemm> make(const Matmul& p) {
   try {
     auto gemm = std::make_unique<OneDnnGemm>(p);
     return gemm->is_reference() ? nullptr : std::move(gemm);
-  } catch (const dnnl::error&) {  // not on this processor
+  } catch (const dnnl::error&) {  // not supported on this CPU
     return nullptr;
   }
 }

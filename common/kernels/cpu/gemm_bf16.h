@@ -1,8 +1,8 @@
-// Products of bf16 matrices by oneDNN: AMX where the processor has it, AVX-512 otherwise.
+// Products of bf16 matrices by oneDNN, with AMX if the CPU has it, otherwise with AVX-512.
 //
-// A product is an object, made once per shape and kept: making one compiles machine code. It reads its
-// operands in plain row- or column-major order; packing them beforehand was measured and is not faster
-// (gemm_study.md).
+// A product is an object. It is made once per shape and kept, because making one compiles machine code. It
+// reads its operands in plain row- or column-major order; measurements show that packing them first is not
+// faster (docs/timing/gemm_study.md).
 //
 // since 05_tf32
 #pragma once
@@ -16,20 +16,20 @@ class GemmBf16 {
  public:
   virtual ~GemmBf16() = default;
 
-  // Memory that a run needs for itself. oneDNN would bring its own, but that belongs to the thread that made
-  // the object, and the products of a batch run on all threads.
+  // The memory that a run needs. oneDNN's own scratchpad belongs to the thread that made the object, but the
+  // products of a batch run on all threads.
   virtual size_t scratchpad_bytes() const = 0;
 
   // Pointers to the first elements; bias may be null only if the product was made without one.
   virtual void run(const void* a, const void* b, void* c, const void* bias, void* scratchpad) const = 0;
 };
 
-// The object for one matrix of this product, which uses OpenMP if the product has only that; null if there is
-// no oneDNN, or it has nothing for bf16 on this processor (below AVX-512) and the product is better done in
-// floats. Not to be called in a parallel region.
+// Returns the object for one matrix of this product; it uses OpenMP if the product has only one matrix.
+// Returns null if this build has no oneDNN, if oneDNN has no fast bf16 product on this CPU (without AVX-512),
+// or if it cannot do this product; then multiply in float. Do not call this in a parallel region.
 const GemmBf16* gemm_bf16(const Matmul& product);
 
-// Whether there is such an object for an ordinary product.
+// Whether gemm_bf16 has an object for an ordinary product on this machine.
 bool has_gemm_bf16();
 
 }  // namespace gpt2::cpu

@@ -5,16 +5,17 @@
 namespace gpt2::cpu {
 namespace {
 
-constexpr int64_t kTile = 64;    // of C: kTile x kTile
-constexpr int64_t kDepth = 256;  // of A and B at a time: a Tile fits the second-level cache
+constexpr int64_t kTile = 64;    // a tile of C is kTile x kTile
+constexpr int64_t kDepth = 256;  // depth of the parts of A and B; a Tile fits into the second-level cache
 
-// kRows x kCols values of C are summed in registers. One row is one vector of GCC's and clang's, cut to what the
-// processor has: GCC does not find this by itself, and the plain loop is three times slower.
+// kRows x kCols values of C are summed in registers. A row is one vector of GCC and clang, which they split
+// into the CPU's vector registers. GCC does not vectorise the plain loop like this, and it is three times
+// slower.
 constexpr int64_t kRows = 4, kCols = 16;
 using Vector __attribute__((vector_size(kCols * sizeof(float)), may_alias)) = float;
 
-// Operands are copied in whatever order they lie, padded with zeros, so that the loops that multiply have
-// unit strides and whole vectors.
+// Operands of any memory order are copied here and padded with zeros, so that the multiplying loops have unit
+// strides and whole vectors.
 struct alignas(Vector) Tile {
   float a[kTile][kDepth];
   float b[kDepth][kTile];
@@ -31,7 +32,7 @@ void pack(float (&to)[kHeight][kWidth], const ConstMatrixView& m, int64_t i0, in
   }
 }
 
-// c[i..][j..] += a[i..] b[..][j..], kRows x kCols values.
+// c[i..][j..] += a[i..] b[..][j..] for kRows x kCols values.
 void multiply_in_registers(Tile& t, int64_t i, int64_t j, int64_t depth) {
   Vector sum[kRows] = {};
   for (int64_t k = 0; k < depth; ++k) {
@@ -41,7 +42,7 @@ void multiply_in_registers(Tile& t, int64_t i, int64_t j, int64_t depth) {
   for (int64_t r = 0; r < kRows; ++r) reinterpret_cast<Vector&>(t.c[i + r][j]) += sum[r];
 }
 
-// c += a b, as far as there are rows, columns and depth.
+// c += a b for the first `rows` rows, `cols` columns and `depth` terms.
 void multiply_tile(Tile& t, int64_t rows, int64_t cols, int64_t depth) {
   for (int64_t i = 0; i < std::min(kTile, rows); i += kRows) {
     for (int64_t j = 0; j < std::min(kTile, cols); j += kCols) {

@@ -1,5 +1,5 @@
-// The matrix product where oneDNN is not installed: C = alpha A B + beta C for one matrix, in plain loops.
-// Correct everywhere and several times slower than the library; the tests hold it to the same oracle.
+// The matrix product for builds without oneDNN: C = alpha A B + beta C for one matrix, in plain loops. It
+// works everywhere but is several times slower than the library. The tests compare both with the same oracle.
 //
 // since 01_module
 #pragma once

@@ -22,7 +22,7 @@ void layer_norm_forward(Stream, float* y, float* mean, float* rstd, const float*
       const float* x_row = x + row * C;
       float* y_row = y + row * C;
       const float m = sum(C, [=](int64_t j) { return x_row[j]; }) / count;
-      // Around the mean, not E[x^2] - mean^2, which cancels. The row is in cache.
+      // Squares of x - mean; E[x^2] - mean^2 would suffer from cancellation. The row is in cache.
       const auto squared = [=](int64_t j) { return (x_row[j] - m) * (x_row[j] - m); };
       const float r = 1.0f / std::sqrt(sum(C, squared) / count + eps);
 #pragma omp simd

@@ -1,7 +1,7 @@
-// Float products: oneDNN's sgemm rather than its matmul primitive, since it needs no object per shape (sampling
-// meets a new shape with every token), and over a training step it is the fastest library there is here
-// (docs/timing/gemm_study.md). Products of bf16: gemm_bf16.cpp, where the processor has the instructions;
-// otherwise their operands are widened and multiplied as floats, which gives the same products and sums.
+// Float products use oneDNN's sgemm instead of its matmul primitive. sgemm needs no object per shape
+// (sampling has a new shape with every token), and over a training step it was the fastest library measured
+// (docs/timing/gemm_study.md). bf16 products use gemm_bf16.cpp if the CPU has the instructions; otherwise
+// their operands are converted to float and multiplied as floats, which gives the same products and sums.
 #include "common/kernels/matmul.h"
 
 #include <omp.h>
@@ -28,7 +28,8 @@ namespace {
 
 char transposition(const ConstMatrixView& m) { return m.col_stride == 1 ? 'N' : 'T'; }
 
-// A matrix of one line may come with any stride from line to line; BLAS wants at least the line's length.
+// A matrix with one row or column may have any stride between lines; BLAS requires at least the line's
+// length.
 template <class Void>
 int64_t leading_dimension(const BasicMatrixView<Void>& m) {
   return m.col_stride == 1 ? std::max(m.row_stride, m.cols) : std::max(m.col_stride, m.rows);
@@ -67,8 +68,9 @@ bool multiply_one(const Matmul& p, int64_t b0, int64_t b1) {
   return gemm(p.a.of_batch(b0, b1), p.b.of_batch(b0, b1), c, p.alpha, p.bias ? 1 : p.beta);
 }
 
-// one(b0, b1) for each matrix of the batch. One matrix keeps all threads busy by itself; of many small ones each
-// thread takes its share, and the product inside, finding itself in a parallel region, starts none of its own.
+// Calls one(b0, b1) for each matrix of the batch. A single product uses all threads. In a batch of many, each
+// thread computes some of the matrices; the products then run in a parallel region and start no threads of
+// their own.
 template <class One>
 void for_each_of_batch(const Matmul& p, const One& one) {
   const int64_t n = p.batch[0] * p.batch[1];
@@ -82,7 +84,7 @@ void multiply_float(const Matmul& p) {
   for_each_of_batch(p, [&](int64_t b0, int64_t b1) { return multiply_one(p, b0, b1); });
 }
 
-// A copy of a batch of matrices in another type, in memory that lives as long as this.
+// A contiguous copy of a batch of matrices in type `dtype`. This object owns the memory.
 class Converted {
  public:
   Converted(const ConstMatrixView& from, const std::array<int64_t, 2>& batch, DType dtype)
@@ -97,13 +99,13 @@ class Converted {
     view_.batch_stride = {batch[1] * one, one};
     const Dims4 shape{batch[0], batch[1], lines, length}, to_strides{batch[1] * one, one, length, 1},
         from_strides{from.batch_stride[0], from.batch_stride[1], line_stride, 1};
-    if (dtype == DType::bf16) {
-      copy_strided({}, static_cast<bf16*>(storage_.data()), static_cast<const float*>(from.data), shape,
-                   to_strides, from_strides);
-    } else {
-      copy_strided({}, static_cast<float*>(storage_.data()), static_cast<const bf16*>(from.data), shape,
-                   to_strides, from_strides);
-    }
+    const auto copy = [&](auto* to) {
+      from.dtype == DType::bf16
+          ? copy_strided({}, to, static_cast<const bf16*>(from.data), shape, to_strides, from_strides)
+          : copy_strided({}, to, static_cast<const float*>(from.data), shape, to_strides, from_strides);
+    };
+    dtype == DType::bf16 ? copy(static_cast<bf16*>(storage_.data()))
+                         : copy(static_cast<float*>(storage_.data()));
   }
   const ConstMatrixView& view() const { return view_; }
 
@@ -120,7 +122,7 @@ void round_into(const MatrixView& c, const std::array<int64_t, 2>& batch, const 
   copy_strided({}, static_cast<bf16*>(c.data), result, shape, to, from);
 }
 
-// bf16 operands where nothing multiplies them as they are.
+// For bf16 operands without a bf16 product on this CPU.
 void multiply_widened(const Matmul& p) {
   const Converted a(p.a, p.batch, DType::f32), b(p.b, p.batch, DType::f32);
   Matmul wide = p;
@@ -141,7 +143,19 @@ void multiply_widened(const Matmul& p) {
   round_into(p.c, p.batch, static_cast<const float*>(result.data()));
 }
 
+// oneDNN 3 also reads the gaps of a left operand with gaps, and a NaN there spreads into the result: 3.7 does
+// so if the operand is one row, 3.12 (with AMX) if its rows have an odd length.
+bool reads_gaps(const ConstMatrixView& a) {
+  return (a.rows == 1 && a.col_stride > 1) || (a.cols % 2 == 1 && a.col_stride == 1 && a.row_stride > a.cols);
+}
+
 void multiply_bf16(const Matmul& p) {
+  if (reads_gaps(p.a)) {
+    const Converted a(p.a, p.batch, DType::bf16);
+    Matmul packed = p;
+    packed.a = a.view();
+    return multiply_bf16(packed);
+  }
   const GemmBf16* gemm = gemm_bf16(p);
   if (gemm == nullptr) return multiply_widened(p);
   const int64_t threads = std::min<int64_t>(omp_get_max_threads(), p.batch[0] * p.batch[1]);
@@ -154,7 +168,7 @@ void multiply_bf16(const Matmul& p) {
   });
 }
 
-// Float operands, rounded to bf16 first; the result stays float.
+// Rounds float operands to bf16 first; the result stays float.
 void multiply_rounded(const Matmul& p) {
   const Converted a(p.a, p.batch, DType::bf16), b(p.b, p.batch, DType::bf16);
   Matmul narrow = p;
@@ -190,8 +204,8 @@ void multiply_with_epilogue(Stream stream, Matmul p) {
 
 }  // namespace
 
-// No library hands out the value before the GELU as well, so the epilogues are a pass over the result, which is
-// still in the cache.
+// No CPU library also returns the value before the GELU. So the epilogues are a second pass over the result,
+// which is still in the cache.
 void matmul(Stream stream, const Matmul& p) {
   if (p.epilogue == Epilogue::none) return multiply(p);
   p.c.dtype == DType::bf16 ? multiply_with_epilogue<bf16>(stream, p)

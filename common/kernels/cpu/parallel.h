@@ -1,8 +1,8 @@
-// How the CPU kernels share work between threads and add numbers up.
+// How the CPU kernels share work between threads and compute sums.
 //
-// Both depend on the shape alone, never on the number of threads: the same input gives the same bits on one
-// thread and on many. So there is no `reduction` clause and no atomic; a sum over many chunks is one partial
-// sum a chunk, and those are added in order.
+// Both depend only on the shape, never on the number of threads: the same input gives the same bits on one
+// thread and on many. So there is no `reduction` clause and no atomic. A sum over many chunks has one partial
+// sum per chunk; the partial sums are added in order.
 //
 // since 01_module
 #pragma once
@@ -13,15 +13,16 @@
 
 namespace gpt2::cpu {
 
-// Values a chunk: 64 KB of floats, some microseconds of work, more than it costs to wake a thread.
+// Values per chunk: 64 KB of floats. The work takes some microseconds, longer than it takes to wake a thread.
 inline constexpr int64_t kGrain = 16384;
 
-// Rows of `cols` values that make a chunk.
+// Number of rows of `cols` values in a chunk.
 inline int64_t rows_per_chunk(int64_t cols) {
   return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, cols));
 }
 
-// body(begin, end) for consecutive chunks of [0, n), on all threads; a single chunk starts none.
+// Calls body(begin, end) for consecutive chunks of [0, n) on all threads; a single chunk runs on the calling
+// thread.
 template <class Body>
 void parallel_chunks(int64_t n, int64_t chunk, const Body& body) {
   const int64_t chunks = (n + chunk - 1) / chunk;
@@ -29,7 +30,7 @@ void parallel_chunks(int64_t n, int64_t chunk, const Body& body) {
   for (int64_t c = 0; c < chunks; ++c) body(c * chunk, std::min(n, (c + 1) * chunk));
 }
 
-// body(i) for each i in [0, n), as vector instructions on all threads; no i may depend on another.
+// Calls body(i) for each i in [0, n), vectorised and on all threads; the calls must be independent.
 template <class Body>
 void parallel_values(int64_t n, const Body& body) {
   parallel_chunks(n, kGrain, [&](int64_t begin, int64_t end) {
@@ -38,8 +39,8 @@ void parallel_values(int64_t n, const Body& body) {
   });
 }
 
-// Sums and maxima run in this many lanes side by side, joined pairwise at the end: the order that vector
-// registers want, spelled out, because without fast-math the compiler must not choose it.
+// Sums and maxima are computed in this many lanes, which are combined pairwise at the end. This order suits
+// vector registers. It is written out because without fast-math the compiler must not reorder additions.
 inline constexpr int kLanes = 32;
 
 // term(0) + ... + term(n - 1).
@@ -58,7 +59,8 @@ float sum(int64_t n, const Term& term) {
   return lanes[0];
 }
 
-// The largest of x[0] ... x[n - 1], float or bf16; NaN is passed over, -inf if there is nothing else.
+// The largest of x[0] ... x[n - 1], float or bf16. NaNs are ignored; the result is -inf if there is no other
+// value.
 template <class X>
 float maximum(int64_t n, const X* x) {
   float lanes[kLanes];

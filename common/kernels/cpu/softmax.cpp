@@ -6,7 +6,7 @@
 namespace gpt2::cpu {
 namespace {
 
-// Several passes over a row, which stays in the first-level cache.
+// Makes several passes over the row, which stays in the first-level cache.
 void softmax_row(float* y, const float* x, int64_t cols) {
   const float largest = maximum(cols, x);
 #pragma omp simd

@@ -6,11 +6,11 @@ namespace gpt2::cpu {
 namespace {
 
 constexpr int64_t kRows = 64;       // rows that share a partial sum
-constexpr int64_t kColumns = 2048;  // columns of it that stay in the first-level cache
+constexpr int64_t kColumns = 2048;  // columns of a partial sum that stay in the first-level cache
 
 int64_t partial_count(int64_t rows) { return (rows + kRows - 1) / kRows; }
 
-// y[j] = beta * y[j] + x[0, j] + ... + x[rows - 1, j] for `cols` of a row's `stride` columns.
+// y[j] = beta * y[j] + x[0, j] + ... + x[rows - 1, j] for `cols` of the `stride` columns of x.
 template <class X>
 void add_rows(float* y, const X* x, int64_t rows, int64_t cols, int64_t stride, float beta) {
 #pragma omp simd

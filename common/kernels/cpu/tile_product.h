@@ -1,8 +1,9 @@
-// Products of small matrices that lie in the first-level cache, for kernels that are made of them: near the
-// rate at which the processor multiplies and adds, where a library's call would cost more than it saves.
+// Products of small matrices in the first-level cache, close to the CPU's peak rate. For such small products
+// a library call would cost more than it saves.
 //
-// The result is summed in registers, a few rows of a few vectors at a time, over the whole depth. The right
-// factor is read in vectors along its rows; the left one value by value, so that it may come in any order.
+// The result is summed in registers over the whole depth, a few rows of a few vectors at a time. The right
+// factor is read in vectors along its rows. The left factor is read value by value, so it may have any memory
+// order.
 //
 // since 08_flash_attention
 #pragma once
@@ -13,18 +14,18 @@
 
 namespace gpt2::cpu {
 
-// GCC's and clang's, cut to what the processor has. Tiles that are multiplied are aligned to it.
+// A vector type of GCC and clang, which they split into the CPU's vector registers. Tiles are aligned to it.
 inline constexpr int64_t kVectorSize = 16;
 using Vector __attribute__((vector_size(kVectorSize * sizeof(float)), may_alias)) = float;
 
-// Rows of the result that are summed together.
+// Number of rows of the result that are summed together.
 inline constexpr int64_t kProductRows = 4;
 
-// Rows of n floats, of which a tile is an array.
+// A row of n floats; a tile is an array of rows.
 template <int64_t n>
 using Row = float[n];
 
-// The left factor of a product, whose values are read one by one: any order will do.
+// The left factor of a product. Its values are read one by one, so any memory order works.
 struct Factor {
   const float* data;
   int64_t row_stride, col_stride;
@@ -39,8 +40,8 @@ Factor transposed(const Row<n>* rows) {
   return {rows[0], 1, n};
 }
 
-// The columns of the result that are summed in registers at once, beside kProductRows rows: there are 32
-// registers of 16 floats with AVX-512, and 16 of 8 without.
+// The number of columns of the result that are summed in registers at once, for kProductRows rows. AVX-512
+// has 32 registers of 16 floats; otherwise there are 16 registers of 8 floats.
 constexpr int64_t columns_at_once(int64_t n, int64_t most) {
 #ifdef __AVX512F__
   int64_t columns = std::min<int64_t>(most, 80);
@@ -51,16 +52,17 @@ constexpr int64_t columns_at_once(int64_t n, int64_t most) {
   return columns;
 }
 
-// body(0) ... body(n - 1), written out: GCC keeps an array in registers only if it sees no loop over it.
+// Calls body(0) ... body(n - 1) without a loop, because GCC keeps an array in registers only if no loop runs
+// over it.
 template <int64_t n, class Body>
 inline __attribute__((always_inline)) void unrolled(const Body& body) {
   [&]<int64_t... i>(std::integer_sequence<int64_t, i...>) __attribute__((always_inline)) { (body(i), ...); }
   (std::make_integer_sequence<int64_t, n>());
 }
 
-// c[i][j] = (kAdd ? c[i][j] : 0) + sum over k of a[i][k] b[k][j], for i < kProductRows and the j of kVectors
-// vectors. A row of b is read ahead of its use: GCC would otherwise read it kProductRows times, once for each
-// row of a.
+// c[i][j] = (kAdd ? c[i][j] : 0) + sum over k of a[i][k] b[k][j], for i < kProductRows and the columns j of
+// kVectors vectors. A row of b is read before it is used; otherwise GCC would read it kProductRows times,
+// once per row of a.
 template <bool kAdd, int64_t kVectors, int64_t n>
 void multiply_in_registers(float* c, const Factor& a, const float* b, int64_t depth) {
   Vector sum[kProductRows][kVectors], b_k[kVectors], next[kVectors];
@@ -81,7 +83,8 @@ void multiply_in_registers(float* c, const Factor& a, const float* b, int64_t de
   });
 }
 
-// What is known to be 0, or not wanted, in a product of tiles on the diagonal.
+// The part of a product of diagonal tiles that is skipped: values of a that are 0, or values of c that are
+// not needed.
 enum class Skip { nothing, a_above_diagonal, a_below_diagonal, c_below_diagonal };
 
 // c (rows x n) = a (rows x depth) b (depth x n), or += with kAdd; rows is a multiple of kProductRows.

@@ -12,7 +12,7 @@ __global__ void adamw_advance_kernel(AdamWState* state, AdamWFactors f) {
   state->root_correction2 = float(sqrt(1 - pow(f.beta2, t)));
 }
 
-// What is the same in every step, rounded once.
+// The factors that are the same in every step, rounded once.
 struct Rates {
   float rate1, rate2, beta2, eps;
 
@@ -20,7 +20,8 @@ struct Rates {
       : rate1(float(1 - f.beta1)), rate2(float(1 - f.beta2)), beta2(float(f.beta2)), eps(float(f.eps)) {}
 };
 
-// Each parameter is 28 bytes of memory traffic and a dozen operations: one piece a thread, four loads in flight.
+// Each parameter needs 28 bytes of memory traffic and a dozen operations. So a thread updates one piece, with
+// four loads in flight.
 __global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64_t n, int64_t decayed,
                              const AdamWState* state, const float* norm, float max_norm, Rates rates) {
   const int64_t first = first_of_thread<kFloats>();

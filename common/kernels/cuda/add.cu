@@ -7,8 +7,8 @@
 namespace gpt2::cuda {
 namespace {
 
-// Column blocks over b in x, its repetitions over a in y: no thread divides by the period, and each keeps its
-// piece of b for all repetitions that it adds.
+// Blocks in x cover the columns of b; blocks in y cover its repetitions over a. So no thread divides by the
+// period, and each keeps its piece of b for all repetitions that it adds.
 template <class T, class B>
 __global__ void add_kernel(T* y, const T* a, const B* b, int64_t period, int64_t repetitions) {
   constexpr int N = kPiece<T, B>;

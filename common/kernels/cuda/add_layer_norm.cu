@@ -5,7 +5,8 @@
 namespace gpt2::cuda {
 namespace {
 
-// sum = x + branch, to memory and to shared memory. Each lane reads what it writes: sum may be x.
+// Writes sum = x + branch to memory and to shared memory. Each lane writes only places that it has read
+// itself, so sum may be x.
 template <class B>
 __device__ void add_rows(float* sum, float* kept, const float* x, const B* branch, int64_t C) {
   for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kLaneStride) {
@@ -31,7 +32,7 @@ __global__ void add_layer_norm_forward_kernel(float* sum, Y* y, float* mean, flo
                                               int64_t rows, int64_t C, int64_t branch_rows, float eps) {
   GPU_DYNAMIC_SHARED(float, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept = shared + threadIdx.x / kWarp * padded(C);
   add_rows(sum + row * C, kept, x + row * C, branch + row % branch_rows * C, C);
   const RowMoments moments = row_moments(kept, C, eps);
@@ -42,7 +43,8 @@ __global__ void add_layer_norm_forward_kernel(float* sum, Y* y, float* mean, flo
   }
 }
 
-// What a warp keeps of a row in the backward pass, in bytes: sum, and dy as it comes.
+// Bytes of shared memory per warp in the backward pass: a row of sum in float and a row of dy in its own
+// type.
 template <class Y>
 __host__ __device__ int64_t kept_bytes(int64_t C) {
   return ceil_div(padded(C) * int64_t{sizeof(float) + sizeof(Y)}, 16) * 16;
@@ -54,7 +56,7 @@ __global__ void add_layer_norm_backward_input_kernel(float* dx, Y* dbranch, cons
                                                      const float* rstd, int64_t rows, int64_t C) {
   GPU_DYNAMIC_SHARED(unsigned char, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept_sum = reinterpret_cast<float*>(shared + threadIdx.x / kWarp * kept_bytes<Y>(C));
   Y* kept_dy = reinterpret_cast<Y*>(kept_sum + padded(C));
   copy_row(kept_sum, sum + row * C, C);

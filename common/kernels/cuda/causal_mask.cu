@@ -5,8 +5,8 @@
 namespace gpt2::cuda {
 namespace {
 
-// One row a block in x, in as many blocks in y as the row needs. Pieces right of the diagonal are written but
-// never read: half of the matrix.
+// Blocks in x are rows; blocks in y cover the pieces of a row. Pieces right of the diagonal (half of the
+// matrix) are written but never read.
 template <class T>
 __global__ void causal_mask_kernel(T* y, const T* x, float masked, int64_t positions) {
   constexpr int N = kPiece<T>;

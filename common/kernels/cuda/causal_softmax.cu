@@ -5,8 +5,8 @@
 namespace gpt2::cuda {
 namespace {
 
-// One warp per row, which goes through its visible part twice: at most a few KB, so that the second time it
-// comes from the multiprocessor's cache. Matrices are blocks in x, and their rows in y, the longest first.
+// One warp per row. It reads the visible part twice; this is at most a few KB, so the second pass reads it
+// from the multiprocessor's cache. Blocks in x are the matrices, blocks in y their rows, the longest first.
 constexpr int kWarps = 8;
 constexpr int kLoadsAtOnce = 4;
 
@@ -16,14 +16,14 @@ struct CausalRow {
   static constexpr int N = kPiece<T>;
   static constexpr int kStride = kWarp * N;  // from one piece of a lane to the next
 
-  int64_t row, start, visible;  // row of its matrix, where it begins, and how many of its values are seen
+  int64_t row, start, visible;  // row in its matrix, offset of its first value, number of visible values
 
   __device__ explicit CausalRow(int64_t positions)
       : row(positions - 1 - (blockIdx.y * int64_t{kWarps} + threadIdx.x / kWarp)),
         start((blockIdx.x * positions + row) * positions),
         visible(row + 1) {}
 
-  // The first value of this lane's first piece, a piece being aligned as `data` is.
+  // The index of the first value of this lane's first piece; pieces are aligned in the memory of `data`.
   __device__ int64_t first(const T* data) const {
     return first_aligned<N>(data + start) + threadIdx.x % kWarp * N;
   }
@@ -33,7 +33,7 @@ template <class T>
 __global__ void causal_softmax_forward_kernel(T* y, const T* x, float scale, int64_t positions) {
   using Row = CausalRow<T>;
   const Row at(positions);
-  if (at.row < 0) return;  // a whole warp
+  if (at.row < 0) return;  // the whole warp returns
   const int64_t begin = at.first(x);
   x += at.start;
   y += at.start;
@@ -68,7 +68,7 @@ __global__ void causal_softmax_backward_kernel(T* dx, const T* y, const T* dy, f
                                                int64_t positions) {
   using Row = CausalRow<T>;
   const Row at(positions);
-  if (at.row < 0) return;  // a whole warp
+  if (at.row < 0) return;  // the whole warp returns
   const int64_t begin = at.first(y);
   dx += at.start;
   y += at.start;

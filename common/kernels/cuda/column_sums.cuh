@@ -1,9 +1,10 @@
-// Sums over the rows of a matrix, column by column, in an order that depends on the shape alone.
+// Sums over the rows of a matrix, column by column, in an order that depends only on the shape.
 //
-// A block adds up 128 columns of a chunk of rows: lane l of each of its 8 warps holds columns 4l to 4l + 3,
-// and warp w adds rows w, w + 8, w + 16 ... of the chunk. Then the warps' sums are added in order. Where
-// there are too few columns to fill a GPU, the rows are cut into several chunks, whose sums are again rows of
-// a matrix: few enough to be added by a second, small launch. No atomics: the same input gives the same bits.
+// A block sums 128 columns of a chunk of rows: lane l of each of its 8 warps holds columns 4l to 4l + 3, and
+// warp w adds rows w, w + 8, w + 16 ... of the chunk. Then the sums of the warps are added in order. If there
+// are too few columns to fill a GPU, the rows are divided into several chunks. The sums of the chunks are the
+// rows of a small matrix, which a second, small launch adds up. There are no atomics: the same input gives
+// the same bits.
 //
 // since 04_overfit
 #pragma once
@@ -15,20 +16,20 @@
 namespace gpt2::cuda {
 
 inline constexpr int kColumnWarps = 8;
-inline constexpr int kColumns = kWarp * kFloats;  // of a block
+inline constexpr int kColumns = kWarp * kFloats;  // columns per block
 inline constexpr int kRowsAtOnce = 4;             // loads in flight before the first is added
 
-// At least one. 512 blocks are about four for each of a large GPU's multiprocessors; with fewer than 128 rows
-// a chunk, the second launch would have too much to add.
+// The number of chunks, at least one. 512 blocks are about four per multiprocessor of a large GPU. With fewer
+// than 128 rows per chunk, the second launch would have too much to add.
 inline int64_t row_chunks(int64_t rows, int64_t cols) {
   const int64_t enough = ceil_div(512, ceil_div(cols, kColumns));
   return std::clamp<int64_t>(ceil_div(rows, 128), 1, enough);
 }
 
-// One thread's part of the above; its warp goes on to row + kColumnWarps.
+// The part of one thread. The next row of its warp is row + kColumnWarps.
 struct ColumnChunk {
-  int64_t first;     // of this lane's columns
-  int64_t row, end;  // this warp's first row, and the end of the chunk
+  int64_t first;     // the first of this lane's columns
+  int64_t row, end;  // the first row of this warp, and the end of the chunk
 
   __device__ explicit ColumnChunk(int64_t rows)
       : first(blockIdx.x * int64_t{kColumns} + threadIdx.x % kWarp * kFloats) {
@@ -38,7 +39,8 @@ struct ColumnChunk {
   }
 };
 
-// Adds the sums of the block's warps and writes out = beta * out + sum; all threads come here.
+// Adds the sums of the block's warps and writes out = beta * out + sum. All threads of the block must call
+// it.
 __device__ inline void store_column_sums(float* out, Piece<kFloats> sum, int64_t first, int64_t cols,
                                          float beta) {
   __shared__ Piece<kFloats> of_warp[kColumnWarps][kWarp];
@@ -55,7 +57,7 @@ __device__ inline void store_column_sums(float* out, Piece<kFloats> sum, int64_t
     }
     store_piece(out, first, cols, sum);
   }
-  __syncthreads();  // of_warp is written again by the next call
+  __syncthreads();  // the next call writes of_warp again
 }
 
 }  // namespace gpt2::cuda

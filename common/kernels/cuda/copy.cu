@@ -7,12 +7,12 @@
 namespace gpt2::cuda {
 namespace {
 
-// std::array's operators are host functions.
+// Plain arrays, because the operators of std::array are host functions.
 struct Layout {
-  int64_t shape[4], y[4], x[4];  // shape[3] counts what a thread copies, strides count values
+  int64_t shape[4], y[4], x[4];  // shape[3] counts pieces of N values, strides count values
 };
 
-// A thread copies N values that lie side by side, or one. Bits of one type stay what they are, a NaN's too.
+// A thread copies N adjacent values, or one. A copy to the same type keeps all bits, even those of a NaN.
 template <int N, class Y, class X>
 __device__ void copy_values(Y* y, const X* x) {
   if constexpr (N == 1) {
@@ -24,9 +24,9 @@ __device__ void copy_values(Y* y, const X* x) {
   }
 }
 
-// Threads in x go through the two inner dimensions, so one division each finds their place; blocks in y and z
-// go through the outer ones. Neighbouring threads write neighbours of the last dimension: where x runs the
-// other way (a transposed matrix), reads are one value a line.
+// Threads in x cover the two inner dimensions, so each needs one division to find its place; blocks in y and
+// z cover the outer dimensions. Neighbouring threads write neighbours in the last dimension. If x has another
+// order (a transposed matrix), each read uses only one value of a cache line.
 template <int N, class Y, class X>
 __global__ void copy_strided_kernel(Y* y, const X* x, Layout layout) {
   const int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
@@ -40,7 +40,8 @@ __global__ void copy_strided_kernel(Y* y, const X* x, Layout layout) {
   }
 }
 
-// All weights in each step, from one dense array to another: no division, and any number of values.
+// Casts one dense array into another, for example all weights in each step: no divisions, any number of
+// values.
 template <class Y, class X>
 __global__ void cast_kernel(Y* y, const X* x, int64_t n) {
   constexpr int N = kPiece<Y, X>;
@@ -65,7 +66,7 @@ bool is_dense(const Dims4& shape, const Dims4& strides) {
   return true;
 }
 
-// Whether every line of the last dimension is whole, aligned pieces of N.
+// Whether every line of the last dimension consists of whole, aligned pieces of N values.
 template <int N, class T>
 bool in_pieces(const T* data, const Dims4& shape, const Dims4& strides) {
   bool whole =

@@ -9,8 +9,8 @@ namespace {
 constexpr int kMaxThreads = 512;
 constexpr int kLoadsAtOnce = 4;
 
-// One block per row, which reads it once: at 50257 columns the logits are the largest tensor of the model,
-// and four loads are in flight before the first is used.
+// One block per row. It reads the row once, because with 50257 columns the logits are the largest tensor of
+// the model. Four loads are in flight before the first value is used.
 __global__ void cross_entropy_forward_kernel(float* losses, float* log_sum_exp, const float* logits,
                                              const int32_t* targets, int64_t V) {
   const int64_t row = blockIdx.x, stride = int64_t{blockDim.x} * kFloats;
@@ -55,7 +55,7 @@ void cross_entropy_forward(Stream stream, float* loss, float* losses, float* log
 
 void cross_entropy_backward(Stream stream, float* dlogits, const float* logits, const float* log_sum_exp,
                             const int32_t* targets, const float* dloss, int64_t rows, int64_t V) {
-  const int64_t pieces = ceil_div(V, kFloats) + 1;  // one more where the row begins within a piece
+  const int64_t pieces = ceil_div(V, kFloats) + 1;  // one more, because a row may begin inside a piece
   launch(cross_entropy_backward_kernel, {rows, ceil_div(pieces, kBlock)}, {kBlock}, 0, stream, dlogits,
          logits, log_sum_exp, targets, dloss, V);
 }

@@ -15,12 +15,12 @@ int64_t alignment_of(const void* data, int64_t stride, DType dtype) {
 
 int64_t alignment_if_any(const void* data, DType dtype) { return data ? alignment_of(data, 0, dtype) : 0; }
 
-// `outer_stride`: between two calls with the same plan.
+// `outer_stride` is the distance between the matrices of two calls with the same plan.
 template <class Void>
 Columns columns_of(const BasicMatrixView<Void>& m, int64_t batch_stride, int64_t outer_stride) {
   const bool row_major = m.col_stride == 1;
   const int64_t rows = row_major ? m.cols : m.rows, cols = row_major ? m.rows : m.cols;
-  const int64_t ld = row_major ? m.row_stride : m.col_stride;  // anything, where there is one line only
+  const int64_t ld = row_major ? m.row_stride : m.col_stride;  // any value if there is only one line
   return {m.dtype,
           !row_major,
           rows,
@@ -30,7 +30,7 @@ Columns columns_of(const BasicMatrixView<Void>& m, int64_t batch_stride, int64_t
           alignment_of(m.data, outer_stride, m.dtype)};
 }
 
-// cuBLASLt knows one batch dimension. Where one stride runs through both of ours, it gets them as one.
+// cuBLASLt has one batch dimension. Ours are two; they become one if a single stride covers both.
 template <class Void>
 bool is_one_batch(const BasicMatrixView<Void>& m, const std::array<int64_t, 2>& batch) {
   return batch[0] == 1 || batch[1] == 1 || m.batch_stride[0] == batch[1] * m.batch_stride[1];
@@ -42,7 +42,7 @@ cublasComputeType_t compute_type(MatmulPrecision precision) {
                                                : CUBLAS_COMPUTE_32F_FAST_16BF;
 }
 
-// The bias has one value for each of C^T's rows, which are C's columns.
+// The bias has one value per row of C^T, that is, per column of C.
 cublasLtEpilogue_t epilogue_of(const Problem& p) {
   const bool bias = p.bias_alignment != 0;
   switch (p.epilogue) {
@@ -56,8 +56,8 @@ cublasLtEpilogue_t epilogue_of(const Problem& p) {
   return bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-// What cuBLASLt says it cannot do: a gradient of a GELU with a bias added before, and an aux whose leading
-// dimension, which is C's number of columns, is no multiple of 8.
+// The cases that cuBLASLt's documentation rules out: a GELU gradient together with a bias, and an aux whose
+// leading dimension (the number of columns of C) is not a multiple of 8.
 bool is_ruled_out(const Problem& p) {
   return p.epilogue != Epilogue::none &&
          (p.c.rows % 8 != 0 || (p.epilogue == Epilogue::gelu_grad && p.bias_alignment != 0));
@@ -108,8 +108,8 @@ void check(cublasStatus_t status, const char* call) {
   require(status == CUBLAS_STATUS_SUCCESS, "matmul: {}: {}", call, cublasLtGetStatusString(status));
 }
 
-// Attention's operands are strides in the packed (B, T, 3C) buffer, which no single stride runs through: one
-// call per sequence, for all its heads.
+// Attention's operands are strided views of the packed (B, T, 3C) buffer. No single stride covers all their
+// matrices, so there is one call per sequence, for all its heads.
 Calls calls_of(const Matmul& p) {
   const bool one_batch =
       is_one_batch(p.a, p.batch) && is_one_batch(p.b, p.batch) && is_one_batch(p.c, p.batch);

@@ -1,7 +1,7 @@
 // A matrix product as cuBLASLt sees it, and the algorithms that cuBLASLt suggests for it.
 //
-// cuBLASLt works on column-major matrices, and the transpose of a row-major matrix is the same memory read
-// column by column. So what is asked of it is C^T = B^T A^T: operands swapped, nothing copied.
+// cuBLASLt works on column-major matrices. A row-major matrix is the transpose of the column-major matrix in
+// the same memory. So we ask for C^T = B^T A^T: the operands are swapped and nothing is copied.
 //
 // since 01_module
 #pragma once
@@ -19,51 +19,51 @@ inline constexpr size_t kCublasWorkspace = size_t{32} << 20;  // what NVIDIA rec
 
 void check(cublasStatus_t status, const char* call);
 
-// A batch of matrices as cuBLASLt sees them: rows * cols, column by column, `ld` from one to the next.
+// A batch of matrices as cuBLASLt sees them: rows x cols, column-major, with the leading dimension `ld`.
 struct Columns {
   DType dtype;
-  bool transposed;  // the product wants the transpose of this
+  bool transposed;  // the product uses the transpose of this matrix
   int64_t rows, cols, ld;
   int64_t batch_stride;
-  int64_t alignment;  // bytes, of every first element
+  int64_t alignment;  // of every matrix's first element, in bytes
 
   auto operator<=>(const Columns&) const = default;
 };
 
-// All that the choice of an algorithm depends on.
+// Everything that the choice of an algorithm depends on.
 struct Problem {
   Columns b, a, c;
   int64_t batch;
   MatmulPrecision precision;
   Epilogue epilogue;
-  int64_t bias_alignment, aux_alignment;  // bytes; 0: there is none
+  int64_t bias_alignment, aux_alignment;  // in bytes; 0: no bias, no aux
 
   auto operator<=>(const Problem&) const = default;
 };
 
-// A product is one call of cuBLASLt, which knows one batch dimension, or one for each step of the outer
-// batch.
+// A product is one call of cuBLASLt, or, because cuBLASLt has only one batch dimension, one call per index of
+// the outer batch dimension.
 struct Calls {
   int64_t count;
   Problem each;
 };
 Calls calls_of(const Matmul& product);
 
-// A problem in cuBLASLt's own objects. They are never destroyed: a plan lives as long as the process, and at
-// its end the CUDA runtime may be gone.
+// A problem as cuBLASLt objects. They are never destroyed: a plan lives as long as the process, and the CUDA
+// runtime may already be shut down when the process ends.
 struct Plan {
   cublasLtMatmulDesc_t operation = nullptr;
   cublasLtMatrixLayout_t b = nullptr, a = nullptr, c = nullptr;
   cublasLtMatmulAlgo_t algorithm{};
-  bool in_one = false;  // epilogue included; otherwise the product comes first, and then our kernel
+  bool in_one = false;  // cuBLASLt also computes the epilogue; otherwise our kernel does, after the product
 };
 Plan make_plan(const Problem& problem);
 
-// Puts the product's bias and aux, which cuBLASLt looks up while it runs, into the plan.
+// Stores the product's pointers to bias and aux in the plan, where cuBLASLt reads them.
 void point_to(const Plan& plan, const Matmul& product);
 
-// Up to `wanted` algorithms, what cuBLASLt thinks best first; none where it cannot do the epilogue. `plan`
-// has been pointed to the product.
+// Returns up to `wanted` algorithms, the one that cuBLASLt ranks best first; none if cuBLASLt cannot do the
+// epilogue. Call point_to(plan, product) before.
 std::vector<cublasLtMatmulAlgo_t> suggestions(cublasLtHandle_t handle, const Problem& problem,
                                               const Plan& plan, int wanted);
 

@@ -10,6 +10,7 @@
 #include <compare>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <unordered_map>
 
 #include "common/tensor/memory.h"
@@ -28,7 +29,7 @@ struct Strides {
   auto operator<=>(const Strides&) const = default;
 };
 
-// What one call works on: a backward pass if there is a dy.
+// The arguments of one call. It is a backward pass if there is a dy.
 struct Call {
   AttentionShape shape;
   std::map<Id, Strides> strides;
@@ -42,7 +43,7 @@ struct Call {
   bool is_backward() const { return strides.contains(kDy); }
 };
 
-// A call's graph, compiled, or the reason why cuDNN will not.
+// The compiled graph of a call, or the reason why cuDNN refuses it.
 class Plan {
  public:
   Plan(cudnnHandle_t handle, const Call& call) : shape_(call.shape), strides_(call.strides) {
@@ -66,14 +67,14 @@ class Plan {
   }
 
  private:
-  // (B, heads, T, hs) in the caller's memory
+  // (B, heads, T, hs) in the caller's memory.
   void lay_out(Node node, Id id) const {
     const Strides& s = strides_.at(id);
     node->set_uid(id)
         .set_dim({shape_.B, shape_.heads, shape_.T, shape_.hs})
         .set_stride({s.batch, s.head, s.row, 1});
   }
-  // (B, heads, T, 1), contiguous
+  // (B, heads, T, 1), contiguous.
   void lay_out_log_sum_exp(Node node) const {
     node->set_uid(kLogSumExp)
         .set_dim({shape_.B, shape_.heads, shape_.T, 1})
@@ -90,7 +91,7 @@ class Plan {
     node->set_output(true);
   }
 
-  // A position sees itself and what comes before it: nothing to the right of the diagonal.
+  // A position sees itself and earlier positions: nothing to the right of the diagonal.
   void describe_forward() {
     const auto options = fe::graph::SDPA_attributes()
                              .set_generate_stats(true)
@@ -126,8 +127,8 @@ auto key_of(const Call& call) {
   return std::tuple(s.B, s.heads, s.T, s.hs, s.scale, call.strides);
 }
 
-// One per GPU, made at the first call and never destroyed: at the end of the process the CUDA runtime may be
-// gone.
+// One per GPU, created at the first call. It is never destroyed, because the CUDA runtime may already be shut
+// down when the process ends.
 class Library {
  public:
   Library() { check(cudnnCreate(&handle_), "cudnnCreate"); }

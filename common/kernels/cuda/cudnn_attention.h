@@ -1,12 +1,11 @@
 // Attention by cuDNN, through cudnn-frontend: the same function as flash_attention.h, with the library's
-// kernels for bf16. Read and written in place, as strides in the packed (B, T, 3C) buffer.
+// kernels for bf16. It reads and writes strided views of the packed (B, T, 3C) buffer in place.
 //
-// A product of a shape is described to cuDNN as a graph, which takes it a moment to compile; so each is kept.
-// Sums of the backward pass are added in a fixed order (its deterministic algorithm). Workspace comes from
-// our heap.
+// cuDNN needs a graph for each shape. Compiling a graph takes a moment, so each graph is kept. The backward
+// pass uses cuDNN's deterministic algorithm, which adds in a fixed order. Workspace comes from our heap.
 //
-// Only common/kernels/cuda/cudnn_attention.cpp knows cuDNN. A build without it has these functions too, and
-// cudnn_attention_refusal says why they cannot be called.
+// Only common/kernels/cuda/cudnn_attention.cpp includes cuDNN. A build without cuDNN also has these
+// functions; cudnn_attention_refusal then says why they cannot be called.
 //
 // since 08_flash_attention
 #pragma once
@@ -19,11 +18,12 @@ namespace gpt2::cuda {
 
 bool cudnn_attention_available();  // whether this build has cuDNN
 
-// Why cuDNN does not do attention of this shape on the stream's GPU, in packed buffers: q, k and v side by
-// side in (B, T, 3C), y in (B, T, C), gradients alike. Empty if it does.
+// Returns why cuDNN does not support attention of this shape on the stream's GPU, or an empty string if it
+// does. The buffers are packed: q, k and v side by side in (B, T, 3C), y in (B, T, C), and the gradients
+// likewise.
 std::string cudnn_attention_refusal(Stream stream, const AttentionShape& shape);
 
-// Arguments as those of flash_attention_forward and flash_attention_backward.
+// The arguments are the same as those of flash_attention_forward and flash_attention_backward.
 void cudnn_attention_forward(Stream stream, HeadsView<bf16> y, float* log_sum_exp, HeadsView<const bf16> q,
                              HeadsView<const bf16> k, HeadsView<const bf16> v, const AttentionShape& shape);
 void cudnn_attention_backward(Stream stream, HeadsView<bf16> dq, HeadsView<bf16> dk, HeadsView<bf16> dv,

@@ -5,7 +5,7 @@
 namespace gpt2::cuda {
 namespace {
 
-// One call of Philox serves four values: some fifteen integer operations each.
+// One Philox call serves four values, which is about fifteen integer operations per value.
 template <class T>
 __global__ void dropout_kernel(T* y, const T* x, DropoutMask mask, int64_t n) {
   constexpr int N = kPiece<T>;

@@ -13,16 +13,17 @@ __global__ void embedding_forward_kernel(float* y, const float* table, const int
   }
 }
 
-// The backward pass sums rows of dy that have the same id, in the order of the rows, without atomics. Each
-// block owns a slice of the ids (those that leave its number when divided by the number of slices) and one
-// column a thread; their sums lie in shared memory. It goes through all ids, a tile at a time, and adds the
-// rows whose ids are its own. Slices are interleaved, because frequent tokens have neighbouring ids.
+// The backward pass sums the rows of dy that have the same id, in the order of the rows, without atomics.
+// Each block owns a slice of the ids (id % number of slices == block number) and one column per thread; the
+// sums are in shared memory. The block goes through all ids, one tile at a time, and adds the rows whose ids
+// it owns. Slices are interleaved, because frequent tokens have neighbouring ids.
 //
-// For 16,384 rows of 768 in a vocabulary of 50257, 6,144 blocks read the 64 KB of ids each, from the L2
-// cache, beside 50 MB of dy and the table itself. A token's rows are added one after another, eight loads in
-// flight: one that is 5% of the text takes its blocks some 0.1 ms, while the others work on.
-constexpr int kSums = 32;    // ids of a block; 32 KB of sums
-constexpr int kTile = 1024;  // ids looked at between two barriers
+// For 16,384 rows of 768 and a vocabulary of 50257, each of 6,144 blocks reads the 64 KB of ids from the L2
+// cache; together they also read 50 MB of dy and the table. The rows of one token are added one after
+// another, with eight loads in flight. A token that is 5% of the text keeps its blocks busy for about 0.1 ms,
+// while the other blocks run.
+constexpr int kSums = 32;    // ids per block; 32 KB of sums
+constexpr int kTile = 1024;  // ids that are examined between two barriers
 constexpr int kRowsAtOnce = 8;
 
 struct Matches {
@@ -30,9 +31,9 @@ struct Matches {
   int32_t rows[kTile];           // the rows whose ids are this block's, in order
 };
 
-// Lists the tile's rows whose ids are this block's and returns how many there are, to all threads.
+// Lists the rows of the tile whose ids this block owns. All threads get their number as the result.
 __device__ int find_matches(Matches& matches, const int32_t* ids, int64_t tile, int64_t n) {
-  constexpr int kRounds = kTile / kBlock;  // a warp looks at kRounds * 32 ids in a row
+  constexpr int kRounds = kTile / kBlock;  // a warp examines kRounds * 32 consecutive ids
   const int lane = threadIdx.x % kWarp, word = threadIdx.x / kWarp * kRounds;
   unsigned bits[kRounds];
   bool any = false;
@@ -43,8 +44,8 @@ __device__ int find_matches(Matches& matches, const int32_t* ids, int64_t tile, 
     bits[r] = __ballot_sync(kAllLanes, ours);
     if (lane == 0) matches.bits[word + r] = bits[r];
   }
-  if (!__syncthreads_or(any)) return 0;  // as in most tiles
-  int count = 0, position = 0;           // of the whole tile; before this warp's ids
+  if (!__syncthreads_or(any)) return 0;  // the most common case
+  int count = 0, position = 0;           // matches in the whole tile; matches before this warp's ids
   for (int w = 0; w < kTile / kWarp; ++w) {
     if (w == word) position = count;
     count += __popc(matches.bits[w]);
@@ -58,7 +59,7 @@ __device__ int find_matches(Matches& matches, const int32_t* ids, int64_t tile, 
   return count;
 }
 
-// Adds this thread's column of the listed rows, one after another, to the sums of their ids.
+// Adds this thread's column of the listed rows, one row after another, to the sums of their ids.
 __device__ void add_rows(float (&sums)[kSums][kBlock], const Matches& matches, int count, const int32_t* ids,
                          const float* dy_column, int64_t C) {
   const int slice_bits = __ffs(int(gridDim.x)) - 1;
@@ -78,7 +79,7 @@ __device__ void add_rows(float (&sums)[kSums][kBlock], const Matches& matches, i
 
 __global__ void embedding_backward_kernel(float* dtable, const int32_t* ids, const float* dy, int64_t n,
                                           int64_t vocab, int64_t C, float beta) {
-  __shared__ float sums[kSums][kBlock];  // each thread's own column: no barrier
+  __shared__ float sums[kSums][kBlock];  // each thread uses its own column, so no barrier is needed
   __shared__ Matches matches;
   const int64_t column = blockIdx.y * int64_t{kBlock} + threadIdx.x;
   for (int s = 0; s < kSums; ++s) sums[s][threadIdx.x] = 0;
@@ -91,13 +92,13 @@ __global__ void embedding_backward_kernel(float* dtable, const int32_t* ids, con
   if (column >= C) return;
   for (int64_t s = 0, id = blockIdx.x; id < vocab; ++s, id += gridDim.x) {
     const float sum = sums[s][threadIdx.x];
-    if (beta == 1 && sum == 0) continue;  // most ids do not occur: nothing to read, nothing to write
+    if (beta == 1 && sum == 0) continue;  // most ids do not occur; their gradient stays the same
     float& gradient = dtable[id * C + column];
     gradient = beta == 0 ? sum : beta * gradient + sum;
   }
 }
 
-// A power of two, so that a block tells its ids by their lower bits.
+// A power of two, so that a block finds its ids by their lower bits.
 int64_t slices_of(int64_t vocab) {
   int64_t slices = 1;
   while (slices * kSums < vocab) slices *= 2;

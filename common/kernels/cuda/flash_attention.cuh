@@ -1,7 +1,7 @@
-// What the bf16 kernels of flash attention share: tiles of heads in shared memory, and products of them on
-// tensor cores. A block has four warps. Each owns 16 rows of the block's result, or a few times 16, so that
-// the warps meet only where tiles are copied: fragments of a product become fragments of the next within the
-// warp.
+// Shared code of the bf16 flash attention kernels: tiles of heads in shared memory, and their products on
+// tensor cores. A block has four warps. Each warp owns 16 rows of the block's result, or a multiple of 16. So
+// the warps need to synchronise only when tiles are copied: the fragments of one product become fragments of
+// the next within the warp.
 //
 // since 08_flash_attention
 #pragma once
@@ -29,7 +29,8 @@ struct Head {
         row_stride(view.row_stride) {}
 };
 
-// Whether every row begins at an address that 16-byte copies take. GPT-2's do; views may begin anywhere.
+// Whether every row is 16-byte aligned, as 16-byte copies require. GPT-2's rows are; views may begin
+// anywhere.
 template <class T>
 bool is_aligned(const HeadsView<T>& view) {
   const auto whole = [](int64_t stride) { return stride * int64_t(sizeof(T)) % 16 == 0; };
@@ -37,7 +38,8 @@ bool is_aligned(const HeadsView<T>& view) {
          whole(view.head_stride) && whole(view.row_stride);
 }
 
-// What the backward pass asks of each query. Kept in the workspace for a whole number of tiles; 0 beyond T.
+// The values of each query that the backward pass needs. The workspace holds them for a whole number of
+// tiles; they are 0 from T on.
 struct RowStatistics {
   float log_sum_exp;  // base 2
   float dy_y;         // sum over the head of dy * y
@@ -47,19 +49,19 @@ __host__ __device__ inline int64_t padded_rows(int64_t T) { return ceil_div(T, k
 
 // ---- tiles in shared memory
 
-// Rows of hs bf16, and 16 bytes between them: then the eight rows that an ldmatrix reads together lie in
-// different banks, for every head size, since (hs + 8) / 8 is odd.
+// Rows of hs bf16, with a gap of 16 bytes between them. So the eight rows that ldmatrix reads together lie in
+// different banks for every head size, because (hs + 8) / 8 is odd.
 template <int hs>
 inline constexpr int kTileStride = hs + 8;
 template <int hs, int rows>
 inline constexpr int kTileSize = rows* kTileStride<hs>;
 
-// Begins to copy rows t0, t0 + 1, ... to a tile; rows from T on become 0. The copy is complete for all
-// threads of the block after wait_for_copies and a barrier.
+// Starts to copy rows t0, t0 + 1, ... to a tile; rows from T on become 0. All threads of the block can use
+// the tile after wait_for_copies and a barrier.
 template <int hs, int rows>
 __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& head, int64_t t0, int64_t T,
                                            bool is_aligned) {
-  constexpr int kPieces = hs / 8;  // of 16 bytes, in a row
+  constexpr int kPieces = hs / 8;  // pieces of 16 bytes in a row
   for (int piece = threadIdx.x; piece < rows * kPieces; piece += kAttentionThreads) {
     const int row = piece / kPieces, col = piece % kPieces * 8;
     const bool inside = t0 + row < T;
@@ -74,7 +76,8 @@ __device__ __forceinline__ void start_tile(bf16* tile, const Head<const bf16>& h
   }
 }
 
-// Rows of two matrices that a block goes through, keys and values, say: a pair of tiles in use, one on its way.
+// Tiles of two matrices that a block goes through (for example keys and values): one pair of tiles in use,
+// and one pair being loaded.
 template <int hs, int rows>
 struct TilePairs {
   static constexpr int kSize = kTileSize<hs, 4 * rows>;
@@ -96,13 +99,13 @@ struct TilePairs {
 __device__ __forceinline__ int lane_row() { return threadIdx.x % kWarp / 4; }      // g
 __device__ __forceinline__ int lane_col() { return threadIdx.x % kWarp % 4 * 2; }  // 2t
 
-// A lane's part of 16 m x 8 n floats. at[i][j][e]: row 16 i + g + e / 2 * 8, column 8 j + 2t + e % 2.
+// A lane's part of 16 m x 8 n floats. at[i][j][e] is in row 16 i + g + e / 2 * 8, column 8 j + 2t + e % 2.
 template <int m, int n>
 struct Sums {
   float at[m][n][4] = {};
 };
 
-// Left factors, 16 m x 16 k. In registers:
+// A left factor, 16 m x 16 k, in registers.
 template <int m, int k>
 struct Fragments {
   static constexpr int depth = k;
@@ -113,7 +116,7 @@ struct Fragments {
   }
 };
 
-// In shared memory, read when needed: rows of a tile.
+// A left factor in shared memory (rows of a tile), read when needed.
 template <int hs>
 struct SharedFragments {
   static constexpr int depth = hs / 16;
@@ -143,7 +146,7 @@ __device__ __forceinline__ uint32_t rounded_pair(float first, float second) {
   return bits;
 }
 
-// A result as the left factor of the next product: a lane holds the same places in both.
+// Converts a result to the left factor of the next product: a lane holds the same positions in both.
 template <int m, int n>
 __device__ __forceinline__ Fragments<m, n / 2> rounded_fragments(const Sums<m, n>& sums) {
   Fragments<m, n / 2> fragments;
@@ -201,12 +204,13 @@ __device__ __forceinline__ void multiply(Sums<m, hs / 8>& sums, const Fragments<
   }
 }
 
-// Writes 16 m rows of the warp, from row t0 on, as far as they are before T. They pass through `staging`, as
-// many rows of a tile that no other warp uses, since a lane holds pairs and memory wants 16 bytes a lane.
+// Writes 16 m rows of the warp, from row t0 on; rows from T on are skipped. The rows pass through `staging`,
+// 16 m rows of a tile that no other warp uses, because a lane holds pairs of values but should write 16 bytes
+// at a time.
 template <int hs, int m>
 __device__ __forceinline__ void store_rows(const Head<bf16>& head, const Sums<m, hs / 8>& sums, float factor,
                                            bf16* staging, int64_t t0, int64_t T, bool is_aligned) {
-  __syncwarp();  // lanes may still be reading there
+  __syncwarp();  // lanes may still read `staging`
 #pragma unroll
   for (int i = 0; i < m; ++i) {
 #pragma unroll

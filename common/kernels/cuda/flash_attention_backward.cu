@@ -1,7 +1,7 @@
-// Flash attention backward, bf16 on tensor cores, without an atomic addition: one kernel owns tiles of keys
-// and sums dk and dv over the queries, another owns tiles of queries and sums dq over the keys. Both compute
-// the probabilities again, seven products where five would do if blocks added to one another's sums; in
-// return the same input gives the same bits.
+// Flash attention backward, bf16 on tensor cores, without atomic additions. In one kernel a block owns a tile
+// of keys and sums dk and dv over the queries; in another a block owns a tile of queries and sums dq over the
+// keys. Both compute the probabilities again. This needs seven products; five would be enough if blocks added
+// to the sums of other blocks. But in this way the same input gives the same bits.
 #include "common/kernels/cuda/flash_attention.cuh"
 
 namespace gpt2::cuda {
@@ -10,16 +10,17 @@ namespace {
 constexpr int kOwned = 16 * kAttentionWarps;  // keys or queries whose gradients a block sums
 static_assert(kOwned == kRowsOfTile);
 
-// Rows of the tiles that a block goes through, two at a time in shared memory: of large heads not more fit
-// into the 99 KB that the smaller GPUs give.
+// Number of rows in the tiles that a block goes through; two tiles are in shared memory at a time. For large
+// heads no more rows fit into the 99 KB of smaller GPUs.
 template <int hs>
 constexpr int kStreamed = hs <= 80 ? 64 : 32;
 
-// Of these rows, those whose scores are in registers together, beside the gradients' sums.
+// The number of these rows whose scores are in registers at the same time, together with the sums of the
+// gradients.
 constexpr int kAtOnce = 32;
 
-// Blocks that a multiprocessor is to hold at once. With GPT-2's head size three fit, if told so: while one
-// waits, others compute.
+// Blocks per multiprocessor that the compiler should allow for. With GPT-2's head size three fit if it is
+// told so: while one block waits, the others compute.
 template <int hs>
 [[maybe_unused]] constexpr int kBlocks = hs <= 64 ? 3 : 1;
 
@@ -31,8 +32,7 @@ struct Backward {
   bool is_aligned;
 };
 
-// The owned rows, as left factors: in registers where they fit, which saves reading them again for every
-// tile.
+// The owned rows as left factors: in registers if they fit, so that they are not read again for every tile.
 template <int hs>
 __device__ __forceinline__ auto owned_fragments(const bf16* rows) {
   if constexpr (hs <= 64) {
@@ -44,8 +44,8 @@ __device__ __forceinline__ auto owned_fragments(const bf16* rows) {
 
 // ---- dk and dv
 
-// Keys by queries: p = 2^(scale * score - log_sum_exp), 0 where the key is after the query, and
-// ds = p * (dp - dy_y). offset: the first key minus the first query.
+// Rows are keys, columns are queries: p = 2^(scale * score - log_sum_exp), or 0 if the key is after the
+// query, and ds = p * (dp - dy_y). offset: the first key minus the first query.
 template <int n>
 __device__ __forceinline__ void softmax_gradient_of_keys(Sums<1, n>& scores, Sums<1, n>& dp, float scale,
                                                          const RowStatistics* rows, int offset) {
@@ -64,7 +64,7 @@ __device__ __forceinline__ void softmax_gradient_of_keys(Sums<1, n>& scores, Sum
   }
 }
 
-// Tiles of queries and of their gradients, with the statistics of their rows.
+// Tiles of the queries and of dy, with the statistics of their rows.
 template <int hs>
 struct QueryTiles {
   static constexpr int kRows = kStreamed<hs>, kStatistics = kRows * sizeof(RowStatistics) / sizeof(bf16);
@@ -79,7 +79,7 @@ struct QueryTiles {
     const int64_t T = p.shape.T;
     const Head<const bf16> q(p.q, p.shape, head), dy(p.dy, p.shape, head);
     tiles.start(buffer, q, dy, i0, T, p.is_aligned);
-    if (threadIdx.x < kRows / 2) {  // two rows are 16 bytes
+    if (threadIdx.x < kRows / 2) {  // the statistics of two rows are 16 bytes
       const RowStatistics* from = p.rows + head * padded_rows(T) + i0 + 2 * threadIdx.x;
       start_copy_16_bytes(rows(buffer) + 2 * threadIdx.x, from, true);
     }
@@ -92,23 +92,23 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_keys_
   bf16 *const k_tile = shared, *const v_tile = k_tile + kTileSize<hs, kOwned>;
   const QueryTiles<hs> queries{{v_tile + kTileSize<hs, kOwned>}};
   const int64_t T = p.shape.T, tiles = ceil_div(T, kOwned), head = blockIdx.x / tiles;
-  const int64_t j0 = blockIdx.x % tiles * kOwned;  // the first keys have most to do
+  const int64_t j0 = blockIdx.x % tiles * kOwned;  // the first keys have the most work
   start_tile<hs, kOwned>(k_tile, Head<const bf16>(p.k, p.shape, head), j0, T, p.is_aligned);
   start_tile<hs, kOwned>(v_tile, Head<const bf16>(p.v, p.shape, head), j0, T, p.is_aligned);
   queries.start(0, p, head, j0);
   wait_for_copies();
   __syncthreads();
 
-  const int first_row = threadIdx.x / kWarp * 16;  // of the warp, in the block's tile
+  const int first_row = threadIdx.x / kWarp * 16;  // the warp's first row in the block's tile
   bf16 *const k_rows = k_tile + first_row * kTileStride<hs>, *const v_rows =
                                                                  v_tile + first_row * kTileStride<hs>;
   const auto k = owned_fragments<hs>(k_rows);
-  const SharedFragments<hs> v{v_rows};  // beside k, dk and dv there are no registers left
+  const SharedFragments<hs> v{v_rows};  // k, dk and dv leave no registers for v
   const int64_t warp_j0 = j0 + first_row;
   Sums<1, hs / 8> dk, dv;
   for (int64_t i0 = j0, buffer = 0; i0 < T; i0 += kStreamed<hs>, buffer ^= 1) {
     wait_for_copies();
-    __syncthreads();  // this tile is here, and nobody reads the other one any more
+    __syncthreads();  // this tile is complete, and no thread reads the other one any more
     if (i0 + kStreamed<hs> < T) queries.start(buffer ^ 1, p, head, i0 + kStreamed<hs>);
     for (int first = 0; first < kStreamed<hs>; first += kAtOnce) {
       const int offset = int(warp_j0 - i0) - first;  // from the first query to the first key
@@ -129,8 +129,8 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_keys_
 
 // ---- dq
 
-// Queries by keys, as above; rows: of the queries lane_row() and lane_row() + 8. offset: the first query
-// minus the first key.
+// The same with queries as rows and keys as columns. `rows`: the statistics of the queries lane_row() and
+// lane_row() + 8. offset: the first query minus the first key.
 template <int n>
 __device__ __forceinline__ void softmax_gradient_of_queries(const Sums<1, n>& scores, Sums<1, n>& dp,
                                                             float scale, const RowStatistics (&rows)[2],
@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_queri
   bf16 *const q_tile = shared, *const dy_tile = q_tile + kTileSize<hs, kOwned>;
   const TilePairs<hs, kStreamed<hs>> keys{dy_tile + kTileSize<hs, kOwned>};
   const int64_t T = p.shape.T, tiles = ceil_div(T, kOwned), head = blockIdx.x / tiles;
-  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kOwned;  // the last queries have most to do
+  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kOwned;  // the last queries have the most work
   const Head<const bf16> k_head(p.k, p.shape, head), v_head(p.v, p.shape, head);
   start_tile<hs, kOwned>(q_tile, Head<const bf16>(p.q, p.shape, head), i0, T, p.is_aligned);
   start_tile<hs, kOwned>(dy_tile, Head<const bf16>(p.dy, p.shape, head), i0, T, p.is_aligned);
@@ -162,7 +162,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_queri
   wait_for_copies();
   __syncthreads();
 
-  const int first_row = threadIdx.x / kWarp * 16;  // of the warp, in the block's tile
+  const int first_row = threadIdx.x / kWarp * 16;  // the warp's first row in the block's tile
   bf16* const q_rows = q_tile + first_row * kTileStride<hs>;
   const auto q = owned_fragments<hs>(q_rows), dy = owned_fragments<hs>(dy_tile + first_row * kTileStride<hs>);
   const int64_t end = min(i0 + kOwned, T), warp_i0 = i0 + first_row;
@@ -171,7 +171,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_queri
   Sums<1, hs / 8> dq;
   for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kStreamed<hs>, buffer ^= 1) {
     wait_for_copies();
-    __syncthreads();  // this tile is here, and nobody reads the other one any more
+    __syncthreads();  // this tile is complete, and no thread reads the other one any more
     if (j0 + kStreamed<hs> < end) keys.start(buffer ^ 1, k_head, v_head, j0 + kStreamed<hs>, T, p.is_aligned);
     for (int first = 0; first < kStreamed<hs>; first += kAtOnce) {
       const int offset = int(warp_i0 - j0) - first;  // from the first key to the first query
@@ -189,7 +189,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) backward_queri
 
 // ---- statistics of rows
 
-// Eight lanes a row.
+// Eight lanes per row.
 template <class T>
 __global__ void row_statistics_kernel(RowStatistics* rows, const float* log_sum_exp,
                                       HeadsView<const T> dy_heads, HeadsView<const T> y_heads,

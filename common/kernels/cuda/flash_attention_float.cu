@@ -1,6 +1,6 @@
-// Flash attention in float: the tiles of the bf16 kernels, with plain multiplications and additions, since
-// tensor cores would round the factors. A block has 16 x 16 threads; a product of tiles is shared out so that
-// each thread sums every 16th row and column of the result, in registers.
+// Flash attention in float. It uses tiles like the bf16 kernels, but plain multiplications and additions,
+// because tensor cores would round the factors. A block has 16 x 16 threads. In a product of tiles, each
+// thread sums every 16th row and every 16th column of the result in registers.
 #include "common/kernels/cuda/flash_attention.cuh"
 
 namespace gpt2::cuda {
@@ -8,18 +8,18 @@ namespace {
 
 constexpr int kSide = 16, kThreads = kSide * kSide;
 
-// Queries, and keys, of a tile: six tiles have to fit into shared memory.
+// Number of queries, or of keys, in a tile: six tiles must fit into shared memory.
 template <int hs>
 constexpr int kTile = hs <= 64 ? 64 : 32;
 
-// Rows of n floats, and one float between them: the same column of 32 rows lies in different banks.
+// Rows of n floats, with a gap of one float: values of 32 rows in the same column lie in different banks.
 template <int n>
 constexpr int kStride = n + 1;
 
 __device__ __forceinline__ int thread_row() { return threadIdx.x / kSide; }
 __device__ __forceinline__ int thread_col() { return threadIdx.x % kSide; }
 
-// A factor in shared memory, in any order.
+// A factor in shared memory, with any memory order.
 struct Factor {
   const float* data;
   int row_stride, col_stride;
@@ -82,7 +82,7 @@ __device__ __forceinline__ void load_tile(float* tile, const Head<const float>& 
   }
 }
 
-// Sums and maxima over a row of a Part: over the 16 threads that share it, neighbours in a warp.
+// Sums and maxima over a row of a Part. The 16 threads that share a row are neighbours in a warp.
 __device__ __forceinline__ float row_sum(float value) {
   for (int lanes = 1; lanes < kSide; lanes *= 2) value += __shfl_xor_sync(kAllLanes, value, lanes);
   return value;
@@ -100,7 +100,7 @@ struct Forward {
   AttentionShape shape;
 };
 
-// One step of online softmax for each row of scores, which become exp(score - largest).
+// One step of online softmax for each row; the scores become exp(score - largest).
 template <int tile, int hs>
 __device__ __forceinline__ void online_softmax(Part<tile, tile>& scores, Part<tile, hs>& y,
                                                float (&largest)[tile / kSide], float (&sum)[tile / kSide],
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(kThreads, 2) forward_kernel(Forward p) {
   float *const q = shared, *const k = q + tile * kStride<hs>, *const v = k + tile * kStride<hs>;
   float* const probabilities = v + tile * kStride<hs>;
   const int64_t T = p.shape.T, tiles = ceil_div(T, tile), head = blockIdx.x / tiles;
-  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * tile;  // the last queries have most to do
+  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * tile;  // the last queries have the most work
   load_tile<hs>(q, Head<const float>(p.q, p.shape, head), i0, T);
   Part<tile, hs> y;
   float largest[tile / kSide], sum[tile / kSide] = {};
@@ -147,7 +147,7 @@ __global__ void __launch_bounds__(kThreads, 2) forward_kernel(Forward p) {
     scores.put(probabilities);
     __syncthreads();
     y.add_product(plain<tile>(probabilities), plain<hs>(v), tile);
-    __syncthreads();  // the tiles are free again
+    __syncthreads();  // now the tiles may be overwritten
   }
 
   for (int r = 0; r < tile / kSide; ++r) {
@@ -165,8 +165,8 @@ struct Backward {
   AttentionShape shape;
 };
 
-// What both kernels begin with, for one pair of tiles: of queries and of keys, a probability and its score's
-// gradient for each pair.
+// The first part of both backward kernels, for a tile of queries and a tile of keys: the probability and the
+// gradient of the score of each (query, key) pair.
 template <int hs>
 struct Pairs {
   static constexpr int tile = kTile<hs>, size = tile * kStride<hs>;
@@ -185,8 +185,8 @@ struct Pairs {
     load_tile<hs>(v, Head<const float>(b.v, b.shape, head), j0, b.shape.T);
   }
 
-  // p = exp(score - log_sum_exp), 0 where the key is after the query; ds = p * (dp - dy_y). rows: of the
-  // queries.
+  // p = exp(score - log_sum_exp), or 0 if the key is after the query; ds = p * (dp - dy_y). `rows`: the
+  // statistics of the queries.
   __device__ __forceinline__ void compute(const RowStatistics* rows, float scale, bool is_diagonal) const {
     Part<tile, tile> scores, dp;
     scores.add_product(plain<hs>(q), transposed<hs>(k), hs);
@@ -210,7 +210,7 @@ __global__ void __launch_bounds__(kThreads, 2) backward_keys_kernel(Backward p) 
   GPU_DYNAMIC_SHARED(float, shared);
   const Pairs<hs> pairs(shared);
   const int64_t T = p.shape.T, tiles = ceil_div(T, tile);
-  const int64_t head = blockIdx.x / tiles, j0 = blockIdx.x % tiles * tile;  // the first keys have most to do
+  const int64_t head = blockIdx.x / tiles, j0 = blockIdx.x % tiles * tile;  // first keys have the most work
   pairs.load_keys(p, head, j0);
   Part<tile, hs> dk, dv;
   for (int64_t i0 = j0; i0 < T; i0 += tile) {
@@ -220,7 +220,7 @@ __global__ void __launch_bounds__(kThreads, 2) backward_keys_kernel(Backward p) 
     __syncthreads();
     dv.add_product(transposed<tile>(pairs.p), plain<hs>(pairs.dy), tile);
     dk.add_product(transposed<tile>(pairs.ds), plain<hs>(pairs.q), tile);
-    __syncthreads();  // the tiles are free again
+    __syncthreads();  // now the tiles may be overwritten
   }
   dk.store(Head<float>(p.dk, p.shape, head), j0, T, p.shape.scale);
   dv.store(Head<float>(p.dv, p.shape, head), j0, T, 1);
@@ -232,7 +232,7 @@ __global__ void __launch_bounds__(kThreads, 2) backward_queries_kernel(Backward 
   GPU_DYNAMIC_SHARED(float, shared);
   const Pairs<hs> pairs(shared);
   const int64_t T = p.shape.T, tiles = ceil_div(T, tile), head = blockIdx.x / tiles;
-  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * tile;  // the last queries have most to do
+  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * tile;  // the last queries have the most work
   pairs.load_queries(p, head, i0);
   Part<tile, hs> dq;
   for (int64_t j0 = 0; j0 <= i0; j0 += tile) {
@@ -241,7 +241,7 @@ __global__ void __launch_bounds__(kThreads, 2) backward_queries_kernel(Backward 
     pairs.compute(p.rows + head * padded_rows(T) + i0, p.shape.scale, i0 == j0);
     __syncthreads();
     dq.add_product(plain<tile>(pairs.ds), plain<hs>(pairs.k), tile);
-    __syncthreads();  // the tiles are free again
+    __syncthreads();  // now the tiles may be overwritten
   }
   dq.store(Head<float>(p.dq, p.shape, head), i0, T, p.shape.scale);
 }

@@ -1,20 +1,20 @@
 // Flash attention forward, bf16 on tensor cores. A block owns a tile of queries of one head and goes through
-// the keys up to the diagonal, tile by tile. While it computes with one tile of keys and values, the next is
-// on its way.
+// the keys up to the diagonal, tile by tile. While it computes with one tile of keys and values, it loads the
+// next.
 #include "common/kernels/cuda/flash_attention.cuh"
 
 namespace gpt2::cuda {
 namespace {
 
-constexpr int kKeys = 64;  // of a tile
+constexpr int kKeys = 64;  // keys per tile
 
-// Blocks of 16 queries a warp owns. Each fragment of keys or values that it reads meets all of them, and
-// reading shared memory takes as long as multiplying by one; with two the registers are full for the smaller
-// head sizes.
+// The number of groups of 16 queries that a warp owns. Each fragment of keys or values that the warp reads is
+// multiplied with all of them; reading a fragment from shared memory takes as long as one multiplication.
+// With two groups, the registers are full for the smaller head sizes.
 template <int hs>
 constexpr int kOwned = hs <= 64 ? 2 : 1;
 template <int hs>
-constexpr int kQueries = 16 * kOwned<hs>* kAttentionWarps;  // of a block
+constexpr int kQueries = 16 * kOwned<hs>* kAttentionWarps;  // queries per block
 
 struct Forward {
   HeadsView<bf16> y;
@@ -24,18 +24,18 @@ struct Forward {
   bool is_aligned;
 };
 
-// Online softmax of the rows that a lane sees. Four lanes share a row: they agree on its largest score; of
-// its sum each has its own part until the end.
+// Online softmax of the rows that a lane holds. Four lanes share a row. They all know its largest score;
+// until finish() each has only its own part of the sum.
 template <int m>
 struct OnlineRows {
-  float scale;  // from scores to exponents of 2
+  float scale;  // converts scores to exponents of 2
   float largest[m][2], sum[m][2] = {};
 
   __device__ explicit OnlineRows(float scale) : scale(scale) {
     for (auto& rows : largest) rows[0] = rows[1] = -INFINITY;
   }
 
-  // Turns scores into 2^(scale * (score - largest)), and scales y to the new largest.
+  // Turns scores into 2^(scale * (score - largest)), and rescales y to the new largest score.
   template <int n, int n_y>
   __device__ __forceinline__ void update(Sums<m, n>& scores, Sums<m, n_y>& y) {
 #pragma unroll
@@ -68,7 +68,7 @@ struct OnlineRows {
     }
   }
 
-  // Divides y by the sums of whole rows, which `sum` holds afterwards.
+  // Computes the sums of whole rows in `sum`, and divides y by them.
   template <int n_y>
   __device__ __forceinline__ void finish(Sums<m, n_y>& y) {
 #pragma unroll
@@ -88,7 +88,7 @@ struct OnlineRows {
     }
   }
 
-  // After finish, for the warp's rows from t0 on.
+  // Stores the log-sum-exp of the warp's rows, from row t0 on. Call it after finish.
   __device__ __forceinline__ void store_log_sum_exp(float* to, int64_t t0, int64_t T) const {
     if (lane_col() != 0) return;
     for (int i = 0; i < m; ++i) {
@@ -100,7 +100,7 @@ struct OnlineRows {
   }
 };
 
-// Hides the keys after each query; offset: the first query minus the first key.
+// Masks the keys after each query. offset: the first query minus the first key.
 template <int m, int n>
 __device__ __forceinline__ void mask_future(Sums<m, n>& scores, int offset) {
 #pragma unroll
@@ -122,14 +122,14 @@ __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(Forward p) {
   GPU_DYNAMIC_SHARED(bf16, shared);
   const TilePairs<hs, kKeys> keys{shared + kTileSize<hs, kQueries<hs>>};
   const int64_t T = p.shape.T, tiles = ceil_div(T, kQueries<hs>), head = blockIdx.x / tiles;
-  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kQueries<hs>;  // the last queries have most to do
+  const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * kQueries<hs>;  // the last queries have the most work
   const Head<const bf16> q(p.q, p.shape, head), k(p.k, p.shape, head), v(p.v, p.shape, head);
   start_tile<hs, kQueries<hs>>(shared, q, i0, T, p.is_aligned);
   keys.start(0, k, v, 0, T, p.is_aligned);
   wait_for_copies();
   __syncthreads();
 
-  const int first_row = threadIdx.x / kWarp * 16 * m;  // of the warp, in the block's tile
+  const int first_row = threadIdx.x / kWarp * 16 * m;  // the warp's first row in the block's tile
   const int64_t warp_i0 = i0 + first_row, end = min(i0 + kQueries<hs>, T);
   bf16* const warp_tile = shared + first_row * kTileStride<hs>;
   const Fragments<m, hs / 16> queries = load_fragments<m, hs>(warp_tile);
@@ -137,9 +137,9 @@ __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(Forward p) {
   OnlineRows<m> rows(p.shape.scale * kLog2E);
   for (int64_t j0 = 0, buffer = 0; j0 < end; j0 += kKeys, buffer ^= 1) {
     wait_for_copies();
-    __syncthreads();  // this tile is here, and nobody reads the other one any more
+    __syncthreads();  // this tile is complete, and no thread reads the other one any more
     if (j0 + kKeys < end) keys.start(buffer ^ 1, k, v, j0 + kKeys, T, p.is_aligned);
-    if (j0 >= warp_i0 + 16 * m) continue;  // all of it after the warp's queries
+    if (j0 >= warp_i0 + 16 * m) continue;  // all these keys are after the warp's queries
     Sums<m, kKeys / 8> scores;
     multiply_transposed<hs>(scores, queries, keys.first(buffer));
     if (j0 + kKeys - 1 > warp_i0) mask_future(scores, int(warp_i0 - j0));

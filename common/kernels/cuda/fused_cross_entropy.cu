@@ -9,8 +9,8 @@ namespace {
 constexpr int kMaxThreads = 512;
 constexpr int kLoadsAtOnce = 4;
 
-// One block per row, which reads it once: the logits are the largest tensor of the model, and four loads are
-// in flight before the first is used.
+// One block per row. It reads the row once, because the logits are the largest tensor of the model. Four
+// loads are in flight before the first value is used.
 template <class T>
 __global__ void fused_cross_entropy_forward_kernel(float* losses, float* largest, float* log_sum,
                                                    const T* logits, const int32_t* targets, int64_t V,
@@ -33,7 +33,7 @@ __global__ void fused_cross_entropy_forward_kernel(float* losses, float* largest
   }
 }
 
-// One piece a thread, read and written in place.
+// One piece per thread, read and written in place.
 template <class T>
 __global__ void fused_cross_entropy_backward_kernel(T* logits, const float* largest, const float* log_sum,
                                                     const int32_t* targets, const float* dloss, int64_t V,
@@ -48,7 +48,7 @@ __global__ void fused_cross_entropy_backward_kernel(T* logits, const float* larg
   const int target = int(targets[row] - first), seen = int(min(V - first, int64_t{N}));
   for (int k = 0; k < N; ++k) {
     const float gradient = (expf(piece[k] - top - rest) - (k == target ? 1 : 0)) * scale;
-    piece[k] = k < seen ? gradient : 0;  // beyond is padding
+    piece[k] = k < seen ? gradient : 0;  // columns from V on are padding
   }
   store_piece(logits, first, Vp, piece);
 }
@@ -68,7 +68,7 @@ template <class T>
 void fused_cross_entropy_backward(Stream stream, T* logits, const float* largest, const float* log_sum,
                                   const int32_t* targets, const float* dloss, int64_t rows, int64_t V,
                                   int64_t Vp) {
-  const int64_t pieces = ceil_div(Vp, kPiece<T>) + 1;  // one more where the row begins within a piece
+  const int64_t pieces = ceil_div(Vp, kPiece<T>) + 1;  // one more, because a row may begin inside a piece
   launch(fused_cross_entropy_backward_kernel<T>, {rows, ceil_div(pieces, kBlock)}, {kBlock}, 0, stream,
          logits, largest, log_sum, targets, dloss, V, Vp);
 }

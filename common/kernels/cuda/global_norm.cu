@@ -7,10 +7,9 @@ namespace gpt2::cuda {
 namespace {
 
 constexpr int kThreads = 512;
-constexpr int64_t kMaxBlocks =
-    1024;  // a few for each multiprocessor, and as many as one block adds up at once
+constexpr int64_t kMaxBlocks = 1024;  // a few per multiprocessor; root_kernel adds this many with one block
 
-// Block b adds up pieces b, b + blocks, b + 2 blocks ... of kThreads pieces each.
+// Block b sums groups b, b + blocks, b + 2 blocks ... of kThreads pieces each.
 __global__ void squares_kernel(float* sums, const float* x, int64_t n) {
   const int64_t stride = gridDim.x * int64_t{kThreads} * kFloats;
   float sum = 0;

@@ -1,8 +1,8 @@
-// What every kernel file includes: the checked launch, and the few device helpers that kernels share.
+// Every kernel file includes this: the checked launch, and the few device helpers that kernels share.
 //
-// A kernel file is compiled twice: by nvcc, for a GPU, and by the C++ compiler against tests/executor, which
-// runs its kernels on the CPU. So a kernel is launched with launch(), never <<<>>>, and takes its dynamic
-// shared memory from GPU_DYNAMIC_SHARED; tests/executor/README.md has the rest of the rules.
+// A kernel file is compiled twice: by nvcc for a GPU, and by the C++ compiler against tests/executor, which
+// runs its kernels on the CPU. So launch kernels with launch(), never with <<<>>>, and get dynamic shared
+// memory from GPU_DYNAMIC_SHARED; tests/executor/README.md has the other rules.
 //
 // since 01_module
 #pragma once
@@ -19,8 +19,8 @@
 #include "common/tensor/cuda_check.h"
 #include "common/tensor/device.h"
 
-// In a kernel: T* name, the start of the dynamic shared memory that the launch asked for; 16-byte aligned.
-#ifndef GPU_DYNAMIC_SHARED  // the executor brings its own
+// In a kernel: declares T* name, the start of the dynamic shared memory of the launch, 16-byte aligned.
+#ifndef GPU_DYNAMIC_SHARED  // the executor defines its own
 #define GPU_DYNAMIC_SHARED(T, name)                                    \
   extern __shared__ __align__(16) unsigned char gpu_dynamic_shared_[]; \
   T* name = reinterpret_cast<T*>(gpu_dynamic_shared_)
@@ -28,8 +28,9 @@
 
 namespace gpt2::cuda {
 
-// The size of a grid (in blocks) or of a block (in threads). Counts of rows and values are int64_t, so these
-// are too: launch() fails on what does not fit, where dim3 would cut it off. Remembers the launching line.
+// The size of a grid (in blocks) or of a block (in threads). The sizes are int64_t, like counts of rows and
+// values: launch() throws if a size is too large, where dim3 would cut off its upper bits. It records the
+// line of the launch.
 struct Extent {
   int64_t x, y, z;
   const char* file;
@@ -84,8 +85,8 @@ __host__ __device__ constexpr int64_t ceil_div(int64_t n, int64_t divisor) {
   return (n + divisor - 1) / divisor;
 }
 
-// 16 bytes of T, 4 floats or 8 bf16: the most that a thread moves in one instruction, and what it takes to
-// reach the speed of memory.
+// 16 bytes of T, that is 4 floats or 8 bf16: the most that a thread moves in one instruction. A kernel needs
+// this size to reach the full memory bandwidth.
 template <class T>
 struct alignas(16) Packed {
   static constexpr int size = 16 / sizeof(T);
@@ -95,7 +96,8 @@ struct alignas(16) Packed {
   __device__ const T& operator[](int i) const { return values[i]; }
 };
 
-// Packed<T>::size values at `from`, which is 16-byte aligned. Through int4, which nvcc moves in one piece.
+// Loads Packed<T>::size values from `from`, which is 16-byte aligned. It uses int4, which nvcc moves in one
+// instruction.
 template <class T>
 __device__ Packed<T> load_packed(const T* from) {
   const int4 bits = *reinterpret_cast<const int4*>(from);
@@ -114,13 +116,15 @@ __device__ void store_packed(T* to, const Packed<T>& packed) {
 inline constexpr int kWarp = 32;  // threads in a warp
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
-// The sum of `value` over the warp's 32 lanes, the same bits in every lane: each lane adds up the same tree.
+// The sum of `value` over the warp's 32 lanes. Each lane adds the same tree, so every lane gets the same
+// bits.
 __device__ inline float warp_sum(float value) {
   for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(kAllLanes, value, lanes);
   return value;
 }
 
-// The largest `value` of the warp's 32 lanes. A NaN is passed over, as by fmaxf: sum something as well.
+// The largest `value` of the warp's 32 lanes. Like fmaxf it ignores NaNs, so a caller that must not lose a
+// NaN needs a sum as well.
 __device__ inline float warp_max(float value) {
   for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
     value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, lanes));
@@ -128,8 +132,8 @@ __device__ inline float warp_max(float value) {
   return value;
 }
 
-// One warp reduction over each warp's values, then one over the warps' results. The block is one-dimensional,
-// whole warps, and all its threads come here.
+// A reduction within each warp, then one over the results of the warps. The block must be one-dimensional and
+// consist of whole warps, and all its threads must call this.
 template <float (*warp_reduce)(float)>
 __device__ float block_reduce(float value, float neutral) {
   __shared__ float of_warp[kWarp];
@@ -138,11 +142,12 @@ __device__ float block_reduce(float value, float neutral) {
   if (lane == 0) of_warp[warp] = value;
   __syncthreads();
   value = warp_reduce(lane < warps ? of_warp[lane] : neutral);
-  __syncthreads();  // of_warp is written again by the next call
+  __syncthreads();  // the next call writes of_warp again
   return value;
 }
 
-// The sum or the largest `value` of the block's threads, the same bits in every thread and in every run.
+// The sum, or the largest, of the `value`s of the block's threads: the same bits in every thread and in every
+// run.
 __device__ inline float block_sum(float value) { return block_reduce<warp_sum>(value, 0.0f); }
 __device__ inline float block_max(float value) { return block_reduce<warp_max>(value, -INFINITY); }
 

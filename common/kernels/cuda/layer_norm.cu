@@ -12,7 +12,7 @@ __global__ void layer_norm_forward_kernel(float* y, float* mean, float* rstd, co
                                           float eps) {
   GPU_DYNAMIC_SHARED(float, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept = shared + threadIdx.x / kWarp * padded(C);
   copy_row(kept, x + row * C, C);
   const RowMoments moments = row_moments(kept, C, eps);
@@ -28,7 +28,7 @@ __global__ void layer_norm_backward_input_kernel(float* dx, const float* dy, con
                                                  int64_t rows, int64_t C) {
   GPU_DYNAMIC_SHARED(float, shared);
   const int64_t row = row_of_warp();
-  if (row >= rows) return;  // a whole warp, and no barrier follows
+  if (row >= rows) return;  // the whole warp returns, and no barrier follows
   float* kept_dy = shared + threadIdx.x / kWarp * 2 * padded(C);
   float* kept_x = kept_dy + padded(C);
   copy_row(kept_dy, dy + row * C, C);
@@ -41,7 +41,7 @@ __global__ void layer_norm_backward_input_kernel(float* dx, const float* dy, con
   }
 }
 
-// Row c of dweights and of dbiases becomes the sum over chunk c of the rows.
+// Row c of dweights and row c of dbiases become the sums over chunk c of the rows.
 template <class Y>
 __global__ void layer_norm_backward_weight_kernel(float* dweights, float* dbiases, const Y* dy,
                                                   const float* x, const float* mean, const float* rstd,
@@ -87,7 +87,7 @@ void layer_norm_backward_input(Stream stream, float* dx, const float* dy, const 
          dy, x, weight, mean, rstd, rows, C);
 }
 
-// The sums of both gradients' chunks, and what it takes to add them up.
+// Space for the sums of the chunks of both gradients, and the workspace of sum_rows, which adds them.
 int64_t layer_norm_backward_workspace(int64_t rows, int64_t C) {
   const int64_t chunks = row_chunks(rows, C);
   return 2 * chunks * C + sum_rows_workspace(chunks, C);

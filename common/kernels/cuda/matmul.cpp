@@ -1,4 +1,5 @@
-// cuda::matmul: which of cuBLASLt's algorithms a product runs with, and what it cannot do in one.
+// cuda::matmul: chooses cuBLASLt's algorithm for a product, and runs an epilogue separately if cuBLASLt
+// cannot do it.
 #include "common/kernels/matmul.h"
 
 #include <cuda_runtime.h>
@@ -18,13 +19,13 @@
 namespace gpt2::cuda {
 namespace {
 
-// Made once per GPU, and never destroyed: at the end of the process the CUDA runtime may be gone. As all work
-// of a GPU runs on one stream, its products can share a workspace.
+// Created once per GPU. It is never destroyed, because the CUDA runtime may already be shut down when the
+// process ends. All work of a GPU runs on one stream, so its products can share a workspace.
 struct Library {
   cublasLtHandle_t handle = nullptr;
   Storage workspace;
   std::map<Problem, Plan> first_plans,
-      tuned_plans;  // asking for an algorithm takes longer than most products
+      tuned_plans;  // kept, because asking for an algorithm takes longer than most products
 
   explicit Library(Device device) : workspace(device, kCublasWorkspace) {
     check(cublasLtCreate(&handle), "cublasLtCreate");
@@ -38,7 +39,7 @@ Library& library(Device device) {
   return *slot;
 }
 
-// One of a product's calls.
+// Runs call i of a product.
 void run_call(Stream stream, const Plan& plan, const Matmul& p, int64_t i) {
   Library& lib = library(stream.device);
   const auto b = p.b.of_batch(i, 0), a = p.a.of_batch(i, 0);
@@ -49,7 +50,7 @@ void run_call(Stream stream, const Plan& plan, const Matmul& p, int64_t i) {
         "cublasLtMatmul");
 }
 
-// The product and then, in a kernel of its own, its epilogue.
+// Runs the product, and then its epilogue as a separate kernel.
 template <class T>
 void run_separately(Stream stream, const Matmul& p) {
   const auto c = static_cast<T*>(p.c.data), aux = static_cast<T*>(p.aux);
@@ -86,7 +87,7 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-// Milliseconds that a few runs take, after one to warm up.
+// Returns the milliseconds of a few runs, after one warm-up run.
 template <class Work>
 float time_of(Stream stream, const Work& work) {
   constexpr int kRuns = 5;
@@ -98,7 +99,8 @@ float time_of(Stream stream, const Work& work) {
   return end.ms_since(start);
 }
 
-// A place for the results of timing: that of C, unless what is there is still wanted.
+// Where a timed product writes its result: to C, or to scratch memory if the old values of C are still
+// needed.
 class TrialOutput {
  public:
   TrialOutput(Stream stream, const Matmul& p, const Problem& problem) : product_(p) {
@@ -115,8 +117,8 @@ class TrialOutput {
   std::unique_ptr<Storage> scratch_;
 };
 
-// The fastest of cuBLASLt's suggestions. Two rounds, as a GPU may still be raising its clock during the
-// first.
+// Chooses the fastest of cuBLASLt's suggestions. It times two rounds, because a GPU may still raise its clock
+// during the first.
 void choose_by_time(Stream stream, const Matmul& p, const Problem& problem,
                     const std::vector<cublasLtMatmulAlgo_t>& algorithms, Plan& plan) {
   const TrialOutput trial(stream, p, problem);
@@ -134,7 +136,7 @@ void choose_by_time(Stream stream, const Matmul& p, const Problem& problem,
       *std::min_element(ms.begin(), ms.end()) <= time_of(stream, [&] { run_separately(stream, p); });
 }
 
-// Without tuning: the first algorithm that cuBLASLt suggests.
+// Returns a plan with its algorithm. Without tuning, this is the first algorithm that cuBLASLt suggests.
 Plan planned(Stream stream, const Matmul& p, const Problem& problem) {
   constexpr int kCandidates = 8;
   const bool tune = context().tune_matmul;

@@ -5,8 +5,8 @@
 namespace gpt2::cuda {
 namespace {
 
-// One block: thread t adds rows t, t + threads ... and the threads' sums are added as a tree, always the
-// same.
+// One block. Thread t adds rows t, t + threads ...; then the sums of the threads are added as a tree, always
+// the same.
 __global__ void mean_kernel(float* mean, const float* values, int64_t n) {
   float sum = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += values[i];

@@ -7,7 +7,7 @@
 
 namespace gpt2::cuda {
 
-// mean: one float; values: n floats, added in an order that depends on n alone.
+// mean: one float; values: n floats, added in an order that depends only on n.
 void mean(Stream stream, float* mean, const float* values, int64_t n);
 
 }  // namespace gpt2::cuda

@@ -1,17 +1,17 @@
-// The instructions of tensor cores, and of copies into shared memory that a kernel need not wait for: PTX,
-// which C++ has no words for. (PTX ISA, "Matrix multiply-accumulate operation using mma instruction",
-// "ldmatrix", "cp.async".) From compute capability 8.0 on.
+// PTX instructions that C++ does not have: products on tensor cores and asynchronous copies into shared
+// memory (PTX ISA, "Matrix multiply-accumulate operation using mma instruction", "ldmatrix", "cp.async").
+// They need compute capability 8.0 or higher.
 //
-// A warp works on a matrix together: each lane holds a few of its values, a fragment. Lane 4 g + t, t < 4,
+// The lanes of a warp share a matrix: each lane holds a few of its values, a fragment. Lane 4 g + t, t < 4,
 // holds
 //   of the left factor A, 16 x 16 bf16:   rows g and g + 8, columns 2t, 2t + 1, 2t + 8 and 2t + 9;
 //   of the right factor B, 16 x 8 bf16:   column g, rows 2t, 2t + 1, 2t + 8 and 2t + 9;
 //   of the result, 16 x 8 floats:         rows g and g + 8, columns 2t and 2t + 1.
-// So the result of one product is, rounded in pairs, the left factor of the next: no lane needs another's
-// values.
+// So the result of one product, rounded in pairs, is the left factor of the next product, and no lane needs
+// values of another lane.
 //
-// All lanes of a warp call these functions together. On the executor they are C++ (tests/executor/ptx.h),
-// held to the layouts of the PTX manual by tests/executor/mma_test.cu.
+// All lanes of a warp must call these functions together. On the executor they are C++
+// (tests/executor/ptx.h); tests/executor/mma_test.cu checks them against the layouts of the PTX manual.
 //
 // since 08_flash_attention
 #pragma once
@@ -21,8 +21,9 @@
 
 namespace gpt2::cuda {
 
-// d += a b. In each register two bf16, the lower column (of B: row) in the lower half; a[1] and a[3] are of
-// row g + 8, a[2] and a[3] of columns from 8 on, b1 of rows from 8 on. d[0] and d[1] are of row g.
+// d += a b. Each register of a and b holds two bf16; the value of the lower column (in B: of the lower row)
+// is in the lower half. a[1] and a[3] belong to row g + 8, a[2] and a[3] to columns from 8 on, b1 to rows
+// from 8 on. d[0] and d[1] belong to row g.
 __device__ __forceinline__ void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
 #ifdef __CUDACC__
   asm volatile(
@@ -35,8 +36,8 @@ __device__ __forceinline__ void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4
 #endif
 }
 
-// Four matrices of 8 x 8 bf16 from shared memory. Lane 8 i + r says where row r of matrix i begins, 16-byte
-// aligned; lane 4 g + t receives in out[i] columns 2t and 2t + 1 of row g of matrix i.
+// Loads four matrices of 8 x 8 bf16 from shared memory. Lane 8 i + r passes the address of row r of matrix i,
+// 16-byte aligned. Lane 4 g + t receives in out[i] columns 2t and 2t + 1 of row g of matrix i.
 __device__ __forceinline__ void load_matrices(uint32_t (&out)[4], const bf16* row) {
 #ifdef __CUDACC__
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -48,7 +49,7 @@ __device__ __forceinline__ void load_matrices(uint32_t (&out)[4], const bf16* ro
 #endif
 }
 
-// The same, of the transposed matrices: lane 4 g + t receives rows 2t and 2t + 1 of column g.
+// The same for the transposed matrices: lane 4 g + t receives rows 2t and 2t + 1 of column g.
 __device__ __forceinline__ void load_matrices_transposed(uint32_t (&out)[4], const bf16* row) {
 #ifdef __CUDACC__
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -60,8 +61,8 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&out)[4], con
 #endif
 }
 
-// Starts to copy 16 bytes to shared memory, both sides aligned to 16; zeros where not `inside`, and `from` is
-// not read. They are there, for the thread that started it, after wait_for_copies.
+// Starts to copy 16 bytes to shared memory; both addresses are 16-byte aligned. If not `inside`, it writes
+// zeros and does not read `from`. The thread that started the copy can use the data after wait_for_copies.
 __device__ __forceinline__ void start_copy_16_bytes(void* to, const void* from, bool inside) {
 #ifdef __CUDACC__
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(unsigned(__cvta_generic_to_shared(to))),
@@ -80,8 +81,9 @@ __device__ __forceinline__ void wait_for_copies() {
 #endif
 }
 
-// 2^x to 2 units in the last place, one instruction; below 2^-126 the result is 0. exp2f takes three more,
-// for results that small, and the kernels below round theirs to bf16.
+// 2^x in one instruction, with an error of at most 2 units in the last place; results below 2^-126 become 0.
+// exp2f needs three more instructions to compute such small results; the flash attention kernels round to
+// bf16 and do not need them.
 __device__ __forceinline__ float power_of_two(float x) {
 #ifdef __CUDACC__
   float y;

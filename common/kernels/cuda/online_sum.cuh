@@ -1,5 +1,5 @@
-// Largest value and sum of exponentials in one pass over the data (Milakov & Gimelshein 2018, algorithm 3):
-// when a larger value comes, what has been summed so far is scaled down to it.
+// The largest value and the sum of exponentials in one pass over the data (Milakov & Gimelshein 2018,
+// algorithm 3): when a larger value is found, the sum so far is rescaled to it.
 //
 // since 01_module
 #pragma once
@@ -11,7 +11,7 @@
 namespace gpt2::cuda {
 
 struct OnlineSum {
-  float largest = -FLT_MAX;  // not -inf: -inf - -inf would be NaN in rows that begin masked
+  float largest = -FLT_MAX;  // not -inf: -inf - -inf would be NaN in rows that begin with masked values
   float sum = 0;             // of exp(value - largest)
 
   template <int N>
@@ -22,7 +22,7 @@ struct OnlineSum {
     for (const float value : piece.values) sum += exp_below(value);
   }
 
-  // Of all lanes of the warp together, which all come here and all get the result.
+  // The result for all lanes of the warp together. All lanes must call it, and all get the result.
   __device__ OnlineSum of_warp() const {
     OnlineSum warp;
     warp.largest = warp_max(largest);
@@ -30,7 +30,7 @@ struct OnlineSum {
     return warp;
   }
 
-  // Of all threads of the block together, which all come here and all get the result.
+  // The result for all threads of the block together. All threads must call it, and all get the result.
   __device__ OnlineSum of_block() const {
     OnlineSum block;
     block.largest = block_max(largest);
@@ -39,8 +39,8 @@ struct OnlineSum {
   }
 
  private:
-  // exp(value - largest) in two thirds of expf's instructions: at 2 bytes a value, memory does not wait for
-  // more.
+  // exp(value - largest) with two thirds of expf's instructions. With 2 bytes per value, more instructions
+  // would make the kernel slower than memory.
   __device__ float exp_below(float value) const {
     constexpr float kLog2E = 1.44269504f;
     return exp2f((value - largest) * kLog2E);

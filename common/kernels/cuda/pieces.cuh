@@ -1,12 +1,13 @@
-// Reading and writing in pieces of up to 16 bytes, wherever a row begins and ends, whatever type it has.
+// Reading and writing in pieces of up to 16 bytes, for rows of any type, start and length.
 //
-// Memory moves at full speed only 16 bytes a thread at a time, from 16-byte aligned addresses. But tensors
-// may be views that begin anywhere, and a row of 50257 floats is aligned in one row of four. So every kernel
-// reads and writes through these two functions: one instruction where a piece is whole and aligned, value by
-// value where it is not. A kernel has one version, and only ragged rows pay for being ragged.
+// Memory reaches its full speed only if each thread moves 16 bytes at a time, at 16-byte aligned addresses.
+// But tensors may be views that begin anywhere, and of rows with 50257 floats only one in four is aligned. So
+// every kernel reads and writes through load_piece and store_piece: one instruction for a whole, aligned
+// piece, otherwise value by value. A kernel needs only one version, and only unaligned rows are slower.
 //
-// What a thread computes is a Piece, floats in registers. What it loads may be bf16, and stays as it came
-// until it is used: a load that has to be taken apart at once is waited for before the next one starts.
+// A thread computes with a Piece, which is floats in registers. It loads Values, which may be bf16 and are
+// converted only when they are used: if a load were converted at once, the thread would wait for it before it
+// starts the next.
 //
 // since 01_module; bf16 since 06_bf16
 #pragma once
@@ -27,21 +28,21 @@ struct alignas(16) Piece {
   __device__ const float& operator[](int k) const { return values[k]; }
 };
 
-// Values a thread owns in a kernel that reads and writes these types: 16 bytes of the widest. That is 8 bf16,
-// but 4 beside floats: 16 bytes of float and 8 of bf16, so that every instruction of a warp covers whole
-// lines.
+// The number of values per thread in a kernel that reads and writes these types: 16 bytes of the widest type.
+// For bf16 alone this is 8. For bf16 together with float it is 4, that is 16 bytes of float and 8 bytes of
+// bf16, so that every instruction of a warp covers whole cache lines.
 template <class... T>
 inline constexpr int kPiece = 16 / int(std::max({sizeof(T)...}));
 inline constexpr int kFloats = kPiece<float>;
 
-inline constexpr int kBlock = 256;           // threads in a block, where nothing asks for another number
+inline constexpr int kBlock = 256;           // default number of threads in a block
 inline constexpr int64_t kMaxGridY = 65535;  // CUDA's limit on blocks in y and z
 
-// The built-in type of 8 or 16 bytes, which nvcc moves in one instruction.
+// The built-in type of 8 or 16 bytes that nvcc moves in one instruction.
 template <int bytes>
 using Words = std::conditional_t<bytes == 16, int4, int2>;
 
-// N values as they lie in memory; a float when used.
+// N values in their memory format; operator[] converts to float.
 template <class T, int N>
 struct Values {
   static constexpr int kPerWord = 4 / sizeof(T);
@@ -62,7 +63,7 @@ struct Values {
 __device__ inline uint32_t bits_of(float value) { return __float_as_uint(value); }
 __device__ inline uint32_t bits_of(bf16 value) { return value.bits; }
 
-// N values at `from`, 8 or 16 bytes, aligned to their size.
+// Loads N values from `from`: 8 or 16 bytes, aligned to their size.
 template <int N, class T>
 __device__ Values<T, N> load_whole(const T* from) {
   const auto bits = *reinterpret_cast<const Words<N * sizeof(T)>*>(from);
@@ -79,7 +80,7 @@ __device__ void store_whole(T* to, const Values<T, N>& values) {
   *reinterpret_cast<Words<N * sizeof(T)>*>(to) = bits;
 }
 
-// As they will lie in memory. A pair of bf16 is rounded in one instruction.
+// Converts a Piece to the memory format. Two bf16 are rounded in one instruction.
 template <class T, int N>
 __device__ Values<T, N> rounded(const Piece<N>& piece) {
   Values<T, N> result;
@@ -118,9 +119,8 @@ __device__ Values<T, kPiece<T>> load_piece(const T* row, int64_t first, int64_t 
   return load_piece<kPiece<T>>(row, first, n, outside);
 }
 
-// Writes the values that lie inside the row. __stcg is one instruction, whatever the compiler knows about the
-// pointer (nvcc 13 makes four of an assignment here and there), and leaves the first-level cache to what is
-// read.
+// Writes the values that lie inside the row. __stcg is always one instruction (nvcc 13 sometimes compiles an
+// assignment into four), and it leaves the first-level cache to the data that is read.
 template <class T, int N>
 __device__ void store_piece(T* row, int64_t first, int64_t n, const Piece<N>& piece) {
   if (is_whole<N>(row, first, n)) {
@@ -137,26 +137,25 @@ __device__ void store_piece(T* row, int64_t first, int64_t n, const Piece<N>& pi
   }
 }
 
-// 0 to -(N - 1): where the aligned piece of N begins that holds row[0]. A thread that counts from here finds
-// whole pieces in every row, except at its two ends.
+// The index, 0 to -(N - 1), at which the aligned piece of N values that contains row[0] begins. If threads
+// count from this index, all pieces of a row are whole, except at its two ends.
 template <int N, class T>
 __device__ int64_t first_aligned(const T* row) {
   return -int64_t(reinterpret_cast<uintptr_t>(row) % (N * sizeof(T)) / sizeof(T));
 }
 
-// The index of the first value of this thread's piece, in kernels that give each thread one piece of n
-// values.
+// The index of the first value of this thread's piece, in kernels where each thread has one piece.
 template <int N>
 __device__ int64_t first_of_thread() {
   return (blockIdx.x * int64_t{blockDim.x} + threadIdx.x) * N;
 }
 
 template <int N>
-int64_t blocks_for(int64_t n) {  // one piece a thread
+int64_t blocks_for(int64_t n) {  // one piece per thread
   return ceil_div(n, kBlock * N);
 }
 
-// Threads enough for one piece each of a row of n values: whole warps, at most `most`.
+// The number of threads for a row of n values, one piece per thread: whole warps, at most `most`.
 template <int N>
 int64_t threads_for_row(int64_t n, int64_t most) {
   const int64_t threads = ceil_div(n, N);

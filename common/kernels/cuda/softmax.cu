@@ -7,8 +7,8 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
-// One block per row, which goes through it twice: a row of attention is 4 KB, so that the second time it
-// comes from the multiprocessor's cache, not from memory.
+// One block per row. It reads the row twice; a row of attention scores is 4 KB, so the second pass reads it
+// from the multiprocessor's cache, not from memory.
 __global__ void softmax_forward_kernel(float* y, const float* x, int64_t cols) {
   y += blockIdx.x * cols;
   x += blockIdx.x * cols;

@@ -1,8 +1,8 @@
 // Kernels in which a warp owns a row: all reductions are shuffles, without a barrier.
 //
-// The row is read from memory once, into shared memory, four values a lane at a time; a lane reads there only
-// what it has written itself, so that not even the warp has to wait for its lanes. C = 768 is six pieces a
-// lane.
+// The row is read from memory once, into shared memory, four values per lane at a time. A lane reads from
+// shared memory only what it has written itself, so no synchronisation is needed, not even within the warp. C
+// = 768 is six pieces per lane.
 //
 // since 01_module
 #pragma once
@@ -13,11 +13,11 @@
 
 namespace gpt2::cuda {
 
-inline constexpr int kMaxWarps = 8;                  // in a block
-inline constexpr int kLoadsAtOnce = 4;               // in flight before the first is used
+inline constexpr int kMaxWarps = 8;                  // per block
+inline constexpr int kLoadsAtOnce = 4;               // loads in flight before the first is used
 inline constexpr int kLaneStride = kWarp * kFloats;  // from one piece of a lane to the next
 
-// What a row takes in shared memory: whole pieces.
+// The number of values that a row occupies in shared memory: whole pieces.
 __host__ __device__ inline int64_t padded(int64_t C) { return ceil_div(C, kFloats) * kFloats; }
 
 __device__ inline int64_t row_of_warp() {
@@ -25,7 +25,8 @@ __device__ inline int64_t row_of_warp() {
 }
 __device__ inline int64_t first_of_lane() { return threadIdx.x % kWarp * kFloats; }
 
-// Several loads are in flight before the first is stored. Beyond the row's end, the copy is filled up with 0.
+// Several loads are in flight before the first is stored. After the end of the row, the copy is filled with
+// 0.
 template <class T>
 __device__ void copy_row(T* to, const T* row, int64_t C) {
   for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kLaneStride) {
@@ -41,7 +42,8 @@ struct RowMoments {
   float mean, rstd;  // rstd = 1 / sqrt(variance + eps)
 };
 
-// Of a row in shared memory. Around the mean, not E[x^2] - mean^2, which cancels.
+// The moments of a row in shared memory. The variance is the mean of (x - mean)^2; E[x^2] - mean^2 would
+// suffer from cancellation.
 __device__ inline RowMoments row_moments(const float* kept, int64_t C, float eps) {
   float sum = 0;
   for (int64_t first = first_of_lane(); first < C; first += kLaneStride) {
@@ -69,13 +71,13 @@ __device__ void store_normalized(Y* y, const float* kept, const RowMoments& row,
   }
 }
 
-// The gradient that goes back through a row's normalisation, in two steps: means over the row, then its
+// The gradient of a row through its normalisation, in two steps: first the means over the row, then the
 // values.
 struct RowGradient {
   RowMoments row;
   float mean_g, mean_g_x_hat;  // g = dy * weight, x_hat = (x - mean) * rstd
 
-  // dy and x in shared memory.
+  // kept_dy and kept_x: dy and x in shared memory.
   template <class Y>
   __device__ RowGradient(const Y* kept_dy, const float* kept_x, const RowMoments& moments,
                          const float* weight, int64_t C)
@@ -105,7 +107,7 @@ struct RowGradient {
   }
 };
 
-// Warps in a block that keep `bytes` each in the 48 KB of shared memory that every GPU gives.
+// The number of warps per block if each needs `bytes` of the 48 KB of shared memory that every GPU has.
 inline int64_t warps_that_keep(int64_t bytes) {
   return std::clamp<int64_t>(int64_t(kSharedBytesByDefault) / bytes, 1, kMaxWarps);
 }

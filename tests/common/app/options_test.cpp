@@ -1,5 +1,8 @@
 #include "common/app/options.h"
 #include "common/app/inputs.h"
+#include "common/app/resolve.h"
+
+#include <new>
 
 #include "common/app/program.h"
 #include "paths.h"
@@ -69,6 +72,40 @@ TEST(Options, BatchAndSequenceSuitModelAndDevice) {
   EXPECT_EQ(shape({"--device", "cpu", "--seq", "256"}, 256), (Shape{4, 256}));
   EXPECT_ERROR(options({"--seq", "2048"}).batch_shape(1024),
                "--seq 2048 is longer than the model's block size 1024");
+}
+
+// The default suits any number of ranks; a value that was given is taken as it is, or refused with those near it.
+TEST(Options, TheTotalBatchIsAMultipleOfWhatAllRanksDoAtOnce) {
+  struct Case {
+    std::string model;
+    int64_t given;
+    app::Options::BatchShape shape;
+    int ranks;
+    int64_t expected;
+  };
+  for (const Case& c : {Case{"tiny", 0, {4, 64}, 1, 3072}, Case{"tiny", 0, {4, 64}, 2, 3072},
+                        Case{"tiny", 0, {4, 64}, 3, 3072}, Case{"tiny", 0, {4, 64}, 4, 3072},
+                        Case{"tiny", 0, {4, 64}, 5, 3840}, Case{"tiny", 0, {4, 64}, 6, 3072},
+                        Case{"tiny", 0, {4, 64}, 7, 3584}, Case{"tiny", 0, {4, 64}, 8, 4096},
+                        Case{"tiny", 0, {5, 64}, 1, 3200}, Case{"tiny", 0, {64, 256}, 1, 16384},
+                        Case{"gpt2", 0, {16, 1024}, 8, 524288}, Case{"gpt2", 0, {16, 1024}, 3, 540672},
+                        Case{"tiny", 512, {4, 64}, 2, 512}}) {
+    SCOPED_TRACE(fmt::format("{} {} x {} x {} ranks", c.given, c.shape.B, c.shape.T, c.ranks));
+    EXPECT_EQ(app::total_batch(c.model, c.given, c.shape, c.ranks), c.expected);
+    app::Options options;
+    options.model = c.model;
+    EXPECT_EQ(app::micro_batches(options, c.given, c.shape, c.ranks),
+              c.expected / (c.shape.B * c.shape.T * c.ranks));
+  }
+  EXPECT_ERROR(
+      app::total_batch("tiny", 768, {4, 64}, 2),
+      "--total-batch 768: not a multiple of 512 (--batch 4 x --seq 64 x 2 ranks); the nearest multiples "
+      "are 512 and 1024");
+  EXPECT_ERROR(
+      app::total_batch("tiny", 1000, {4, 64}, 1),
+      "--total-batch 1000: not a multiple of 256 (--batch 4 x --seq 64); the nearest multiples are 768 "
+      "and 1024");
+  EXPECT_ERROR(app::total_batch("gpt2", 100, {4, 64}, 2), "the nearest multiple is 512");
 }
 
 TEST(Options, AnUnknownFlagOrAValueOutOfRangeIsNamed) {

@@ -192,6 +192,21 @@ TEST_F(Plot, AFullDiskLeavesThePictureThatWasThere) {
   EXPECT_EQ(dir_.names(), (std::vector<std::string>{"cp", "run.jsonl", "run.svg"}));
 }
 
+TEST_F(Plot, AFullDiskLeavesThePictureThatWasThere) {
+  put_file(dir_ / "run.jsonl", training(3, 5, 4));
+  put_file(dir_ / "run.svg", "the picture of yesterday");
+  put_file(dir_ / "cp",
+           "#!/bin/sh\nfor target; do :; done\n: >\"$target\"\n"
+           "echo \"cp: error writing '$target': No space left on device\" >&2\nexit 1\n");
+  fs::permissions(dir_ / "cp", fs::perms::owner_all);
+  const std::string path = std::getenv("PATH");
+  setenv("PATH", (dir_.path() + ":" + path).c_str(), 1);
+  expect_error("run.jsonl", "--out run.svg: could not be written (No space left on device)");
+  setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(file_bytes(dir_ / "run.svg"), "the picture of yesterday");
+  EXPECT_EQ(dir_.names(), (std::vector<std::string>{"cp", "printed", "run.jsonl", "run.svg"}));
+}
+
 TEST_F(Plot, BadInputIsOneLine) {
   put_file(dir_ / "run.jsonl", training(3, 5, 4));
   put_file(dir_ / "text.jsonl", "step 0 | loss: 5\nstep 1 | loss: 4\n");

@@ -60,7 +60,8 @@ TEST_F(ElsewhereTest, EveryReaderSaysHowToDownloadWhatIsMissing) {
 
 TEST_F(ElsewhereTest, TheRepositorysDataIsFoundFromAnyWorkingDirectory) {
   const std::string root = fs::canonical(GPT2_SOURCE_DIR).string() + "/";
-  if (!fs::canonical("/proc/self/exe").string().starts_with(root)) GTEST_SKIP() << "built outside the repository";
+  if (!fs::canonical("/proc/self/exe").string().starts_with(root))
+    GTEST_SKIP() << "built outside the repository";
   EXPECT_EQ(in_repository("data/fixtures/tiny-gpt2"), root + "data/fixtures/tiny-gpt2");
   EXPECT_EQ(in_repository("data/fixtures/tiny_*.bin"), root + "data/fixtures/tiny_*.bin");
   EXPECT_EQ(in_repository("data/no-such-thing"), "data/no-such-thing");

@@ -1,6 +1,8 @@
 #include "common/base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,6 +96,18 @@ TEST(RandomAccessFile, AFileThatShrinksIsAnErrorThatNamesIt) {
   EXPECT_ERROR(RandomAccessFile(dir.path()), dir.path() + ": not a regular file");
 }
 
+TEST(RandomAccessFile, ItsStampChangesWhenItIsWrittenTo) {
+  const TempDir dir;
+  put_file(dir / "a", "hello world");
+  const RandomAccessFile file(dir / "a");
+  const auto before = file.stamp();
+  EXPECT_EQ(file.stamp(), before);
+  EXPECT_EQ(before.size, 11);
+  std::filesystem::last_write_time(dir / "a",
+                                   std::filesystem::last_write_time(dir / "a") + std::chrono::seconds(1));
+  EXPECT_NE(file.stamp(), before);
+}
+
 TEST(ReadTextFile, ReadsTheWholeFile) {
   const TempDir dir;
   const std::string content = std::string(200'000, 'x') + '\0' + "\xff end";
@@ -151,6 +165,34 @@ TEST(AtomicFile, OverAStaleTemporaryFileWritesItsOwnBytesOnly) {
   write_whole(dir / "file", "new");
   EXPECT_EQ(file_bytes(dir / "file"), "new");
   EXPECT_EQ(dir.names(), std::vector<std::string>{"file"});
+}
+
+TEST(AtomicFile, RemovesWhatKilledProcessesLeftAndNothingElse) {
+  const TempDir dir;
+  for (const char* name : {"file.tmp.1", "file.tmp.999999999"}) put_file(dir / name, "half");  // stale
+  const std::vector<std::string> others = {"file.tmp", "file.tmp.", "file.tmp.1a", "file.tmp.1.bak",
+                                           "other.tmp.1"};
+  for (const std::string& name : others) put_file(dir / name, "somebody's");
+  const std::string alive = dir / "file.tmp.2";
+  put_file(alive, "being written");
+  const int lock = ::open(alive.c_str(), O_RDONLY);
+  ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+  write_whole(dir / "file", "content");
+  std::vector<std::string> expected = others;
+  expected.insert(expected.end(), {"file", "file.tmp.2"});
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(dir.names(), expected);
+  ::close(lock);
+  write_whole(dir / "file", "content");
+  EXPECT_FALSE(std::filesystem::exists(alive));
+}
+
+TEST(AtomicFile, ReturnsTheDigestOfWhatItWrote) {
+  const TempDir dir;
+  AtomicFile file(dir / "file");
+  file.write("new ");
+  file.write("content");
+  EXPECT_EQ(file.commit(), digest_of("new content"));
 }
 
 TEST(AtomicFile, WorksOnANameWithoutAFolder) {

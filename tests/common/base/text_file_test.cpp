@@ -19,7 +19,8 @@ TEST(TextFile, AByteOrderMarkIsDroppedAndUtf16Refused) {
                                        {"\xEF\xBB", "\xEF\xBB"}})
     EXPECT_EQ(skip_byte_order_mark(text, "file"), expected);
   for (const std::string& text : {std::string("\xFF\xFEh\0i\0", 6), std::string("\xFE\xFF\0h", 4)}) {
-    EXPECT_ERROR(skip_byte_order_mark(text, "dir/file"), "dir/file: text in UTF-16; make UTF-8 of it with: iconv -f UTF-16");
+    EXPECT_ERROR(skip_byte_order_mark(text, "dir/file"),
+                 "dir/file: text in UTF-16; make UTF-8 of it with: iconv -f UTF-16");
     EXPECT_ERROR(parse_json(text, "config.json"), "config.json: text in UTF-16");
   }
   EXPECT_EQ(parse_json("\xEF\xBB\xBF{\"a\":\r\n1}\r\n", "file"), nlohmann::json({{"a", 1}}));

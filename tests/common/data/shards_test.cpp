@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <numeric>
+#include <thread>
 
 #include "tests/common/files.h"
 
@@ -56,7 +60,7 @@ TEST(Shards, BothFormatsGiveTheirIds) {
     put_file(dir / "a.bin", bin_of(ids));
     put_file(dir / "a.npy", npy_of(ids));
     for (const char* name : {"a.bin", "a.npy"}) {
-      const TokenShard shard(dir / name, 50257);
+      TokenShard shard(dir / name, 50257);
       ASSERT_EQ(shard.size(), int64_t(n)) << name;
       EXPECT_NO_THROW(shard.check());
       EXPECT_EQ(read(shard, 0, int64_t(n)), std::vector<int32_t>(ids.begin(), ids.end()));
@@ -81,7 +85,7 @@ TEST(Shards, AnIdOutsideTheVocabularyIsNamedWithItsPlace) {
   ids[654'321] = 50391;
   for (const char* name : {"a.bin", "a.npy"}) {
     put_file(dir / name, name[2] == 'b' ? bin_of(ids) : npy_of(ids));
-    const TokenShard shard(dir / name, 50257);
+    TokenShard shard(dir / name, 50257);
     const std::string message =
         dir / name + ": token 50391 at offset 654321 is outside the vocabulary (50257)";
     EXPECT_ERROR(shard.check(), message);
@@ -105,16 +109,104 @@ TEST(Shards, EachRankChecksItsShareOfTheFiles) {
 TEST(Shards, AShardThatShrinksWhileItIsReadIsAnError) {
   const TempDir dir;
   put_file(dir / "a.bin", bin_of(some_ids(100'000)));
-  const TokenShard shard(dir / "a.bin", 50257);
+  TokenShard shard(dir / "a.bin", 50257);
   EXPECT_NO_THROW(read(shard, 99'000, 1000));
   std::filesystem::resize_file(dir / "a.bin", 1024 + 2 * 50'000 + 1);
-  EXPECT_NO_THROW(read(shard, 49'000, 1000));
+  EXPECT_ERROR(read(shard, 49'000, 1000), dir / "a.bin" + ": its ids were changed while the run reads them");
   EXPECT_ERROR(read(shard, 49'500, 1000),
                dir / "a.bin" + ": ends at byte 101025, while it is read; it had 201024");
   EXPECT_ERROR(read(shard, 99'000, 1000), "while it is read");
   EXPECT_ERROR(shard.check(), "while it is read");
   std::filesystem::resize_file(dir / "a.bin", 0);
   EXPECT_ERROR(read(shard, 0, 1), "ends at byte 1024, while it is read");
+}
+
+// What others do to a shard's file while a run reads it, and whether the run goes on.
+struct Meddling {
+  const char* name;
+  std::function<void(const std::string& path)> act;
+  bool goes_on_if_checked, goes_on_if_not;
+};
+
+void write_in_place(const std::string& path, size_t offset, std::string_view bytes) {
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(std::streamoff(offset));
+  file.write(bytes.data(), std::streamsize(bytes.size())).flush();
+}
+
+std::vector<Meddling> meddlings() {
+  namespace fs = std::filesystem;
+  const auto touch = [](const std::string& path) {
+    fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(1));
+  };
+  const auto change = [](const std::string& path) {  // an id that is not read next
+    write_in_place(path, 1024 + 2 * 90'000, "\xff");
+  };
+  const auto change_unseen = [change](const std::string& path) {
+    const auto time = fs::last_write_time(path);
+    change(path);
+    fs::last_write_time(path, time);
+  };
+  const auto put_new_in_place = [](const std::string& path) { put_file(path, bin_of(Ids(100'000, 7))); };
+  const auto replace = [](const std::string& path) {
+    put_file(path + ".new", bin_of(Ids(100'000, 7)));
+    fs::rename(path + ".new", path);  // the run keeps the old one open
+  };
+  return {{"nothing", [](const std::string&) {}, true, true},
+          {"read", [](const std::string& path) { file_bytes(path); }, true, true},
+          {"rename", [](const std::string& path) { fs::rename(path, path + ".old"); }, true, true},
+          {"replace", replace, true, true},
+          {"remove", [](const std::string& path) { fs::remove(path); }, true, true},
+          {"touch", touch, true, false},
+          {"change", change, false, false},
+          {"change, then set the time back", change_unseen, false, false},
+          {"append", [](const std::string& path) { fs::resize_file(path, fs::file_size(path) + 2); }, false,
+           false},
+          {"write anew", put_new_in_place, false, false}};
+}
+
+TEST(Shards, AShardThatChangesWhileItIsReadIsAnError) {
+  for (const bool checked : {true, false}) {
+    for (const Meddling& meddling : meddlings()) {
+      const TempDir dir;
+      put_file(dir / "a.bin", bin_of(some_ids(100'000)));
+      TokenShard shard(dir / "a.bin", 50257);
+      if (checked) shard.check();
+      read(shard, 0, 10);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));  // file systems count time in ticks
+      meddling.act(dir / "a.bin");
+      const bool goes_on = checked ? meddling.goes_on_if_checked : meddling.goes_on_if_not;
+      if (goes_on) {
+        EXPECT_NO_THROW(read(shard, 0, 10)) << meddling.name << checked;
+      } else {
+        SCOPED_TRACE(meddling.name);
+        EXPECT_ERROR(read(shard, 0, 10), "its ids were changed while the run reads them");
+      }
+    }
+  }
+}
+
+TEST(Shards, KnowTheirIdentity) {
+  const TempDir dir;
+  Ids ids = some_ids(1'000'000);
+  const auto identity = [&](const std::string& name, int rank = 0, int world = 1) {
+    return open_shards(dir / name, 50257, rank, world)[0]->identity();
+  };
+  put_file(dir / "a.bin", bin_of(ids));
+  const SourceIdentity a = identity("a.bin");
+  EXPECT_EQ(a.name, "a.bin");
+  EXPECT_EQ(a.tokens, 1'000'000);
+  put_file(dir / "a.npy", npy_of(ids));
+  EXPECT_EQ(identity("a.npy").content, a.content);  // the ids count, not the format
+  EXPECT_EQ(identity("a.bin", 1, 2).content, 0u);   // rank 0 reads it
+  EXPECT_EQ(identity("a.bin", 1, 2).samples, a.samples);
+  ids[123'456] ^= 1;
+  put_file(dir / "a.bin", bin_of(ids));
+  EXPECT_NE(identity("a.bin").content, a.content);
+  ids = some_ids(1'000'001);
+  ids.erase(ids.begin());
+  put_file(dir / "a.bin", bin_of(ids));
+  EXPECT_NE(identity("a.bin").samples, a.samples);
 }
 
 TEST(Shards, EveryTruncationIsRefusedWithOneLine) {

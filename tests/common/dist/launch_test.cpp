@@ -58,11 +58,35 @@ TEST_F(MpiRun, EndsWithTheErrorOfTheRankThatFails) {
   }
 }
 
+// The first of two ranks ends before it calls MPI_Init, with status 0, so that mpirun ends nobody.
+TEST_F(MpiRun, EndsWhenARankNeverCallsMpiInit) {
+  const Ended ended = run_with_mpi({"true", "bash -c 'sleep 1; exec " + kLostRank + " cpu none 0'"});
+  EXPECT_NE(ended.status, 0);
+  EXPECT_EQ(ended.count("lost_rank: not all ranks came to MPI_Init within 22 s"), 1) << ended.output;
+}
+
 TEST_F(MpiRun, AnErrorOfAllRanksIsPrintedOnce) {
   const Ended ended = run_with_mpi(3, kLostRank + " cpu throw -1");
   EXPECT_EQ(ended.status, 1);
   EXPECT_EQ(ended.count("lost_rank: a shard is short\n"), 1) << ended.output;
   EXPECT_EQ(ended.count("lost rank"), 0) << ended.output;
+}
+
+TEST_F(MpiRun, RanksWithAGpuAndWithoutAreNoRun) {
+#ifndef GPT2_HAVE_NCCL
+  GTEST_SKIP() << "no NCCL in this build";
+#endif
+  if (cuda_device_count() == 0) GTEST_SKIP() << "no GPU";
+  for (const bool gpu_first : {true, false}) {
+    const std::string gpu = kLostRank + " cuda none 0", cpu = kLostRank + " cpu none 0";
+    const Ended ended = run_with_mpi({gpu_first ? gpu : cpu, gpu_first ? cpu : gpu});
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_EQ(ended.count(gpu_first ? "rank 0 uses a GPU and rank 1 a CPU; give all ranks the same --device"
+                                    : "rank 0 uses a CPU and rank 1 a GPU; give all ranks the same --device"),
+              1)
+        << ended.output;
+    EXPECT_LE(ended.seconds, 15);
+  }
 }
 
 // With torchrun's variables: on "GPUs" that are executors, or on real ones where there are three.
@@ -105,6 +129,42 @@ TEST_F(TorchRun, EndsWithTheErrorOfTheRankThatFails) {
     EXPECT_EQ(ended.count("lost_rank: a shard is short\n"), 1) << ended.output;
     EXPECT_EQ(ended.count("lost rank"), 0) << ended.output;
   }
+}
+
+// With a GPU for each rank: torchrun shows all of them to every rank, Slurm each rank its own.
+TEST_F(TorchRun, EachRankHasAGpuOfItsOwn) {
+  struct Case {
+    std::string gpus, expected;  // what a rank sees, as a shell says it
+  };
+  const std::vector<Case> cases = {
+      {"EXECUTOR_DEVICES=2", ""},
+      {"EXECUTOR_DEVICES=1 CUDA_VISIBLE_DEVICES=$RANK", ""},
+      {"EXECUTOR_DEVICES=2 CUDA_VISIBLE_DEVICES=$((2 * RANK)),$((2 * RANK + 1))", ""},
+      {"EXECUTOR_DEVICES=1", "ranks 0 and 1 have the same GPU (0000:00:00.0"},
+      {"EXECUTOR_DEVICES=1 CUDA_VISIBLE_DEVICES=3", "ranks 0 and 1 have the same GPU (0000:03:00.0"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.gpus);
+    const Ended ended =
+        run_with_variables(2, "bash -c 'export " + c.gpus + "; exec " + kLostRank + " cuda none 0'");
+    EXPECT_EQ(ended.status, c.expected.empty() ? 0 : 1) << ended.output;
+    EXPECT_EQ(ended.count(c.expected.empty() ? "2 ranks" : c.expected), 1) << ended.output;
+    EXPECT_LE(ended.seconds, 10);
+  }
+}
+
+TEST_F(TorchRun, APortInUseEndsAllRanks) {
+  const int port = free_port();
+  const dist::Socket taken =
+      dist::Socket::listen(dist::kLoopback, port + 1, dist::Deadline(std::chrono::seconds(1)));
+  std::string script = "export WORLD_SIZE=3 MASTER_ADDR=127.0.0.1 MASTER_PORT=" + std::to_string(port) + "\n";
+  for (const char* rank : {"0", "1", "2"}) {  // nobody ends the others when one fails
+    script += std::string("RANK=") + rank + " LOCAL_RANK=" + rank + " " + kLostRank + " cuda none 0 &\n";
+  }
+  const Ended ended = run_in_shell(script + "wait -n; wait -n; wait -n\n");
+  EXPECT_EQ(ended.count("rank 0: cannot listen on port " + std::to_string(port + 1)), 1) << ended.output;
+  EXPECT_EQ(ended.count("another program or another run listens at 127.0.0.1:"), 2) << ended.output;
+  EXPECT_LE(ended.seconds, 9);
 }
 
 TEST(TorchVariables, OnTheCpuNameMpirun) {

@@ -1,10 +1,7 @@
 #include "common/dist/process_group.h"
 
-#include <thread>
-
 #include "common/dist/ddp.h"
 #include "common/dist/environment.h"
-#include "common/dist/peers.h"
 #include "common/nn/layers.h"
 #include "common/optim/adamw.h"
 #include "tests/common/files.h"
@@ -12,8 +9,6 @@
 
 namespace gpt2::testing {
 namespace {
-
-using std::chrono::milliseconds;
 
 // The environment without what launchers set, plus `variables`.
 class EnvironmentTest : public ::testing::Test {
@@ -29,8 +24,9 @@ class EnvironmentTest : public ::testing::Test {
 
  private:
   static void clear() {
-    for (const char* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT",
-                             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) {
+    for (const char* name :
+         {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+          "TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) {
       unsetenv(name);
     }
   }
@@ -54,6 +50,40 @@ TEST_F(EnvironmentTest, TellsTheLauncher) {
   EXPECT_EQ(torchrun.local_rank, 1);
   EXPECT_EQ(torchrun.master_addr, "node7");
   EXPECT_EQ(torchrun.master_port, 29500);
+}
+
+// Then no name is looked up, and rank 0 listens to this machine alone.
+TEST_F(EnvironmentTest, TellsWhetherAllRanksAreOnOneMachine) {
+  struct Case {
+    const char *address, *local_world_size;
+    bool expected;
+  };
+  for (const Case& c :
+       {Case{"localhost", nullptr, true}, Case{"127.0.0.1", "2", true}, Case{"node7", "8", true},
+        Case{"node7", "2", false}, Case{"10.0.0.7", nullptr, false}}) {
+    SCOPED_TRACE(c.address);
+    std::vector<std::pair<const char*, const char*>> variables = {{"RANK", "1"},
+                                                                  {"WORLD_SIZE", "8"},
+                                                                  {"LOCAL_RANK", "1"},
+                                                                  {"MASTER_ADDR", c.address},
+                                                                  {"MASTER_PORT", "29500"}};
+    if (c.local_world_size != nullptr) variables.emplace_back("LOCAL_WORLD_SIZE", c.local_world_size);
+    EXPECT_EQ(with(variables).is_one_machine(), c.expected);
+  }
+}
+
+TEST_F(EnvironmentTest, TheKeyIsTheRunsOwn) {
+  const auto key = [&](const char* rank, const char* port, const char* run_id) {
+    return with({{"RANK", rank},
+                 {"WORLD_SIZE", "2"},
+                 {"LOCAL_RANK", rank},
+                 {"MASTER_PORT", port},
+                 {"TORCHELASTIC_RUN_ID", run_id}})
+        .key;
+  };
+  EXPECT_EQ(key("0", "29500", "a"), key("1", "29500", "a"));
+  EXPECT_NE(key("0", "29500", "a"), key("0", "29500", "b"));
+  EXPECT_NE(key("0", "29500", "a"), key("0", "29501", "a"));
 }
 
 TEST_F(EnvironmentTest, NamesTheVariableThatMakesNoSense) {
@@ -89,52 +119,6 @@ TEST_F(EnvironmentTest, AloneCollectivesLeaveTheValues) {
   double loss = 3;
   group.all_reduce(std::span(&loss, 1));
   EXPECT_EQ(loss, 3);
-}
-
-// ---- how ranks meet
-
-TEST(Peers, MeetAndShareWhatRank0Has) {
-  const dist::Socket listener = dist::Socket::listen(0, true);
-  std::vector<int> got(3);
-  std::vector<std::thread> others;
-  for (int rank = 1; rank < 3; ++rank) {
-    others.emplace_back([&, rank] {
-      const dist::Peers peers = dist::meet("localhost", listener.port(), rank, 3);
-      dist::broadcast(peers, rank, &got[size_t(rank)], sizeof(int));
-    });
-  }
-  const dist::Peers peers = dist::meet(listener, 3);
-  got[0] = 42;
-  dist::broadcast(peers, 0, got.data(), sizeof(int));
-  for (std::thread& thread : others) thread.join();
-  EXPECT_EQ(got, (std::vector{42, 42, 42}));
-}
-
-TEST(Peers, WhoeverElseComesIsIgnored) {
-  const dist::Socket listener = dist::Socket::listen(0, true);
-  std::thread other([&] {
-    const dist::Socket stranger = dist::Socket::connect("localhost", listener.port());
-    EXPECT_TRUE(stranger.send("GET / HTTP/1.1\r\n\r\n", 18));
-    dist::meet("localhost", listener.port(), 1, 2);
-  });
-  EXPECT_EQ(dist::meet(listener, 2).size(), 1u);
-  other.join();
-}
-
-TEST(Peers, SayWhatIsMissing) {
-  const dist::Socket listener = dist::Socket::listen(0, true);
-  EXPECT_ERROR(dist::meet(listener, 3, milliseconds(10)), "1 of 3 ranks came to port");
-  const int free_port = dist::Socket::listen(0, true).port();
-  EXPECT_ERROR(dist::meet("localhost", free_port, 2, 3, milliseconds(10)),
-               "rank 2: no answer from rank 0 at");
-  EXPECT_FALSE(dist::Socket::listen(listener.port(), true).defined());  // taken
-}
-
-TEST(Peers, OfAnotherRunAreAnError) {
-  const dist::Socket listener = dist::Socket::listen(0, true);
-  std::thread other([&] { dist::meet("localhost", listener.port(), 3, 4); });
-  EXPECT_ERROR(dist::meet(listener, 2), "rank 3 of 4 came to port");
-  other.join();
 }
 
 // ---- buckets

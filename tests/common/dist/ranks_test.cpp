@@ -8,10 +8,12 @@
 #include <iostream>
 #include <optional>
 
+#include "common/dist/agreement.h"
 #include "common/dist/ddp.h"
 #include "common/ops/ops.h"
 #include "common/optim/adamw.h"
 #include "steps/09_vocab/gpt2.h"
+#include "tests/common/files.h"
 #include "tests/common/testing.h"
 
 namespace gpt2::testing {
@@ -83,6 +85,24 @@ TEST(ProcessGroupOfManyRanks, AveragesWhileTheRankComputesOn) {
 TEST(ProcessGroupOfManyRanks, WantsFloatsOnItsDevice) {
   EXPECT_THROW(group().all_reduce(empty({4}, group().device(), DType::bf16)), Error);
   EXPECT_THROW(group().broadcast(empty({4, 4}, group().device()).transpose(0, 1)), Error);
+}
+
+// The same error on all ranks, which can go on to meet afterwards.
+TEST(ProcessGroupOfManyRanks, CompareTheirSettings) {
+  const int last = group().world_size() - 1;
+  const bool is_last = group().rank() == last;
+  const std::string text(20000, 'x');  // more than one collective takes
+  EXPECT_NO_THROW(dist::require_same_on_all_ranks(group(), {}));
+  EXPECT_NO_THROW(dist::require_same_on_all_ranks(group(), {{"--data", text}, {"--seed", "1"}}));
+  if (last == 0) return;
+  const std::string others = last == 1 ? "rank 0" : "ranks 0-" + std::to_string(last - 1);
+  EXPECT_ERROR(dist::require_same_on_all_ranks(group(), {{"--data", text}, {"--seed", is_last ? "2" : "1"}}),
+               "ranks differ: --seed is 1 on " + others + ", 2 on rank " + std::to_string(last) +
+                   "; start all ranks with the same flags, data and build");
+  EXPECT_ERROR(dist::require_same_on_all_ranks(
+                   group(), is_last ? dist::Settings{} : dist::Settings{{"--data", text}, {"--out", ""}}),
+               "--out is not given on " + others + ", missing on rank " + std::to_string(last));
+  EXPECT_NO_THROW(dist::require_same_on_all_ranks(group(), {{"--seed", "1"}}));
 }
 
 // ---- training

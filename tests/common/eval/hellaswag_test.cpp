@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <set>
+#include <tuple>
 
 #include "common/tales/endings.h"
 #include "tests/common/files.h"

@@ -1,5 +1,7 @@
 #include "common/kernels/flash_attention.h"
 
+#include <iterator>
+
 #include "tests/common/attention_oracle.h"
 #include "tests/common/testing.h"
 

@@ -73,6 +73,24 @@ TEST_P(MatmulTest, ScalesAccumulatesAndAddsTheBias) {
   }
 }
 
+// A matrix of one row or one column is read at the stride it has. oneDNN 3.7 does not: it reads NaN from the gaps.
+TEST_P(MatmulTest, ReadsOneLineAtAnyStride) {
+  constexpr Sizes kOfOneLine[] = {{1, 64, 768}, {64, 1, 768}, {64, 64, 1},
+                                  {1, 64, 1},   {64, 1, 1},   {1, 1, 64}};
+  constexpr Layout kWithGaps[] = {{false, 7}, {true, 7}};
+  for (const Sizes& sizes : kOfOneLine) {
+    for (const Layout& a : kWithGaps) {
+      for (const Layout& b : kWithGaps) {
+        for (const bool bias : {false, true}) {
+          expect_right<float, float>(device(), multiply(), sizes, a, b, 1, 0, bias);
+          expect_right<bf16, float>(device(), multiply(), sizes, a, b, 1, 0, bias);
+          expect_right<bf16, bf16>(device(), multiply(), sizes, a, b, 1, 0, bias);
+        }
+      }
+    }
+  }
+}
+
 // Writes into a block of a larger buffer, as attention writes one head of (B, T, 3C).
 TEST_P(MatmulTest, LeavesAloneWhatLiesBetweenTheRowsOfC) {
   const Sizes s{19, 16, 40};

@@ -81,8 +81,8 @@ TEST_P(ViewsOpTest, ContiguousOfAContiguousTensorIsItself) {
 
 TEST_P(ViewsOpTest, NamesWhatDoesNotFit) {
   const Tensor x = empty({4, 6}, device());
-  EXPECT_ERROR(split(x, 5, 1), "split: dimension 1 of (4, 6) into 5 parts");
-  EXPECT_ERROR(split(x, 3, 2), "dimension 2 of a tensor of shape (4, 6)");
+  EXPECT_ERROR(split(x, 5, 1), "split: cannot split dimension 1 of (4, 6) into 5 equal parts");
+  EXPECT_ERROR(split(x, 3, 2), "dimension 2 does not exist in a tensor of shape (4, 6)");
   EXPECT_ERROR(empty({2, 2, 2, 2, 2}, device()).transpose(0, 4).contiguous(), "(2, 2, 2, 2, 2)");
 }
 

@@ -10,54 +10,15 @@
 #include "common/nn/layers.h"
 #include "common/nn/pretrained.h"
 #include "common/text/tokenizer.h"
+#include "common/training/checkpoint_digests.h"
 #include "tests/common/files.h"
 #include "tests/common/testing.h"
-
-namespace step12 {
-#include "steps/12_ddp/gpt2.h"
-}
+#include "tests/common/training/tiny_training.h"
 
 namespace gpt2::testing {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
-
-// A tiny model in training: 257 tokens in 384 rows, two heads of 32 channels.
-struct Training {
-  step12::GPT model{{16, 257, 2, 2, 64}};
-  std::unique_ptr<optim::AdamW> optimizer;
-  TokenLoader loader{text_source(ids()), {.B = 2, .T = 8}};
-  std::unique_ptr<Tokenizer> tokenizer = make_tokenizer("byte", "");
-  training::CheckpointSetup setup{config(), *tokenizer, {{"--seed", "1337"}, {"ranks", 1}}};
-
-  Training() {
-    model.to(kCpu);
-    optimizer = std::make_unique<optim::AdamW>(model, optim::AdamWOptions{});
-  }
-  static HfConfig config() {
-    HfConfig config;
-    config.vocab_size = 257;
-    config.n_positions = 16;
-    config.n_embd = 64;
-    config.n_layer = config.n_head = 2;
-    return config;
-  }
-  static std::vector<int32_t> ids() {
-    std::vector<int32_t> ids;
-    for (int i = 0; i < 200; ++i) ids.push_back(i * i % 257);
-    return ids;
-  }
-  training::TrainingState state() { return {model, *optimizer, loader}; }
-  double step() {
-    const auto [x, y] = loader.next_batch();
-    optimizer->zero_grad();
-    const auto [logits, loss] = model(x, y);
-    loss.backward();
-    optimizer->step();
-    return loss.item();
-  }
-};
 
 // A tokenizer that cannot be stored.
 struct Unstorable final : Tokenizer {
@@ -83,7 +44,7 @@ TEST(Checkpoint, ARunGoesOnAsIfNeverStoppedToTheBit) {
   for (int i = 0; i < 15; ++i) never_stopped.step();  // into the second epoch
   const std::string path =
       training::save_checkpoint(out.path(), 15, {2}, never_stopped.state(), never_stopped.setup);
-  EXPECT_EQ(training::load_checkpoint(path, resumed.state(), resumed.setup.settings), 15);
+  EXPECT_EQ(training::load_checkpoint(path, training::verified_state(path), resumed.state()), 15);
   for (int i = 0; i < 15; ++i) EXPECT_EQ(resumed.step(), never_stopped.step()) << i;
 }
 
@@ -147,14 +108,60 @@ TEST(Checkpoint, AnErrorLeavesTheCheckpointsThatThereWere) {
   EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001"}));
 }
 
-TEST(Checkpoint, AnotherSettingIsNamed) {
+TEST(Checkpoint, NothingIsSavedUnlessAllIsFinite) {
+  for (const float bad : {NAN, INFINITY}) {
+    for (const std::string what :
+         {"transformer.ln_f.bias", "AdamW's first moment", "AdamW's second moment"}) {
+      const TempDir out;
+      Training training;
+      training.step();
+      training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
+      const auto parameters = training.model.named_parameters();
+      const auto named =
+          std::find_if(parameters.begin(), parameters.end(),
+                       [&](const nn::NamedParameter& parameter) { return parameter.name == what; });
+      const Tensor& values = named != parameters.end()        ? *named->tensor
+                             : what.ends_with("first moment") ? training.optimizer->first_moment()
+                                                              : training.optimizer->second_moment();
+      values.data<float>()[5] = bad;
+      EXPECT_ERROR(training::save_checkpoint(out.path(), 2, {1}, training.state(), training.setup),
+                   what + ": value 5 is ");
+      EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001"}));
+    }
+  }
+}
+
+TEST(Checkpoint, RotationLeavesWhatItHasJustWritten) {
   const TempDir out;
   Training training;
-  const std::string path = training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
-  json other = training.setup.settings;
-  other["--seed"] = "7";
-  EXPECT_ERROR(training::load_checkpoint(path, training.state(), other),
-               "--resume: --seed is \"7\", but \"1337\"");
+  for (const int64_t step : {50, 60, 10, 20, 30}) {  // 50 and 60: of a course that was left
+    training::save_checkpoint(out.path(), step, {2}, training.state(), training.setup);
+  }
+  EXPECT_EQ(names_in(out.path()),
+            (std::vector<std::string>{"step_000020", "step_000030", "step_000050", "step_000060"}));
+  EXPECT_EQ(training::set_aside_after(out.path(), 30).size(), 2u);
+  training::save_checkpoint(out.path(), 50, {1}, training.state(), training.setup);
+  training::set_aside_after(out.path(), 30);
+  EXPECT_EQ(names_in(out.path()),
+            (std::vector<std::string>{"step_000050.unused", "step_000050.unused2", "step_000060.unused"}));
+}
+
+TEST(Checkpoint, TheLogIsOnTheDiskBeforeItAppears) {
+  const TempDir out;
+  Training training;
+  bool called = false;
+  const auto look = [&](const std::string& path) {
+    called = true;
+    EXPECT_EQ(path, out / "step_000001");
+    EXPECT_FALSE(fs::exists(path));
+    EXPECT_TRUE(fs::exists(out / ".step_000001.tmp/state.json"));
+  };
+  training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup, look);
+  EXPECT_TRUE(called);
+  const auto refuse = [](const std::string&) { fail("no room for the log"); };
+  EXPECT_ERROR(training::save_checkpoint(out.path(), 2, {1}, training.state(), training.setup, refuse),
+               "no room");
+  EXPECT_EQ(names_in(out.path()), (std::vector<std::string>{"step_000001"}));
 }
 
 TEST(Checkpoint, OutIsEmptyOrResumed) {

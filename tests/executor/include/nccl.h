@@ -18,6 +18,10 @@ struct ncclUniqueId {
 };
 using ncclComm_t = struct ncclComm*;
 
+// Of the CUDA runtime, which the real header includes; only ranks ask for it. The executor's devices have the numbers of
+// CUDA_VISIBLE_DEVICES, or count from 0.
+cudaError_t cudaDeviceGetPCIBusId(char* id, int size, int device);
+
 const char* ncclGetErrorString(ncclResult_t result);
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id);
 ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank);

@@ -1,0 +1,46 @@
+// A digest of bytes, 64 bits of xxHash (XXH3): tells files apart at the speed of memory.
+//
+// It finds damage and mix-ups, not forgery: whoever wants two files with the same digest can make them.
+//
+// since 13_fineweb
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+struct XXH3_state_s;  // xxHash's; its header is long
+
+namespace gpt2 {
+
+class Digest {
+ public:
+  Digest();
+  ~Digest();
+  Digest(const Digest&) = delete;
+  Digest& operator=(const Digest&) = delete;
+
+  // Adds bytes: the digest depends on all bytes in their order, not on how they are divided among the calls.
+  void add(std::span<const std::byte> bytes);
+  void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
+
+  // The digest of all bytes so far.
+  uint64_t value() const;
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
+
+uint64_t digest_of(std::span<const std::byte> bytes);
+inline uint64_t digest_of(std::string_view text) { return digest_of(std::as_bytes(std::span(text))); }
+
+// Sixteen hexadecimal digits.
+std::string to_hex(uint64_t digest);
+
+}  // namespace gpt2

@@ -1,0 +1,66 @@
+#include "common/training/checkpoint_digests.h"
+
+#include <filesystem>
+
+#include "common/base/digest.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/base/json.h"
+#include "common/training/checkpoint.h"
+
+namespace gpt2::training {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// The digest of everything in state.json but "digest": keys are in the order of their names, numbers as JSON has them.
+std::string digest_of_whole(json state) {
+  state.erase("digest");
+  return to_hex(digest_of(state.dump()));
+}
+
+void require_whole(const fs::path& checkpoint, const json& state, const std::string& where) {
+  require(state["digest"] == digest_of_whole(state), "{}: it was changed after it was written", where);
+  require(state.contains("files") && state["files"].is_object() && !state["files"].empty(),
+          "{}: has no digests of the files", where);
+  for (const auto& item : state["files"].items()) {
+    const std::string path = checkpoint / item.key();
+    const MappedFile file(path);
+    require(item.value() == to_hex(digest_of(file.bytes())),
+            "{}: not the file that this checkpoint was written with: damaged, or replaced", path);
+  }
+}
+
+// Nothing of one checkpoint has come into the folder of another.
+void require_one_step(const fs::path& checkpoint, const json& state, const std::string& where) {
+  const int64_t step = integer(state, "step", where), updates = integer(state, "optimizer_steps", where);
+  require(step == updates, "{}: step is {}, but optimizer_steps {}", where, step, updates);
+  require(step_of(checkpoint) == step, "{}: step is {}, which is not that of the folder's name", where, step);
+}
+
+}  // namespace
+
+void add_digests(json& state, const std::map<std::string, uint64_t>& files) {
+  for (const auto& [name, digest] : files) state["files"][name] = to_hex(digest);
+  state["digest"] = digest_of_whole(state);
+}
+
+bool has_digests(const json& state) { return state.contains("digest"); }
+
+int64_t integer(const json& state, const char* key, const std::string& where) {
+  require(state.is_object() && state.contains(key) && state[key].is_number_integer(), "{}: has no integer {}",
+          where, key);
+  return state[key].get<int64_t>();
+}
+
+json verified_state(const std::string& checkpoint) {
+  const std::string where = fs::path(checkpoint) / "state.json";
+  json state = parse_json(read_text_file(where), where);
+  require(state.is_object(), "{}: not a JSON object", where);
+  if (has_digests(state)) require_whole(checkpoint, state, where);
+  require_one_step(checkpoint, state, where);
+  return state;
+}
+
+}  // namespace gpt2::training

@@ -1,0 +1,94 @@
+#include "common/training/resume.h"
+
+#include "tests/common/files.h"
+
+namespace gpt2::testing {
+namespace {
+
+using nlohmann::json;
+using training::RunSettings;
+
+const std::string kCheckpoint = "runs/a/step_000020";
+
+RunSettings settings() {
+  return {{"--batch", 8},      {"--data", {"a.bin, 9 tokens, digest 1", "b.bin, 9 tokens, digest 2"}},
+          {"--max-lr", 6e-4},  {"--min-lr", 6e-4 / 10},
+          {"--out", "runs/a"}, {"--overfit", ""},
+          {"--steps", 100},    {"--warmup", 10},
+          {"threads", 2},      {"ranks", 2}};
+}
+
+// The message with which a run with one other setting is refused; empty if it may go on.
+std::string refusal_of(const std::string& name, const json& value) {
+  RunSettings now = settings();
+  now[name] = value;
+  const auto different = training::differences(json(settings()), now);
+  return different.empty() ? "" : training::refusal(kCheckpoint, different);
+}
+
+}  // namespace
+
+TEST(Resume, WhatIsTheSameIsNotRefused) {
+  EXPECT_EQ(refusal_of("--batch", 8), "");
+  EXPECT_EQ(refusal_of("--batch", 8.0), "");
+  EXPECT_EQ(refusal_of("--min-lr", 6e-5), "");  // 6e-4 / 10 is another double
+  for (const char* name : {"--out", "--log", "--val-every", "--keep", "--resume-anyway", "--preset"}) {
+    EXPECT_EQ(refusal_of(name, "other"), "") << name;
+  }
+  EXPECT_EQ(refusal_of("--steps", 200), "");  // change_of_schedule() decides
+}
+
+TEST(Resume, ARefusalNamesTheFlagTheRunAndTheCheckpoint) {
+  const std::string end = "; give the same, or accept the difference with --resume-anyway";
+  const auto expected = [&](const std::string& before, const std::string& now) {
+    return "--resume: the run in runs/a used " + before + " (checkpoint step_000020); got " + now + end;
+  };
+  EXPECT_EQ(refusal_of("--batch", 4), expected("--batch 8", "--batch 4"));
+  EXPECT_EQ(refusal_of("--max-lr", 1e-3), expected("--max-lr 0.0006", "--max-lr 0.001"));
+  EXPECT_EQ(refusal_of("--min-lr", 6.000001e-5),
+            expected("--min-lr 5.9999999999999995e-05", "--min-lr 6.000001e-05"));
+  EXPECT_EQ(refusal_of("--overfit", "true"), expected("no --overfit", "--overfit"));
+  EXPECT_EQ(refusal_of("--dtype", "bf16"), expected("no --dtype", "--dtype bf16"));
+  EXPECT_EQ(refusal_of("threads", 1), expected("2 threads (OMP_NUM_THREADS)", "1 thread (OMP_NUM_THREADS)"));
+  EXPECT_EQ(refusal_of("ranks", 1), expected("2 ranks", "1 rank"));
+  EXPECT_EQ(refusal_of("--data", {"a.bin, 9 tokens, digest 1", "c.bin, 9 tokens, digest 3"}),
+            expected("--data b.bin, 9 tokens, digest 2", "--data c.bin, 9 tokens, digest 3"));
+  EXPECT_EQ(refusal_of("--data", json::array({"a.bin, 9 tokens, digest 1"})),
+            expected("--data of 2 files", "--data of 1 files"));
+  RunSettings fewer = settings();
+  fewer.erase("--batch");
+  EXPECT_EQ(training::refusal(kCheckpoint, training::differences(json(settings()), fewer)),
+            expected("--batch 8", "no --batch"));
+}
+
+TEST(Resume, AcceptedDifferencesSayWhatTheyMean) {
+  RunSettings now = settings();
+  now["threads"] = 1;
+  auto different = training::differences(json(settings()), now);
+  EXPECT_NE(training::acceptance(different).find("the same to rounding"), std::string::npos);
+  EXPECT_EQ(training::as_json(different).dump(), R"({"threads":[2,1]})");
+  now["--max-lr"] = 1e-3;
+  different = training::differences(json(settings()), now);
+  EXPECT_NE(training::acceptance(different).find("another run"), std::string::npos);
+}
+
+TEST(Resume, ALongerRunSaysItsScheduleAndAShorterOneIsRefused) {
+  const auto change = [](int64_t steps, bool anyway) {
+    RunSettings now = settings();
+    now["--steps"] = steps;
+    return training::change_of_schedule(kCheckpoint, 20, json(settings()), now, anyway);
+  };
+  EXPECT_EQ(change(100, false), "");
+  EXPECT_EQ(
+      change(200, false),
+      "--steps 200 instead of 100: from step 20 on the learning rate follows the schedule of 200 steps");
+  EXPECT_ERROR(change(50, false),
+               "--resume: the run in runs/a used --steps 100 (checkpoint step_000020); got --steps 50");
+  EXPECT_NE(change(50, true), "");
+  for (const bool anyway : {false, true}) {
+    EXPECT_ERROR(change(19, anyway),
+                 "--steps 19: checkpoint step_000020 in runs/a is beyond it; give --steps 20");
+  }
+}
+
+}  // namespace gpt2::testing

@@ -1,0 +1,95 @@
+#include "common/training/run_settings.h"
+
+#include <array>
+
+#include "common/app/options.h"
+#include "common/training/run_options.h"
+#include "tests/common/files.h"
+
+namespace gpt2::testing {
+namespace {
+
+using training::RunSettings;
+
+// Ids of a file that is not there.
+class Named final : public TokenSource {
+ public:
+  explicit Named(SourceIdentity identity) : identity_(std::move(identity)) {}
+  int64_t size() const override { return 10'000; }
+  const SourceIdentity& identity() const override { return identity_; }
+  void set_content(uint64_t) override {}
+  void read(int64_t, std::span<int32_t>) const override {}
+  void will_need(int64_t, int64_t) const override {}
+
+ private:
+  SourceIdentity identity_;
+};
+
+// The settings of a program that is given these arguments.
+RunSettings settings_of(std::vector<std::string> arguments,
+                        const std::vector<SourceIdentity>& data = {{"a.bin", 10, 1, 1}}) {
+  arguments.insert(arguments.begin(), "program");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  app::CommandLine flags("program", int(argv.size()), argv.data());
+  app::Options options;
+  training::RunOptions run;
+  double max_lr = 6e-4;
+  std::optional<double> min_lr;
+  options.add_to(flags);
+  run.add_to(flags);
+  flags.add("--max-lr", max_lr, 0, 1, "");
+  flags.add("--min-lr", min_lr, 0, 1, "");
+  flags.parse();
+  const auto tokenizer = make_tokenizer("byte", "");
+  TokenSources sources;
+  for (const SourceIdentity& source : data) sources.push_back(std::make_unique<Named>(source));
+  const TokenLoader loader(std::move(sources), {.B = 4, .T = 64, .world = 2});
+  return training::run_settings(flags, HfConfig{}, *tokenizer, loader, 6);
+}
+
+}  // namespace
+
+TEST(RunSettings, HoldWhatWasResolved) {
+  const RunSettings settings = settings_of({"--batch", "4", "--log", "/tmp/log"});
+  EXPECT_EQ(settings.at("--batch"), 4);
+  EXPECT_EQ(settings.at("--total-batch"), 3072);
+  EXPECT_EQ(settings.at("--model"), "12 layers, 12 heads, 768 channels, block size 1024, vocabulary 50257");
+  EXPECT_EQ(settings.at("ranks"), 2);
+  EXPECT_EQ(settings.at("--min-lr"), 6e-4 / 10);
+  EXPECT_EQ(settings.at("build").get<std::string>().size(), 16u);
+  EXPECT_FALSE(settings.contains("--device"));
+}
+
+TEST(RunSettings, ADefaultGivenExplicitlyMakesNoDifference) {
+  const RunSettings defaults = settings_of({});
+  for (const auto& same : std::vector<std::vector<std::string>>{{"--batch", "4"},
+                                                                {"--max-lr", "6e-4"},
+                                                                {"--seq", "64"},
+                                                                {"--tokenizer", "byte"},
+                                                                {"--model", "tiny"},
+                                                                {"--device", "cpu"},
+                                                                {"--seed", "1337"},
+                                                                {"--data", "tales"},
+                                                                {"--order", "shuffled"}}) {
+    EXPECT_EQ(settings_of(same), defaults) << same[0];
+  }
+  EXPECT_NE(settings_of({"--seed", "7"}), defaults);
+}
+
+TEST(RunSettings, APathThatIsNotUtf8CanBeStored) {
+  const RunSettings settings = settings_of({"--out", "na\xefve"}, {{"\xff.bin", 10, 1, 1}});
+  EXPECT_EQ(settings.at("--data").at(0), "\\xff.bin, 10 tokens, digest 0000000000000001");
+  EXPECT_EQ(RunSettings::parse(settings.dump()), settings);
+}
+
+TEST(RunSettings, KnowTheData) {
+  const SourceIdentity a{"a.bin", 10, 1, 1}, b{"b.bin", 10, 2, 2};
+  const RunSettings settings = settings_of({}, {a, b});
+  EXPECT_NE(settings_of({}, {b, a}), settings);
+  EXPECT_NE(settings_of({}, {a}), settings);
+  EXPECT_NE(settings_of({}, {a, {"b.bin", 11, 2, 2}}), settings);
+  EXPECT_NE(settings_of({}, {a, {"b.bin", 10, 3, 2}}), settings);
+}
+
+}  // namespace gpt2::testing
