@@ -124,7 +124,7 @@ TEST(Options, AnUnknownFlagOrAValueOutOfRangeIsNamed) {
 TEST(Options, ADeviceThatIsNoneIsAnError) {
   for (const std::string device : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", ""}) {
     app::Options o;
-    o.device = device;
+    o.device_name = device;
     EXPECT_ERROR(o.device(), "--device " + device + ": expected auto, cpu, cuda or cuda:N");
   }
   EXPECT_ERROR(options({"--device", "cuda:99"}).device(), "--device cuda:99");
