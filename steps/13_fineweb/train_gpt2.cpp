@@ -94,7 +94,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   }
 }
 
-// The batch loader, and the configuration of the model.
+// What a run reads: batches, their tokenizer, and the configuration of the model.
 struct Inputs {
   std::unique_ptr<Tokenizer> tokenizer;
   GPTConfig config;
@@ -130,7 +130,7 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
           training::open_val_loader(std::move(data.val), batches)};
 }
 
-// Opens the data, builds the model, resumes from the newest checkpoint if there is one, and trains.
+// Opens the data, builds the model, resumes from a checkpoint if --resume asks for it, and trains.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
