@@ -300,9 +300,9 @@ TEST(Tokenize, SaysThatItsOutputCannotBePrinted) {
       {Stream::captured, 0}, {Stream::full, 1}, {Stream::closed, 1}, {Stream::unread, 128 + SIGPIPE}};
   for (const auto& [out, status] : table) {
     const TempDir folder;
-    put_file(folder / "text", "Once upon a time\n");
+    put_file(folder / "text.txt", "Once upon a time\n");
     const Result result =
-        run("tokenize", {folder / "text", "--out", folder / "shards", "--val-tokens", "0"}, {.out = out});
+        run("tokenize", {folder / "text.txt", "--out", folder / "shards", "--val-tokens", "0"}, {.out = out});
     EXPECT_EQ(result.status, status) << result.error;
   }
 }
