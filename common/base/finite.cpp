@@ -26,9 +26,11 @@ int64_t first_not_finite(std::span<const float> values) {
   return found - values.begin();
 }
 
+float without_nan_sign(float value) { return std::isnan(value) ? std::fabs(value) : value; }
+
 void require_finite(std::span<const float> values, const std::string& name) {
   const int64_t at = first_not_finite(values);
-  if (at >= 0) fail("{}: value {} is {}", name, at, values[size_t(at)]);
+  if (at >= 0) fail("{}: value {} is {}", name, at, without_nan_sign(values[size_t(at)]));
 }
 
 }  // namespace gpt2

@@ -14,6 +14,7 @@
 
 #include "common/base/course_data.h"
 #include "common/base/error.h"
+#include "common/base/finite.h"
 #include "common/base/json.h"
 
 namespace gpt2 {
@@ -332,7 +333,7 @@ void read_finite(const SafetensorsEntry& entry, std::span<float> out) {
           "{}: tensor {}: value {} is {}, not a finite number{}; use another checkpoint, this one is damaged "
           "or its "
           "training diverged",
-          entry.file, entry.name, found - out.begin(), found == out.end() ? 0 : *found,
+          entry.file, entry.name, found - out.begin(), found == out.end() ? 0 : without_nan_sign(*found),
           entry.dtype == "F64" ? " in float32" : "");
 }
 

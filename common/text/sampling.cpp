@@ -7,6 +7,7 @@
 #include <span>
 
 #include "common/base/error.h"
+#include "common/base/finite.h"
 
 namespace gpt2 {
 namespace {
@@ -21,7 +22,7 @@ void require_probabilities(std::span<const float> row, int64_t b) {
     require(
         row[i] >= 0 && row[i] < std::numeric_limits<float>::infinity(),
         "sampling: probability {} of row {} is {}; it must be a finite number >= 0 (are the logits finite?)",
-        i, b, row[i]);
+        i, b, without_nan_sign(row[i]));
     sum += double(row[i]);
   }
   require(sum > 0, "sampling: row {} has no probability above 0", b);

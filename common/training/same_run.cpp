@@ -27,13 +27,19 @@ bool is_left_out(const std::string& flag) {
   return has(kOtherForm) || has(kMayDiffer);
 }
 
-// A folder of weights or of a tokenizer may lie elsewhere on another machine. Its configuration counts here; rank 0's
-// weights go to all ranks, and what the tokenizer made of the text is compared as data.
+// A folder of weights or of a tokenizer may lie elsewhere on another machine. Its configuration and tokenizer count;
+// rank 0's weights go to all ranks.
 std::string contents(const std::string& value) {
   if (!std::filesystem::is_directory(value)) return value;
-  const std::string config = value + "/config.json";
-  if (!std::filesystem::is_regular_file(config)) return "a folder";
-  return "a folder with config.json of digest " + to_hex(digest_of(MappedFile(config).bytes()));
+  Digest digest;
+  for (const char* name : {"config.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe",
+                           "tokenizer.json", "added_tokens.json"}) {
+    const std::string file = value + "/" + name;
+    if (!std::filesystem::is_regular_file(file)) continue;
+    digest.add(name);
+    digest.add(MappedFile(file).text());
+  }
+  return "a folder with configuration and tokenizer of digest " + to_hex(digest.value());
 }
 
 std::string resolved(const std::string& flag, const nlohmann::json& flags,

@@ -63,7 +63,6 @@ void run(app::CommandLine& flags) {
   const Device device = options.device();
   app::resolve_model(options);
   Inputs inputs = open_inputs(options);
-
   nn::manual_seed(options.seed);
   GPT model(inputs.config);
   if (app::is_directory(options.model)) nn::load(model, options.model);

@@ -141,7 +141,6 @@ void run(app::CommandLine& flags) {
   training::RunFolder folder(options.run, options.steps, group);
   app::resolve_model(options);
   Inputs inputs = open_inputs(options, group);
-
   nn::manual_seed(options.seed);
   GPT model(inputs.config);
   if (app::is_directory(options.model)) nn::load(model, options.model);

@@ -106,7 +106,7 @@ TEST(Ddp, RanksThatDifferEndBeforeTheFirstStep) {
       {{"--seq 64 --total-batch 1024", "--seq 32 --total-batch 1024"},
        "--seq is 64 on rank 0, 32 on rank 1; "},
       {{"--total-batch 512", "--total-batch 1024"}, "--total-batch is 512 on rank 0, 1024 on rank 1; "},
-      {{"--overfit", ""}, "--overfit is true on rank 0, false on rank 1; "},
+      {{"--overfit", ""}, "--overfit is true on rank 0, not given on rank 1; "},
       {{"--matmul-precision medium", ""}, "--matmul-precision is medium on rank 0, highest on rank 1; "},
       {{"--data " + text, "--data " + other}, "--data is text, 50000 tokens, digest "},
       {{"--data " + text, "--data " + longer}, "on rank 0, text, 60000 tokens, digest "},
