@@ -93,7 +93,6 @@ Inputs open_inputs(const Options& options) {
   return {config, std::move(loader)};
 }
 
-// Opens the data, builds the model, and trains it.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);

@@ -98,7 +98,6 @@ Inputs open_inputs(const Options& options) {
   return {config, std::move(loader), grad_accum_steps};
 }
 
-// Opens the data, builds the model, and trains it.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
