@@ -7,7 +7,7 @@ import sys
 from registry import FIGURES
 
 HERE = pathlib.Path(__file__).parent
-MODULES = ["model", "text", "training", "formats", "fusion"]
+MODULES = ["library", "model", "text", "training", "recipe", "formats", "fusion", "flash", "ranks", "runs"]
 
 
 def stale_files(pictures):

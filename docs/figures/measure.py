@@ -131,6 +131,25 @@ def next_byte():
     write_csv("next_byte", ["byte", "logit"], [(names[i], f"{logits[i]:.4f}") for i in order])
 
 
+def endings():
+    """How data/tales-gpt2 scores the four endings of one of the tales' questions: the loss of every byte."""
+    item = json.loads(run("tales", "--hellaswag", 3).splitlines()[2])
+    rows = []
+    for ending in item["endings"]:
+        ids = run("03_sampling", "--print-ids", f"{item['ctx']} {ending}").strip()
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "logits.npy"
+            run("02_hf_weights", "--model", TALES, "--ids", ids, "--logits", file)
+            logits = np.load(file).astype(float)
+        targets = [int(i) for i in ids.split(",")][1:]
+        log_sum = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
+        losses_of = [log_sum[t] - logits[t, target] for t, target in enumerate(targets)]
+        scored = losses_of[-len(ending) - 1 :]  # the space before the ending belongs to it
+        rows.append([ending == item["endings"][item["label"]], " " + ending, " ".join(f"{x:.3f}" for x in scored)])
+    write_csv("endings", ["right", "ending", "losses"], rows)
+    (HERE / "data/context.txt").write_text(item["ctx"] + "\n")
+
+
 def merges():
     """How GPT-2's tokenizer merges the bytes of a word: the pieces before the first and after each merge."""
     lines = (ROOT / "data/gpt2/vocab.bpe").read_text(encoding="utf-8").splitlines()[1:]
@@ -155,7 +174,7 @@ def residual():
     write_csv("residual", ["n", "plain", "scaled"], rows)
 
 
-PARTS = {f.__name__: f for f in (losses, schedule, memory, addition, positions, next_byte, merges, residual)}
+PARTS = {f.__name__: f for f in (losses, schedule, memory, addition, positions, next_byte, endings, merges, residual)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= PARTS.keys():

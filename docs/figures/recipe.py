@@ -35,11 +35,11 @@ def memory():
             f.line([(edge + k * vectors / 8, y + 1), (edge + k * vectors / 8, y + height - 1)], "orange", 0.6)
     bottom = 62 + 4 * (height + 14) - 14
     f.rect(left + 238, 56, 12, bottom - 50, None, "ink", 2.2)
-    f.line([(edge, 54), (edge, bottom + 34)], "red", 2, dash="6 4")
+    f.line([(edge, 54), (edge, bottom + 32)], "red", 2, dash="6 4")
     f.line([(left + 244, bottom + 8), (left + 244, bottom + 26)], "ink", 1.5)
-    f.text(left + 244, bottom + 42, "thread k: entry k of all four, one launch", SMALL, "ink", "middle")
-    f.text(edge, bottom + 52, "k < decayed", SMALL, "red", "end", mono=True)
-    f.text(540, bottom + 82, "each block 497.9 MB; the vectors are drawn 120 times too wide", SMALL, "muted", "end")
+    f.text(left + 250, bottom + 42, "thread k: entry k of all four", SMALL, "ink", "end")
+    f.text(edge - 6, bottom + 30, "k < decayed", SMALL, "red", "end", mono=True)
+    f.text(540, bottom + 78, "each block 497.9 MB; the vectors are drawn 150 times too wide", SMALL, "muted", "end")
     return f
 
 
@@ -57,7 +57,7 @@ def schedule():
     top.yticks([0, 2e-4, 4e-4, 6e-4], ["0", "2e-4", "4e-4", "6e-4"], "learning rate")
     top.xticks([0, 100, 200, 300, 400, 500])
     top.curve(data["step"], data["lr"], "purple", 2.5)
-    top.label(26, 4.6e-4, "10 steps of warm-up", "muted", size=SMALL)
+    top.label(16, 1.1e-4, "10 steps of warm-up", "muted", size=SMALL)
     top.label(290, 4.3e-4, "half a cosine", "purple", bold=True)
     low = Axes(f, (58, 226, 482, 196), (0, 500), (0.4, 9), ylog=True)
     low.yticks([0.5, 1, 2, 4, 8], title="norm of all gradients, logarithmic")

@@ -84,6 +84,12 @@ class Figure:
             attributes["transform"] = f"rotate({turn} {_n(x)} {_n(y)})"
         self.items.append(drawsvg.Text(text, size, _n(x), _n(y), class_=classes, **attributes))
 
+    def letters(self, x, y, text, advance, size=SMALL, color="ink"):
+        """A line of text whose letters are exactly `advance` apart, in any monospaced font."""
+        length = advance * len(text)
+        attributes = {"textLength": _n(length), "lengthAdjust": "spacing", "class_": self._class(fill=color) + " mono"}
+        self.items.append(drawsvg.Text(text, size, _n(x), _n(y), **attributes))
+
     def lines(self, x, y, texts, size=BODY, leading=1.35, **style):
         """Several lines of text, the first with its baseline at y."""
         for i, text in enumerate(texts):

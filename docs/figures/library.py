@@ -1,0 +1,65 @@
+"""The library: its layers, and the executor."""
+
+from registry import figure
+from style import SMALL, Figure
+
+
+@figure(
+    "layers",
+    "The layers of the code",
+    """Five layers from top to bottom: the steps; nn, optim, data, text, eval and dist; ops; kernels for CPU and GPU; tensor.
+    Arrows point down only. Beside each layer stands what it knows.""",
+)
+def layers():
+    f = Figure(420)
+    width, height, left = 330, 52, 20
+    rows = (
+        (["steps/04_overfit"], "purple", "reads like the video's Python"),
+        (["nn", "optim", "data", "text", "eval", "dist"], "blue", "what a step is written with"),
+        (["ops"], "orange", "forward, backward, a record"),
+        (["kernels/cpu", "kernels/cuda"], "green", "pointers, sizes, a stream"),
+        (["tensor"], "panel", "shape, dtype, memory"),
+    )
+    for i, (names, color, note) in enumerate(rows):
+        y = 22 + i * 78
+        w = (width - 6 * (len(names) - 1)) / len(names)
+        for k, name in enumerate(names):
+            f.box(left + k * (w + 6), y, w, height, name, color, SMALL if len(names) > 2 else 14, mono=True)
+        f.text(left + width + 16, y + 31, note, SMALL, "muted")
+        if i < 4:
+            f.line([(left + width / 2, y + height + 3), (left + width / 2, y + 75)], "ink", 2, arrow=True)
+    f.text(280, 406, "an arrow means: may call; none points up", SMALL, "muted", "middle")
+    return f
+
+
+@figure(
+    "executor",
+    "How the executor runs a block",
+    """Eight lanes of two warps as horizontal lines over time. One fiber runs at a time: first each lane of warp 0 up to the
+    barrier, then each lane of warp 1. When the last lane has arrived, the barrier opens and the lanes run on in the same
+    order.""",
+)
+def executor():
+    f = Figure(386)
+    left, top, row, step = 112, 62, 30, 24
+    f.text(20, 28, "one block: its threads are fibers on one CPU thread", bold=True, size=14)
+    barrier = left + 8 * step + 4
+    for lane in range(8):
+        warp, color = lane // 4, ("blue", "orange")[lane // 4]
+        y = top + lane * row + (10 if warp else 0)
+        f.text(left - 14, y + 14, f"lane {lane % 4}", SMALL, "muted", "end")
+        first, second = left + lane * step, barrier + 12 + lane * step
+        f.line([(left, y + 10), (left + 17 * step + 4, y + 10)], "faint", 1)
+        f.rect(first, y, step - 3, 20, color, radius=3)
+        f.line([(first + step, y + 10), (barrier - 3, y + 10)], color, 1.5, dash="2 4")
+        f.rect(second, y, step - 3, 20, color, radius=3)
+    for warp, color in ((0, "blue"), (1, "orange")):
+        y = top + warp * (4 * row + 10)
+        f.text(30, y + 2 * row, f"warp {warp}", SMALL, color, "middle", bold=True, turn=-90)
+    bottom = top + 8 * row + 10
+    f.line([(barrier + 4, top - 8), (barrier + 4, bottom + 4)], "red", 2.5)
+    f.text(barrier + 4, bottom + 22, "__syncthreads()", SMALL, "red", "middle", mono=True)
+    f.text(left, bottom + 22, "time →", SMALL, "muted")
+    f.text(20, bottom + 52, "solid: runs · dotted: waits. Without the barrier, lane 0 of warp 0 would read", SMALL, "muted")
+    f.text(20, bottom + 70, "what warp 1 has not written yet, and the test would see it.", SMALL, "muted")
+    return f
