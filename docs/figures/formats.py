@@ -24,11 +24,9 @@ def formats():
             for _ in range(count):
                 f.rect(x, y, bit - 1.5, height, color + "-soft", color, 1.2, radius=2)
                 x += bit
-        for _ in range(ignored):
-            f.rect(x, y, bit - 1.5, height, None, "faint", 1.2, radius=2)
-            x += bit
         if ignored:
-            f.text(x - ignored * bit / 2, y + 21, "in memory, not multiplied", SMALL, "muted", "middle")
+            f.rect(x, y, ignored * bit - 1.5, height, None, "muted", 1.2, radius=2, dash="4 4")
+            f.text(x + ignored * bit / 2, y + 21, "stored, not used", SMALL, "muted", "middle")
         facts = {"float16": "up to 65504, 3 digits", "bfloat16": "up to 3.4e38, 2 digits"}
         if name in facts:
             f.text(x + 16, y + 21, facts[name], SMALL, "muted")

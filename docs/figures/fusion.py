@@ -4,6 +4,36 @@ from registry import figure
 from style import SMALL, Figure
 
 
+@figure(
+    "07_hierarchy",
+    "Where a GPU keeps its numbers",
+    """A chip with processors, each with registers and shared memory, and a second-level cache. Outside of the chip is the
+    GPU's memory of 141 GB, connected by a narrow arrow of 4.8 TB/s, and beyond it the computer's memory, connected by a
+    still narrower one.""",
+)
+def hierarchy():
+    f = Figure(400)
+    f.rect(20, 20, 520, 214, None, "muted", 1.5, radius=8, dash="5 5")
+    f.text(34, 44, "on the chip: 132 processors (SM)", SMALL, "muted", bold=True)
+    for k in range(4):
+        x = 34 + k * 124
+        last = k == 3
+        f.rect(x, 56, 118, 88, "panel", "faint", 1.2, radius=6)
+        f.box(x + 8, 64, 102, 32, "registers", "green", SMALL)
+        f.box(x + 8, 104, 102, 32, "shared, L1", "green", SMALL)
+        if last:
+            f.text(x + 110, 44, "256 KB + 256 KB each", SMALL, "green", "end")
+        f.line([(x + 59, 145), (x + 59, 175)], "green", 6)
+    f.box(34, 178, 490, 40, "second-level cache, 50 MB for all", "blue", 14)
+    f.line([(280, 220), (280, 268)], "orange", 4.5, both=True)
+    f.text(296, 256, "4.8 TB/s: 1.2 x 10¹² floats a second", SMALL, "orange", bold=True)
+    f.box(34, 270, 490, 40, "memory of the GPU, 141 GB: every tensor lives here", "orange", 14)
+    f.line([(280, 312), (280, 346)], "red", 1.5, both=True)
+    f.text(296, 334, "0.06 TB/s", SMALL, "red", bold=True)
+    f.box(34, 348, 490, 34, "memory of the computer", "panel", 14)
+    return f
+
+
 def _trips(f, top, kernels, color):
     """A bar of memory above, kernels below; (x, name, bytes read, bytes written) each."""
     f.rect(20, top, 520, 30, "panel", "muted", 1)
@@ -38,9 +68,8 @@ def trips():
     _trips(f, 42, separate, "purple")
     f.text(20, 220, "07: one kernel, 12 bytes", bold=True)
     _trips(f, 234, ((160, 240, "add_layer_norm", (4, 2), (4, 2)),), "green")
-    f.text(150, 358, "sum and statistics", SMALL, "muted", "end")
-    f.text(150, 342, "", SMALL)
-    f.text(410, 350, "stays on the chip", SMALL, "green")
+    f.text(150, 354, "the sum", SMALL, "green", "end")
+    f.text(410, 354, "stays on the chip", SMALL, "green")
     f.text(20, 384, "blue: bytes read", SMALL, "blue")
     f.text(540, 384, "orange: bytes written", SMALL, "orange", "end")
     return f

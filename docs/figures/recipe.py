@@ -89,7 +89,7 @@ def accumulation():
     x = left + n * cell
     f.box(x, 34, 70, 32, ["AdamW"], "purple", SMALL)
     f.text(left, 22, "F: forward, B: backward of one micro-batch", SMALL, "muted")
-    base, one = 206, 20
+    base, one = 210, 20
     f.lines(12, 150, ["memory of", "activations"], SMALL, color="muted")
     f.line([(left, base), (540, base)], "muted", 1)
     f.line([(left, base - 6 * one), (left + n * cell, base - 6 * one)], "muted", 1.5, dash="6 5")
