@@ -40,11 +40,12 @@ class Axes:
             self.figure.text(self.left + self.width, bottom + 38, title, SMALL, "muted", "end")
 
     def yticks(self, values, labels=None, title=None):
-        for value, label in zip(values, labels or [f"{v:g}" for v in values]):
+        labels = labels or [f"{v:g}" for v in values]
+        for value, label in zip(values, labels):
             self.figure.line([(self.left, self.y(value)), (self.left + self.width, self.y(value))], "faint", 1)
             self.figure.text(self.left - 8, self.y(value) + 4.5, label, SMALL, "muted", "end")
         if title:
-            start = max(4, self.left - 8 - max(text_width(l, SMALL) for l in labels or [f"{v:g}" for v in values]))
+            start = max(4, self.left - 8 - max(text_width(label, SMALL) for label in labels))
             self.figure.text(start, self.top - 12, title, SMALL, "muted")
 
     def curve(self, xs, ys, color, width=2, dash=None):

@@ -64,9 +64,9 @@ def online_softmax():
 @figure(
     "08_tiles",
     "Which tiles are computed",
-    """A grid of 8 x 8 tiles, queries downwards, keys to the right. The 28 tiles right of the diagonal are skipped. The 8 on
-    the diagonal need a mask. The 28 on the left are computed whole. One row of tiles is outlined: a block goes through
-    it from left to right.""",
+    """A grid of 8 x 8 tiles, queries downwards, keys to the right. The 28 tiles right of the diagonal are skipped. The
+    8 on the diagonal need a mask. The 28 on the left are computed whole. One row of tiles is outlined: a block
+    goes through it from left to right.""",
 )
 def tiles():
     f = Figure(352)
@@ -105,8 +105,9 @@ def tiles():
 @figure(
     "08_owners",
     "Who adds to which gradient",
-    """Two triangles of tiles. In the left one a column is marked: a block owns keys, goes down through the queries, and sums
-    dk and dv. In the right one a row is marked: a block owns queries, goes right through the keys, and sums dq.""",
+    """Two triangles of tiles. In the left one a column is marked: a block owns keys, goes down through the queries, and
+    sums dk and dv. In the right one a row is marked: a block owns queries, goes right through the keys, and sums
+    dq.""",
 )
 def owners():
     f = Figure(358)
@@ -131,15 +132,22 @@ def owners():
             x = left + 1.5 * cell
             f.line([(x, top + cell + 8), (x, top + n * cell - 6)], "ink", 2, arrow=True)
             f.box(x - 36, top + n * cell + 8, 72, 30, "dk, dv", color, 14, bold=True)
-    f.text(280, 344, "each sum has one owner and a fixed order: no atomics, the same bits in every run", SMALL, "muted", "middle")
+    f.text(
+        280,
+        344,
+        "each sum has one owner and a fixed order: no atomics, the same bits in every run",
+        SMALL,
+        "muted",
+        "middle",
+    )
     return f
 
 
 @figure(
     "08_memory",
     "Memory of a training step over T",
-    """Memory in GB over the sequence length T, 128 to 1024, for GPT-2 124M with 512 sequences. 06 curves up to 906 GB and
-    07 to 402 GB, growing with the square of T. 08 is a straight line that ends at 236 GB.""",
+    """Memory in GB over the sequence length T, 128 to 1024, for GPT-2 124M with 512 sequences. 06 curves up to 906 GB
+    and 07 to 402 GB, growing with the square of T. 08 is a straight line that ends at 236 GB.""",
 )
 def memory():
     f = Figure(336)
@@ -147,7 +155,7 @@ def memory():
     axes = Axes(f, (52, 44, 438, 240), (0, 1024), (0, 950))
     axes.yticks([0, 200, 400, 600, 800], title="GB for 512 sequences, GPT-2 124M")
     axes.xticks([128, 256, 384, 512, 640, 768, 896, 1024], title="T")
-    for step, color, name in (("06", "orange", "06_bf16"), ("07", "purple", "07_fusion"), ("08", "blue", "08_flash")):
+    for step, color in (("06", "orange"), ("07", "purple"), ("08", "blue")):
         axes.curve(data["T"], data[step], color, 2.4)
         axes.dots(data["T"], data[step], color, 3.5)
         f.text(axes.x(1024) + 8, axes.y(data[step][-1]) + 5, f"{data[step][-1]:.0f}", 14, color, bold=True)

@@ -41,8 +41,8 @@ def formats():
 @figure(
     "06_range",
     "What fits into which range",
-    """A logarithmic axis from 1e-46 to 1e40. float32 and bfloat16 reach from 1e-38 to 3e38. float16 reaches from 6e-5 to
-    65504, with subnormals down to 6e-8. The gradient of an untrained model's logits, 1.2e-9, lies outside of
+    """A logarithmic axis from 1e-46 to 1e40. float32 and bfloat16 reach from 1e-38 to 3e38. float16 reaches from 6e-5
+    to 65504, with subnormals down to 6e-8. The gradient of an untrained model's logits, 1.2e-9, lies outside of
     float16.""",
 )
 def value_range():
@@ -78,9 +78,9 @@ def value_range():
 @figure(
     "06_autocast",
     "Which tensor has which type",
-    """The first half of a block. The residual stream is float32 and passes straight down. ln_1 computes in float32, then
-    the branch is bf16 through c_attn, attention and c_proj, except for the softmax. Weights are float32; one rounded
-    copy for each step feeds the products.""",
+    """The first half of a block. The residual stream is float32 and passes straight down. ln_1 computes in float32,
+    then the branch is bf16 through c_attn, attention and c_proj, except for the softmax. Weights are float32;
+    one rounded copy for each step feeds the products.""",
 )
 def autocast():
     f = Figure(432)

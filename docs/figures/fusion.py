@@ -7,9 +7,9 @@ from style import SMALL, Figure
 @figure(
     "07_hierarchy",
     "Where a GPU keeps its numbers",
-    """A chip with processors, each with registers and shared memory, and a second-level cache. Outside of the chip is the
-    GPU's memory of 141 GB, connected by a narrow arrow of 4.8 TB/s, and beyond it the computer's memory, connected by a
-    still narrower one.""",
+    """A chip with processors, each with registers and shared memory, and a second-level cache. Outside of the chip is
+    the GPU's memory of 141 GB, connected by a narrow arrow of 4.8 TB/s, and beyond it the computer's memory,
+    connected by a still narrower one.""",
 )
 def hierarchy():
     f = Figure(400)
@@ -54,8 +54,8 @@ def _trips(f, top, kernels, color):
 @figure(
     "07_trips",
     "Trips through memory, before and after",
-    """Before: add reads 4 and 2 bytes and writes 4, LayerNorm reads 4 and writes 4, a cast reads 4 and writes 2, together
-    24 bytes per element. After: one kernel reads 4 and 2 and writes 4 and 2, together 12.""",
+    """Before: add reads 4 and 2 bytes and writes 4, LayerNorm reads 4 and writes 4, a cast reads 4 and writes 2,
+    together 24 bytes per element. After: one kernel reads 4 and 2 and writes 4 and 2, together 12.""",
 )
 def trips():
     f = Figure(394)
@@ -78,8 +78,8 @@ def trips():
 @figure(
     "09_alignment",
     "Where rows begin",
-    """Memory in pieces of 16 bytes, eight bf16 values each. With 50257 columns row 1 begins 2 bytes after a boundary, row 2
-    four bytes, row 3 six. With 50304 columns every row begins at a boundary.""",
+    """Memory in pieces of 16 bytes, eight bf16 values each. With 50257 columns row 1 begins 2 bytes after a boundary,
+    row 2 four bytes, row 3 six. With 50304 columns every row begins at a boundary.""",
 )
 def alignment():
     f = Figure(432)
@@ -115,9 +115,9 @@ def alignment():
 @figure(
     "14_graph",
     "Launches one by one, and as a graph",
-    """Two time lines. Above, the host launches eight kernels one after the other; each kernel is shorter than its launch,
-    and the GPU waits in between. Below, the host launches one graph, and the eight kernels follow one another with
-    almost no gaps.""",
+    """Two time lines. Above, the host launches eight kernels one after the other; each kernel is shorter than its
+    launch, and the GPU waits in between. Below, the host launches one graph, and the eight kernels follow one
+    another with almost no gaps.""",
 )
 def graph():
     f = Figure(330)

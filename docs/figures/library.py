@@ -10,8 +10,8 @@ from style import SMALL, Figure
 @figure(
     "layers",
     "The layers of the code",
-    """Five layers from top to bottom: the steps; nn, optim, data, text, eval and dist; ops; kernels for CPU and GPU; tensor.
-    Arrows point down only. Beside each layer stands what it knows.""",
+    """Five layers from top to bottom: the steps; nn, optim, data, text, eval and dist; ops; kernels for CPU and GPU;
+    tensor. Arrows point down only. Beside each layer stands what it knows.""",
 )
 def layers():
     f = Figure(420)
@@ -38,9 +38,9 @@ def layers():
 @figure(
     "executor",
     "How the executor runs a block",
-    """Eight lanes of two warps as horizontal lines over time. One fiber runs at a time: first each lane of warp 0 up to the
-    barrier, then each lane of warp 1. When the last lane has arrived, the barrier opens and the lanes run on in the same
-    order.""",
+    """Eight lanes of two warps as horizontal lines over time. One fiber runs at a time: first each lane of warp 0 up to
+    the barrier, then each lane of warp 1. When the last lane has arrived, the barrier opens and the lanes run on
+    in the same order.""",
 )
 def executor():
     f = Figure(386)
@@ -63,7 +63,13 @@ def executor():
     f.line([(barrier + 4, top - 8), (barrier + 4, bottom + 4)], "red", 2.5)
     f.text(barrier + 4, bottom + 22, "__syncthreads()", SMALL, "red", "middle", mono=True)
     f.text(left, bottom + 22, "time →", SMALL, "muted")
-    f.text(20, bottom + 52, "solid: runs · dotted: waits. Without the barrier, lane 0 of warp 0 would read", SMALL, "muted")
+    f.text(
+        20,
+        bottom + 52,
+        "solid: runs · dotted: waits. Without the barrier, lane 0 of warp 0 would read",
+        SMALL,
+        "muted",
+    )
     f.text(20, bottom + 70, "what warp 1 has not written yet, and the test would see it.", SMALL, "muted")
     return f
 
@@ -72,7 +78,8 @@ def executor():
     "ladder",
     "Milliseconds a step, from chapter to chapter",
     """Two columns of bars. The video's GPU goes from 1000 milliseconds a step in chapter 04 to 333, 300, 130, 96 and 93
-    in chapter 09. Our CPU goes from about 2200 to about 1200, most of it when the products become bf16 in chapter 06.""",
+    in chapter 09. Our CPU goes from about 2200 to about 1200, most of it when the products become bf16 in
+    chapter 06.""",
 )
 def ladder():
     f = Figure(388)

@@ -8,8 +8,8 @@ from style import BODY, SMALL, Figure
 @figure(
     "01_block",
     "A transformer block",
-    """A vertical line, the residual stream, runs from top to bottom. Two branches leave it. The first goes through
-    ln_1 and attention, the second through ln_2 and the MLP; each is added back to the line. Every edge carries a
+    """A vertical line, the residual stream, runs from top to bottom. Two branches leave it. The first goes through ln_1
+    and attention, the second through ln_2 and the MLP; each is added back to the line. Every edge carries a
     tensor of shape (B, T, C).""",
 )
 def block():
@@ -53,9 +53,9 @@ def _matrix(f, x, y, rows, columns, cell, color, width=1.2):
 @figure(
     "01_attention",
     "One head of attention",
-    """c_attn maps x to queries, keys and values, one row per token. Queries times keys give a T x T matrix of which only
-    the lower triangle is kept. A softmax turns each row into weights that sum to 1. Row 4 of the weights times the
-    values is row 4 of the result y.""",
+    """c_attn maps x to queries, keys and values, one row per token. Queries times keys give a T x T matrix of which
+    only the lower triangle is kept. A softmax turns each row into weights that sum to 1. Row 4 of the weights
+    times the values is row 4 of the result y.""",
 )
 def attention():
     f = Figure(430)
@@ -125,8 +125,8 @@ def attention():
     "01_strides",
     "Heads are strides into one buffer",
     """Three rows of one buffer, one row per token. Each row holds q, k and v side by side, and each of these holds its
-    heads side by side. Head 1 of the queries is one short piece in each row; the distance from one row to the next is
-    3C numbers.""",
+    heads side by side. Head 1 of the queries is one short piece in each row; the distance from one row to the
+    next is 3C numbers.""",
 )
 def strides():
     f = Figure(322)
@@ -160,9 +160,9 @@ def strides():
 @figure(
     "01_parameters",
     "Where 124 million parameters are",
-    """A bar of 124.4 million parameters: 38.6 million token embeddings, 0.8 million position embeddings, and twelve equal
-    blocks of 7.1 million. One block is enlarged: a third of it is attention, two thirds are the MLP. A second bar shows
-    the 38.6 million of an untied lm_head.""",
+    """A bar of 124.4 million parameters: 38.6 million token embeddings, 0.8 million position embeddings, and twelve
+    equal blocks of 7.1 million. One block is enlarged: a third of it is attention, two thirds are the MLP. A
+    second bar shows the 38.6 million of an untied lm_head.""",
 )
 def parameters():
     f = Figure(296)
@@ -230,8 +230,8 @@ def wpe():
 @figure(
     "02_safetensors",
     "A safetensors file",
-    """A file as a bar: eight bytes with the length of the header, the header, then the values of all tensors. The header
-    is JSON; its data_offsets point at the begin and the end of a tensor's values.""",
+    """A file as a bar: eight bytes with the length of the header, the header, then the values of all tensors. The
+    header is JSON; its data_offsets point at the begin and the end of a tensor's values.""",
 )
 def safetensors():
     f = Figure(254)

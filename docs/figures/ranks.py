@@ -7,9 +7,9 @@ from style import SMALL, Figure
 @figure(
     "12_timeline",
     "One optimizer step on two ranks",
-    """Time lines of two ranks with two micro-batches each. The first backward pass sends nothing. During the second, bucket
-    after bucket of gradients is averaged while the pass goes on. The largest bucket, wte, comes last. Then both ranks
-    compute the norm and run AdamW.""",
+    """Time lines of two ranks with two micro-batches each. The first backward pass sends nothing. During the second,
+    bucket after bucket of gradients is averaged while the pass goes on. The largest bucket, wte, comes last.
+    Then both ranks compute the norm and run AdamW.""",
 )
 def timeline():
     f = Figure(346)
@@ -47,8 +47,8 @@ def timeline():
 @figure(
     "12_rows",
     "Who reads which rows",
-    """Twelve rows of text in order. One rank reads them as six micro-batches of two rows. Three ranks read the same twelve
-    rows as two rounds: in each, rank 0 has the first two, rank 1 the next two, rank 2 the last two.""",
+    """Twelve rows of text in order. One rank reads them as six micro-batches of two rows. Three ranks read the same
+    twelve rows as two rounds: in each, rank 0 has the first two, rank 1 the next two, rank 2 the last two.""",
 )
 def rows():
     f = Figure(296)

@@ -1,7 +1,5 @@
 """Chapters 10 and 11: AdamW's memory, the schedule, gradient accumulation."""
 
-import math
-
 from chart import Axes, read_columns
 from registry import figure
 from style import SMALL, Figure
@@ -10,9 +8,9 @@ from style import SMALL, Figure
 @figure(
     "10_memory",
     "AdamW's four blocks",
-    """Four equal bars: weights, gradients, m and v. In each, 124.4 million entries of matrices come first and 0.1 million
-    entries of vectors last. A column through all four is what one thread handles. Left of the boundary weights decay,
-    right of it they do not.""",
+    """Four equal bars: weights, gradients, m and v. In each, 124.4 million entries of matrices come first and 0.1
+    million entries of vectors last. A column through all four is what one thread handles. Left of the boundary
+    weights decay, right of it they do not.""",
 )
 def memory():
     f = Figure(336)
@@ -46,9 +44,9 @@ def memory():
 @figure(
     "10_schedule",
     "Learning rate and gradient norm over 500 steps",
-    """Above, the learning rate rises for ten steps to 6e-4 and falls along half a cosine to 6e-5. Below, two curves of the
-    gradient norm: with 256 tokens a step it stays above 1, noisy; with 3072 it is lower. A dashed line marks the limit
-    of clipping at 1.""",
+    """Above, the learning rate rises for ten steps to 6e-4 and falls along half a cosine to 6e-5. Below, two curves of
+    the gradient norm: with 256 tokens a step it stays above 1, noisy; with 3072 it is lower. A dashed line marks
+    the limit of clipping at 1.""",
 )
 def schedule():
     f = Figure(470)
@@ -74,9 +72,9 @@ def schedule():
 @figure(
     "11_accumulation",
     "One optimizer step out of micro-batches",
-    """Six micro-batches, forward and backward each, then norm and AdamW. The memory of activations rises and falls in each
-    micro-batch and never exceeds one batch's. The gradient is overwritten by the first micro-batch and grows with each
-    further one. One large batch would need six times the memory.""",
+    """Six micro-batches, forward and backward each, then norm and AdamW. The memory of activations rises and falls in
+    each micro-batch and never exceeds one batch's. The gradient is overwritten by the first micro-batch and
+    grows with each further one. One large batch would need six times the memory.""",
 )
 def accumulation():
     f = Figure(372)

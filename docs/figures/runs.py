@@ -11,9 +11,9 @@ from style import SMALL, Figure
 @figure(
     "13_hellaswag",
     "How a question is scored",
-    """A context of four sentences and four endings. Above each letter of an ending stands a bar, the loss of that letter.
-    The right ending has the lowest mean, 0.23; in a wrong one the N of Noah costs 18. The context itself is not
-    scored.""",
+    """A context of four sentences and four endings. Above each letter of an ending stands a bar, the loss of that
+    letter. The right ending has the lowest mean, 0.23; in a wrong one the N of Noah costs 18. The context itself
+    is not scored.""",
 )
 def hellaswag():
     f = Figure(496)
@@ -51,9 +51,9 @@ def hellaswag():
 @figure(
     "13_checkpoint",
     "A checkpoint appears whole or not at all",
-    """Three views of a run's folder: before, with step_000200 alone; while the next one is written under the hidden name
-    .step_000250.tmp; after the rename, with step_000250. Below, the files of a checkpoint: four that transformers reads,
-    and two that only --resume reads.""",
+    """Three views of a run's folder: before, with step_000200 alone; while the next one is written under the hidden
+    name .step_000250.tmp; after the rename, with step_000250. Below, the files of a checkpoint: four that
+    transformers reads, and two that only --resume reads.""",
 )
 def checkpoint():
     f = Figure(416)
@@ -75,7 +75,14 @@ def checkpoint():
             f.line([(x - gap + 2, 100), (x - 2, 100)], "ink", 2, arrow=True)
     f.text(left + width + gap + width / 2, 180, "a power cut here costs", SMALL, "red", "middle")
     f.text(left + width + gap + width / 2, 197, "only the hidden folder", SMALL, "red", "middle")
-    f.text(left + 1.5 * width + 1.5 * gap + 102, 226, "fsync, then rename: one step for the file system", SMALL, "muted", "middle")
+    f.text(
+        left + 1.5 * width + 1.5 * gap + 102,
+        226,
+        "fsync, then rename: one step for the file system",
+        SMALL,
+        "muted",
+        "middle",
+    )
     f.line([(left + 2 * width + 1.5 * gap, 210), (left + 2 * width + 1.5 * gap, 112)], "muted", 1.2, arrow=True)
     f.rect(20, 246, 520, 152, None, "green", 1.5, radius=6)
     f.text(34, 270, "step_000250/", 14, "green", mono=True)
@@ -93,9 +100,9 @@ def checkpoint():
 @figure(
     "13_addition",
     "Learning to add: a plateau and a drop",
-    """Losses over 3000 steps on sums of three-digit numbers. With the sum's digits reversed the loss stays for 900 steps
-    where three digits are guesses, then falls within 1000 steps, with a shoulder at one digit, to the floor. With the
-    usual order it takes another way down.""",
+    """Losses over 3000 steps on sums of three-digit numbers. With the sum's digits reversed the loss stays for 900
+    steps where three digits are guesses, then falls within 1000 steps, with a shoulder at one digit, to the
+    floor. With the usual order it takes another way down.""",
 )
 def addition():
     f = Figure(366)
@@ -106,7 +113,9 @@ def addition():
     axes.xticks([0, 500, 1000, 1500, 2000, 2500, 3000], title="step")
     for digits, level in enumerate(levels):
         text = "floor: only the six random digits" if digits == 0 else f"{digits} of the sum's digits guessed"
-        f.text(540, axes.y(level) - 7, text.replace("1 of the sum's digits", "1 digit of the sum"), SMALL, "muted", "end")
+        f.text(
+            540, axes.y(level) - 7, text.replace("1 of the sum's digits", "1 digit of the sum"), SMALL, "muted", "end"
+        )
     for name, color in (("usual", "orange"), ("reversed", "blue")):
         shown = [(x, y) for x, y in zip(data["step"], data[name]) if y is not None and y < 1.7]
         axes.curve([x for x, _ in shown], [y for _, y in shown], color, 2.4)

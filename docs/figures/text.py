@@ -16,8 +16,8 @@ def _rows(name):
 @figure(
     "03_merges",
     "Byte-pair encoding of one word",
-    """The word indivisible as eleven single letters, and below it one row per merge. Each merge joins the two neighbours
-    whose pair comes first in GPT-2's list. Three pieces remain: ind, iv and isible.""",
+    """The word indivisible as eleven single letters, and below it one row per merge. Each merge joins the two
+    neighbours whose pair comes first in GPT-2's list. Three pieces remain: ind, iv and isible.""",
 )
 def merges():
     rows = _rows("merges")
@@ -35,7 +35,9 @@ def merges():
             new = i > 0 and (x, piece) not in before
             color = "orange" if new else "blue" if last else "panel"
             w = letter * len(piece) - 3
-            f.rect(x, y, w, height, color if color == "panel" else color + "-soft", "muted" if color == "panel" else color)
+            f.rect(
+                x, y, w, height, color if color == "panel" else color + "-soft", "muted" if color == "panel" else color
+            )
             f.text(x + w / 2, y + 18, piece, 14, mono=True, anchor="middle", bold=new)
             x += letter * len(piece)
         before, x = [], left
@@ -64,8 +66,8 @@ def _keep(probabilities, count):
     "03_sampling",
     "Temperature, top-k and top-p",
     """Six bar charts of the next byte's probability after the prompt There once was a. Temperature 0.5 makes the likely
-    bytes likelier, temperature 2 flattens the bars. Top-k 3 keeps three bars, top-p 0.9 keeps five; the bars that are
-    left grow until they sum to 1.""",
+    bytes likelier, temperature 2 flattens the bars. Top-k 3 keeps three bars, top-p 0.9 keeps five; the bars
+    that are left grow until they sum to 1.""",
 )
 def sampling():
     rows = _rows("next_byte")
@@ -94,6 +96,8 @@ def sampling():
                 f.rect(x, y, axes.x(j + 0.88) - x, bottom - y, color, radius=1)
             if name != "temperature 1":
                 f.line([(x - 1, before), (axes.x(j + 0.88) + 1, before)], "ink", 1.4)
-            f.text(axes.x(j + 0.5), bottom + 16, rows[j]["byte"], SMALL, "ink" if p > 0 else "muted", "middle", mono=True)
+            f.text(
+                axes.x(j + 0.5), bottom + 16, rows[j]["byte"], SMALL, "ink" if p > 0 else "muted", "middle", mono=True
+            )
     f.text(540, 24, "black lines: temperature 1", SMALL, "muted", "end")
     return f

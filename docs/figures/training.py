@@ -34,8 +34,12 @@ def batch():
             f.text(x + 17.5, y + 23, letter if letter != " " else "␣", mono=True, anchor="middle")
     for x0 in (33, 301):
         f.rect(x0 + 3 * cell - 2.5, 199.5, cell + 2, 39, None, "ink", 2.5)
-    f.text(280, 306, "at every position: given this token and those before it, predict that one", SMALL, "muted", "middle")
-    f.curve((33 + 3.5 * cell, 196), (33 + 3.5 * cell, 168), (301 + 3.5 * cell, 168), (301 + 3.5 * cell, 197), "ink", 1.5)
+    f.text(
+        280, 306, "at every position: given this token and those before it, predict that one", SMALL, "muted", "middle"
+    )
+    f.curve(
+        (33 + 3.5 * cell, 196), (33 + 3.5 * cell, 168), (301 + 3.5 * cell, 168), (301 + 3.5 * cell, 197), "ink", 1.5
+    )
     return f
 
 
@@ -43,8 +47,8 @@ def batch():
     "04_tape",
     "The tape and the way back",
     """Five boxes in the order of the forward pass: embedding, blocks, ln_f, lm_head, cross_entropy. Arrows to the right
-    carry values, arrows to the left gradients. lm_head writes the gradient of the tied matrix wte first, the embedding
-    adds to it last.""",
+    carry values, arrows to the left gradients. lm_head writes the gradient of the tied matrix wte first, the
+    embedding adds to it last.""",
 )
 def tape():
     f = Figure(330)
@@ -102,8 +106,8 @@ def loss():
 @figure(
     "04_overfit",
     "A thousand steps on one batch",
-    """The loss of one repeated batch on a logarithmic axis, from 5.6 down to 0.0063 in a thousand steps. It crosses 0.01
-    at step 772. The loss of always new batches stays above 3 in the first fifty steps.""",
+    """The loss of one repeated batch on a logarithmic axis, from 5.6 down to 0.0063 in a thousand steps. It crosses
+    0.01 at step 772. The loss of always new batches stays above 3 in the first fifty steps.""",
 )
 def overfit():
     f = Figure(300)
