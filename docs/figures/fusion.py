@@ -82,7 +82,7 @@ def trips():
     row 2 four bytes, row 3 six. With 50304 columns every row begins at a boundary.""",
 )
 def alignment():
-    f = Figure(432)
+    f = Figure(446)
     cell, left, height = 17, 108, 26
     for block, (columns, title, color) in enumerate(
         ((50257, "50257 columns: a row has 100,514 bytes = 16 x 6282 + 2", "red"),
@@ -108,7 +108,7 @@ def alignment():
         f.text(left + 4 * cell, top + 174, "16 bytes", SMALL, "muted", "middle")
         f.text(left + 12 * cell, top + 174, "16 bytes", SMALL, "muted", "middle")
         f.text(left + 20 * cell, top + 174, "16 bytes", SMALL, "muted", "middle")
-    f.text(280, 424, "each box a bf16; grey: the end of the row before", SMALL, "muted", "middle")
+    f.text(280, 436, "each box a bf16; grey: the end of the row before", SMALL, "muted", "middle")
     return f
 
 

@@ -205,8 +205,8 @@ def parameters():
     "02_wpe",
     "Learned position embeddings",
     """Left, the position embeddings of data/tales-gpt2 as a grey picture, 256 positions by 128 channels, with vertical
-    stripes and slow waves. Right, three of its columns as curves over the position: smooth waves of different
-    length.""",
+    stripes. Right, three of its columns as jagged curves over the position: one falls all the way, two fall to the
+    middle and rise again.""",
 )
 def wpe():
     f = Figure(330)
