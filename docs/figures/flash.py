@@ -7,42 +7,36 @@ from registry import figure
 from style import SMALL, Figure
 
 
-@figure(
-    "08_online_softmax",
-    "The online softmax over two tiles",
-    """Four scores in two tiles: 1 and 0, then 3 and 2. After tile 1, m = 1 and l = 1.368. Tile 2 has a larger score, so
-    m becomes 3; everything summed so far shrinks by exp(1 - 3) = 0.135, and tile 2's terms are added: l = 1.553.""",
-)
-def online_softmax():
-    f = Figure(418)
-    scores, first, second = (1, 0, 3, 2), 92, 344
-    shrink = math.exp(1 - 3)
+_SCORES = (1, 0, 3, 2)
+
+
+def _terms(f, start, title, count, m):
+    """The scores so far and a bar for each exp(s - m)."""
+    f.text(start, 26, title, bold=True)
+    for j in range(4):
+        color = "blue" if j < 2 else "orange"
+        x = start + j * 50
+        if j < count:
+            f.box(x, 42, 44, 28, str(_SCORES[j]), color, 14)
+        else:
+            f.rect(x, 42, 44, 28, None, "faint", 1.2, dash="4 4")
+    base = 204
+    f.line([(start - 4, base), (start + 198, base)], "muted", 1)
+    for j in range(count):
+        value = math.exp(_SCORES[j] - m)
+        x = start + j * 50
+        if count == 4 and j < 2:
+            before = math.exp(_SCORES[j] - 1)
+            f.rect(x, base - 84 * before, 44, 84 * before, None, "blue", 1.2, radius=2, dash="4 4")
+        f.rect(x, base - 84 * value, 44, 84 * value, "blue" if j < 2 else "orange", radius=2)
+        above = base - 84 * value - 6
+        f.text(x + 22, above, "1" if value == 1 else f"{value:.3f}", SMALL, "ink", "middle")
+
+
+def _sums(f, first, second):
+    """m, l and a after each tile."""
     l1 = 1 + math.exp(-1)
-    l2 = l1 * shrink + 1 + math.exp(-1)
-    f.text(12, 60, "scores", SMALL, "muted")
-    for start, title, count, m in ((first, "after tile 1", 2, 1), (second, "after tile 2", 4, 3)):
-        f.text(start, 26, title, bold=True)
-        for j in range(4):
-            color = "blue" if j < 2 else "orange"
-            x = start + j * 50
-            if j < count:
-                f.box(x, 42, 44, 28, str(scores[j]), color, 14)
-            else:
-                f.rect(x, 42, 44, 28, None, "faint", 1.2, dash="4 4")
-        base = 204
-        f.line([(start - 4, base), (start + 198, base)], "muted", 1)
-        for j in range(count):
-            value = math.exp(scores[j] - m)
-            x = start + j * 50
-            if count == 4 and j < 2:
-                before = math.exp(scores[j] - 1)
-                f.rect(x, base - 84 * before, 44, 84 * before, None, "blue", 1.2, radius=2, dash="4 4")
-            f.rect(x, base - 84 * value, 44, 84 * value, "blue" if j < 2 else "orange", radius=2)
-            above = base - 84 * value - 6
-            f.text(x + 22, above, "1" if value == 1 else f"{value:.3f}", SMALL, "ink", "middle")
-    f.lines(12, 160, ["exp(s - m)"], SMALL, color="muted")
-    f.line([(first + 204, 160), (second - 10, 160)], "ink", 1.8, arrow=True)
-    f.text(first + 222, 146, "x 0.135", SMALL, "ink", "middle", bold=True)
+    l2 = l1 * math.exp(1 - 3) + 1 + math.exp(-1)
     rows = (
         ("m", "1", "3", "the larger of 1 and 3"),
         ("l", f"{l1:.3f}", f"{l2:.3f}", f"{l1:.3f} x 0.135 + 1 + 0.368"),
@@ -57,6 +51,24 @@ def online_softmax():
         f.rect(second - 56, y, 264, 38, "purple-soft", radius=4)
         f.text(second - 44, y + 24, after, 14, "ink", bold=name != "a")
         f.text(second + 200, y + 24, how, SMALL, "muted" if name != "a" else "ink", "end")
+
+
+@figure(
+    "08_online_softmax",
+    "The online softmax over two tiles",
+    """Four scores in two tiles: 1 and 0, then 3 and 2. After tile 1, m = 1 and l = 1.368. Tile 2 has a larger score, so
+    m becomes 3; everything summed so far shrinks by exp(1 - 3) = 0.135, and tile 2's terms are added: l = 1.553.""",
+)
+def online_softmax():
+    f = Figure(418)
+    first, second = 92, 344
+    f.text(12, 60, "scores", SMALL, "muted")
+    _terms(f, first, "after tile 1", 2, 1)
+    _terms(f, second, "after tile 2", 4, 3)
+    f.lines(12, 160, ["exp(s - m)"], SMALL, color="muted")
+    f.line([(first + 204, 160), (second - 10, 160)], "ink", 1.8, arrow=True)
+    f.text(first + 222, 146, "x 0.135", SMALL, "ink", "middle", bold=True)
+    _sums(f, first, second)
     f.text(540, 400, "at the end y = a / l, the same as all four at once", SMALL, "purple", "end", bold=True)
     return f
 

@@ -63,7 +63,7 @@ def schedule():
 
 
 def memory():
-    """06 to 08: what their check says a step of GPT-2 124M with 512 sequences needs, in GB, on a machine with less than 31 GB."""
+    """06 to 08: what they say a step of GPT-2 124M with 512 sequences needs, in GB; the machine must have less."""
     steps = ["06_bf16", "07_fusion", "08_flash_attention"]
     rows = []
     for length in [128, 256, 384, 512, 640, 768, 896, 1024]:

@@ -50,6 +50,74 @@ def _matrix(f, x, y, rows, columns, cell, color, width=1.2):
         f.line([(x, y + i * cell[1]), (x + columns * cell[0], y + i * cell[1])], color, 0.6)
 
 
+# Made up, one row for each query.
+_WEIGHTS = (
+    (1.0,),
+    (0.35, 0.65),
+    (0.15, 0.25, 0.6),
+    (0.45, 0.1, 0.15, 0.3),
+    (0.08, 0.52, 0.05, 0.1, 0.25),
+    (0.1, 0.2, 0.3, 0.1, 0.1, 0.2),
+)
+
+
+def _queries_keys_values(f, top, bottom, cell):
+    _matrix(f, 14, top, 6, 1, (50, cell), "muted")
+    f.text(39, top - 12, "x", bold=True, anchor="middle")
+    f.text(39, bottom + 20, "T x C", SMALL, "muted", "middle")
+    for k, (name, color) in enumerate((("q", "blue"), ("k", "orange"), ("v", "green"))):
+        y = 22 + k * 92
+        _matrix(f, 150, y, 6, 1, (40, 12), color)
+        f.text(196, y + 42, name, color=color, bold=True)
+        f.line([(66, 144), (147, y + 36)], "muted", 1.5, arrow=True)
+    f.text(96, 256, "c_attn", SMALL, "ink", "middle", mono=True)
+    f.text(170, 298, "T x hs each", SMALL, "muted", "middle")
+
+
+def _scores(f, left, top, bottom, cell):
+    f.line([(212, 62), (left - 10, 112)], "blue", 1.5, arrow=True)
+    f.line([(212, 149), (left - 10, 149)], "orange", 1.5, arrow=True)
+    for i in range(6):
+        for j in range(6):
+            x, y = left + j * cell, top + i * cell
+            if j > i:
+                f.rect(x + 1, y + 1, cell - 2, cell - 2, "panel", radius=2)
+            else:
+                f.rect(x + 1, y + 1, cell - 2, cell - 2, "purple-soft", radius=2)
+                side = (cell - 6) * _WEIGHTS[i][j] ** 0.5
+                f.rect(x + cell / 2 - side / 2, y + cell / 2 - side / 2, side, side, "purple", radius=1)
+    f.rect(left - 3, top + 4 * cell - 2, 6 * cell + 6, cell + 4, None, "ink", 2)
+    f.text(left + 6 * cell / 2, top - 12, "softmax(mask(q kᵀ / √hs))", SMALL, "ink", "middle")
+    f.text(left + 6 * cell / 2, bottom + 20, "T x T", SMALL, "muted", "middle")
+    f.text(left + 4.4 * cell, top + 1.2 * cell, "masked", SMALL, "muted", "middle")
+
+
+def _output(f, left, top, bottom, cell):
+    _matrix(f, 480, top, 6, 1, (46, cell), "green")
+    f.rect(477, top + 4 * cell - 2, 52, cell + 4, None, "ink", 2)
+    f.text(503, top - 12, "y", bold=True, anchor="middle")
+    f.text(503, bottom + 20, "T x hs", SMALL, "muted", "middle")
+    f.line([(left + 6 * cell + 6, 184), (474, 184)], "ink", 1.8, arrow=True)
+    f.text(444, 174, "· v", BODY, "green", "middle", bold=True)
+    f.line([(212, 256), (447, 256), (447, 190)], "green", 1.5, arrow=True)
+
+
+def _one_row(f):
+    base, width = 392, 44
+    f.text(14, 340, "row 4:", SMALL, "ink", bold=True)
+    f.text(14, 359, "weights of", SMALL, "muted")
+    f.text(14, 376, "tokens 0 to 4", SMALL, "muted")
+    for j, w in enumerate(_WEIGHTS[4]):
+        x = 130 + j * (width + 8)
+        f.rect(x, base - 76 * w - 2, width, 76 * w + 2, "purple", radius=2)
+        f.text(x + width / 2, base - 76 * w - 8, f"{w:.2f}", SMALL, "ink", "middle")
+        f.text(x + width / 2, base + 18, str(j), SMALL, "muted", "middle")
+    f.rect(130 + 5 * (width + 8), base - 2, width, 2, "faint", radius=0)
+    f.text(130 + 5 * (width + 8) + width / 2, base + 18, "5", SMALL, "muted", "middle")
+    f.text(452, 362, "sum 1, and 0", SMALL, "muted")
+    f.text(452, 380, "for the future", SMALL, "muted")
+
+
 @figure(
     "01_attention",
     "One head of attention",
@@ -59,65 +127,11 @@ def _matrix(f, x, y, rows, columns, cell, color, width=1.2):
 )
 def attention():
     f = Figure(430)
-    t, cell = 6, 26
-    top, bottom = 66, 66 + 6 * 26
-    _matrix(f, 14, top, t, 1, (50, cell), "muted")
-    f.text(39, top - 12, "x", bold=True, anchor="middle")
-    f.text(39, bottom + 20, "T x C", SMALL, "muted", "middle")
-    for k, (name, color) in enumerate((("q", "blue"), ("k", "orange"), ("v", "green"))):
-        y = 22 + k * 92
-        _matrix(f, 150, y, t, 1, (40, 12), color)
-        f.text(196, y + 42, name, color=color, bold=True)
-        f.line([(66, 144), (147, y + 36)], "muted", 1.5, arrow=True)
-    f.text(96, 256, "c_attn", SMALL, "ink", "middle", mono=True)
-    f.text(170, 298, "T x hs each", SMALL, "muted", "middle")
-
-    left = 262
-    weights = (
-        (1.0,),
-        (0.35, 0.65),
-        (0.15, 0.25, 0.6),
-        (0.45, 0.1, 0.15, 0.3),
-        (0.08, 0.52, 0.05, 0.1, 0.25),
-        (0.1, 0.2, 0.3, 0.1, 0.1, 0.2),
-    )
-    f.line([(212, 62), (left - 10, 112)], "blue", 1.5, arrow=True)
-    f.line([(212, 149), (left - 10, 149)], "orange", 1.5, arrow=True)
-    for i in range(t):
-        for j in range(t):
-            x, y = left + j * cell, top + i * cell
-            if j > i:
-                f.rect(x + 1, y + 1, cell - 2, cell - 2, "panel", radius=2)
-            else:
-                f.rect(x + 1, y + 1, cell - 2, cell - 2, "purple-soft", radius=2)
-                side = (cell - 6) * weights[i][j] ** 0.5
-                f.rect(x + cell / 2 - side / 2, y + cell / 2 - side / 2, side, side, "purple", radius=1)
-    f.rect(left - 3, top + 4 * cell - 2, t * cell + 6, cell + 4, None, "ink", 2)
-    f.text(left + t * cell / 2, top - 12, "softmax(mask(q kᵀ / √hs))", SMALL, "ink", "middle")
-    f.text(left + t * cell / 2, bottom + 20, "T x T", SMALL, "muted", "middle")
-    f.text(left + 4.4 * cell, top + 1.2 * cell, "masked", SMALL, "muted", "middle")
-
-    _matrix(f, 480, top, t, 1, (46, cell), "green")
-    f.rect(477, top + 4 * cell - 2, 52, cell + 4, None, "ink", 2)
-    f.text(503, top - 12, "y", bold=True, anchor="middle")
-    f.text(503, bottom + 20, "T x hs", SMALL, "muted", "middle")
-    f.line([(left + t * cell + 6, 184), (474, 184)], "ink", 1.8, arrow=True)
-    f.text(444, 174, "· v", BODY, "green", "middle", bold=True)
-    f.line([(212, 256), (447, 256), (447, 190)], "green", 1.5, arrow=True)
-
-    base, width = 392, 44
-    f.text(14, 340, "row 4:", SMALL, "ink", bold=True)
-    f.text(14, 359, "weights of", SMALL, "muted")
-    f.text(14, 376, "tokens 0 to 4", SMALL, "muted")
-    for j, w in enumerate(weights[4]):
-        x = 130 + j * (width + 8)
-        f.rect(x, base - 76 * w - 2, width, 76 * w + 2, "purple", radius=2)
-        f.text(x + width / 2, base - 76 * w - 8, f"{w:.2f}", SMALL, "ink", "middle")
-        f.text(x + width / 2, base + 18, str(j), SMALL, "muted", "middle")
-    f.rect(130 + 5 * (width + 8), base - 2, width, 2, "faint", radius=0)
-    f.text(130 + 5 * (width + 8) + width / 2, base + 18, "5", SMALL, "muted", "middle")
-    f.text(452, 362, "sum 1, and 0", SMALL, "muted")
-    f.text(452, 380, "for the future", SMALL, "muted")
+    left, top, bottom, cell = 262, 66, 66 + 6 * 26, 26
+    _queries_keys_values(f, top, bottom, cell)
+    _scores(f, left, top, bottom, cell)
+    _output(f, left, top, bottom, cell)
+    _one_row(f)
     return f
 
 
