@@ -1,4 +1,4 @@
-"""The library: its layers, and the executor."""
+"""The whole: the video and its chapters, the library's layers, the executor, the gains."""
 
 import json
 
@@ -102,4 +102,38 @@ def ladder():
         f.text(98, 62 + i * 47 + 15, row["key"], 14, "ink", "end", bold=True)
         f.text(98, 62 + i * 47 + 32, name, SMALL, "muted", "end")
     f.text(20, 374, "TF32 is for GPUs: on a CPU 05 computes what 04 does", SMALL, "muted")
+    return f
+
+
+@figure(
+    "video",
+    "The video and the chapters",
+    """Four rows, one for each hour of the video, cut into coloured pieces: the chapters. The first hour holds 02, 01,
+    02 again, 03 and the beginning of 04, the second 04 to 07, the third 08 to 11 and the beginning of 12, the
+    fourth 12 and 13.""",
+)
+def video():
+    f = Figure(286)
+    left, width = 34, 510
+    # minutes at which the part of a chapter begins
+    parts = (
+        ("02", 3.7), ("01", 13.8), ("02", 28.1), ("03", 33.5), ("04", 45.8), ("05", 82.3), ("06", 99.6), ("07", 108.3),
+        ("08", 120.3), ("09", 126.9), ("10", 134.9), ("11", 154.2), ("12", 166.9), ("13", 190.4), ("", 236.4),
+    )  # fmt: skip
+    colors = ("blue", "orange", "green", "purple")
+    for hour in range(4):
+        y = 34 + hour * 54
+        f.text(left - 8, y + 24, f"{hour}:", 14, "muted", "end")
+        f.rect(left, y, width, 36, "panel", radius=4)
+        for (name, begin), (_, end) in zip(parts, parts[1:]):
+            a, b = max(begin, 60 * hour), min(end, 60 * hour + 60)
+            if b - a > 0.5:
+                x, w = left + (a - 60 * hour) / 60 * width, (b - a) / 60 * width
+                color = colors[int(name) % 4]
+                f.rect(x + 1, y, w - 2, 36, color + "-soft", color, 1.5, radius=3)
+                f.text(x + w / 2, y + 23, name, 14, "ink", "middle", bold=True)
+    for minute in (0, 15, 30, 45, 60):
+        f.text(left + minute / 60 * width, 22, f"{minute}", SMALL, "muted", "end" if minute == 60 else "middle")
+    f.text(left + width, 272, "across: minutes; down: hours", SMALL, "muted", "end")
+    f.text(left, 272, "14 goes on where the video ends", SMALL, "muted")
     return f
