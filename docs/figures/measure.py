@@ -6,6 +6,7 @@ The figures are drawn from data/ alone; run this only to measure again. It needs
 import base64
 import csv
 import json
+import os
 import pathlib
 import random
 import re
@@ -32,7 +33,8 @@ def write_csv(name, header, rows):
 def run(program, *flags):
     """Runs a program of the build and returns what it prints. It may fail: memory() reads an error message."""
     command = [str(BIN / program), *map(str, flags)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # as for all numbers in the chapters
+    done = subprocess.run(command, cwd=ROOT, env=one_thread, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
