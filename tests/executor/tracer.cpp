@@ -71,7 +71,8 @@ class Tracer : public Observer {
   void lanes_synchronise(unsigned warp, uint32_t lanes) override;
   void block_ends() override {
     fold();
-    counts.longest_thread = std::max(counts.longest_thread, *std::max_element(of_thread_.begin(), of_thread_.end()));
+    counts.longest_thread =
+        std::max(counts.longest_thread, *std::max_element(of_thread_.begin(), of_thread_.end()));
   }
   void launch_ends() override {
     ++counts.launches;
@@ -92,10 +93,11 @@ class Tracer : public Observer {
   void count(const Access& access);
 
   uint32_t block_ = 0, epoch_ = 1;
-  std::array<int64_t, kMaxThreads> of_thread_{};                     // accesses
-  std::array<uint32_t, kMaxThreads> clocks_{};                       // counts the thread's __syncwarps
-  std::array<std::array<uint32_t, kWarp>, kMaxThreads> known_{};     // up to which clock of each lane it is in order
-  std::vector<Access> accesses_;                                     // since the last barrier
+  std::array<int64_t, kMaxThreads> of_thread_{};  // accesses
+  std::array<uint32_t, kMaxThreads> clocks_{};    // counts the thread's __syncwarps
+  std::array<std::array<uint32_t, kWarp>, kMaxThreads>
+      known_{};                   // up to which clock of each lane it is in order
+  std::vector<Access> accesses_;  // since the last barrier
   std::unordered_map<uintptr_t, Word> global_words_, shared_words_;  // by address
 };
 
@@ -109,7 +111,8 @@ void Tracer::lanes_synchronise(unsigned warp, uint32_t lanes) {
     for (unsigned l = 0; l < kWarp; ++l) all[l] = std::max(all[l], known_[thread][l]);
     all[lane] = std::max(all[lane], clocks_[thread]++);
   }
-  for (uint32_t rest = lanes; rest != 0; rest &= rest - 1) known_[warp * kWarp + unsigned(std::countr_zero(rest))] = all;
+  for (uint32_t rest = lanes; rest != 0; rest &= rest - 1)
+    known_[warp * kWarp + unsigned(std::countr_zero(rest))] = all;
 }
 
 bool Tracer::in_order(const Event& before, const Event& now) const {
@@ -124,7 +127,8 @@ bool Tracer::replaces(const Event& before, const Event& now, Space space) const 
   if (before.bytes_of_word == 0) return true;
   if (!in_order(before, now)) return false;
   if (space == Space::shared && before.epoch != now.epoch) return true;
-  return (before.bytes_of_word & ~now.bytes_of_word) == 0 && (now.kind != Kind::load || before.kind == Kind::load);
+  return (before.bytes_of_word & ~now.bytes_of_word) == 0 &&
+         (now.kind != Kind::load || before.kind == Kind::load);
 }
 
 void Tracer::check_order(Word& word, const Event& now, Space space) const {
@@ -143,12 +147,12 @@ void Tracer::check_order(Word& word, const Event& now, Space space) const {
 void Tracer::report_race(const Event& before, const Event& now, Space space) const {
   const bool same_block = before.block == now.block;
   const auto [x, y, z] = thread_index(before.thread);
-  die_in_thread(fmt::format("race: the thread {} {} memory at {} that thread ({},{},{}) of {} block {} at {}, and {}",
-                            now.kind == Kind::load ? "reads" : "writes",
-                            space == Space::shared ? "shared" : "global", in_source(now.place), x, y, z,
-                            same_block ? "its" : "another", before.kind == Kind::load ? "reads" : "writes",
-                            in_source(before.place),
-                            same_block ? "no barrier lies between" : "nothing orders two blocks"));
+  die_in_thread(
+      fmt::format("race: the thread {} {} memory at {} that thread ({},{},{}) of {} block {} at {}, and {}",
+                  now.kind == Kind::load ? "reads" : "writes", space == Space::shared ? "shared" : "global",
+                  in_source(now.place), x, y, z, same_block ? "its" : "another",
+                  before.kind == Kind::load ? "reads" : "writes", in_source(before.place),
+                  same_block ? "no barrier lies between" : "nothing orders two blocks"));
 }
 
 // False: neither global nor shared memory, such as a thread's own variables. Aborts if it is out of bounds.
@@ -162,8 +166,9 @@ bool Tracer::find_space(uintptr_t address, size_t bytes, bool writes, uintptr_t 
   const char* verb = writes ? "writes" : "reads";
   if (dynamic != 0 && address >= dynamic - kWord && address < dynamic + dynamic_shared_bytes + 128) {
     if (address < dynamic || address + bytes > dynamic + dynamic_shared_bytes) {
-      die_in_thread(fmt::format("out of bounds: the thread {} byte {} of {} bytes of dynamic shared memory ({})", verb,
-                                int64_t(address - dynamic), dynamic_shared_bytes, in_source(place)));
+      die_in_thread(
+          fmt::format("out of bounds: the thread {} byte {} of {} bytes of dynamic shared memory ({})", verb,
+                      int64_t(address - dynamic), dynamic_shared_bytes, in_source(place)));
     }
     *space = Space::shared;
     return true;
@@ -176,8 +181,9 @@ bool Tracer::find_space(uintptr_t address, size_t bytes, bool writes, uintptr_t 
   const bool ahead = !behind && after.begin != nullptr && pointer >= after.begin - kGuardBytes;
   if (!behind && !ahead) return false;
   const Memory& near = behind ? before : after;
-  die_in_thread(fmt::format("out of bounds: the thread {} {} bytes at byte {} of an allocation of {} bytes ({})", verb,
-                            bytes, pointer - near.begin, near.bytes, in_source(place)));
+  die_in_thread(
+      fmt::format("out of bounds: the thread {} {} bytes at byte {} of an allocation of {} bytes ({})", verb,
+                  bytes, pointer - near.begin, near.bytes, in_source(place)));
 }
 
 void Tracer::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t place) {
@@ -185,8 +191,9 @@ void Tracer::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t place)
   Space space;
   if (thread == kNoThread || !find_space(address, bytes, kind != Kind::load, place, &space)) return;
   if (address % std::min(bytes, size_t{16}) != 0 && std::has_single_bit(bytes)) {
-    die_in_thread(fmt::format("misaligned: the thread accesses {} bytes at an address that is not a multiple of {} ({})",
-                              bytes, bytes, in_source(place)));
+    die_in_thread(fmt::format(
+        "misaligned: the thread accesses {} bytes at an address that is not a multiple of {} ({})", bytes,
+        bytes, in_source(place)));
   }
   ++of_thread_[thread];
   const Access now{place, address, uint32_t(bytes), uint16_t(thread), kind, space};
@@ -195,7 +202,8 @@ void Tracer::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t place)
   auto& words = space == Space::shared ? shared_words_ : global_words_;
   for (uintptr_t word = address / kWord * kWord; word < address + bytes; word += kWord) {
     uint8_t mask = 0;
-    for (uintptr_t b = 0; b < kWord; ++b) mask |= uint8_t((word + b >= address && word + b < address + bytes) << b);
+    for (uintptr_t b = 0; b < kWord; ++b)
+      mask |= uint8_t((word + b >= address && word + b < address + bytes) << b);
     check_order(words[word], {place, block_, epoch_, clocks_[thread], uint16_t(thread), mask, kind}, space);
   }
 }
@@ -237,7 +245,8 @@ void Tracer::fold_request(const Access* first, const Access* last) {
   }
   std::set<uintptr_t> sectors;
   for (const Access* lane = first; lane < last; ++lane) {
-    for (uintptr_t s = lane->address / kSector; s * kSector < lane->address + lane->bytes; ++s) sectors.insert(s);
+    for (uintptr_t s = lane->address / kSector; s * kSector < lane->address + lane->bytes; ++s)
+      sectors.insert(s);
   }
   ++counts.requests;
   counts.transactions += int64_t(sectors.size());
@@ -255,7 +264,9 @@ void Tracer::fold() {
   std::vector<Access> request;
   for (size_t i = 0; i < sorted.size(); ++i) {
     request.push_back(sorted[i].second);
-    const auto same = [&](const auto& a, const auto& b) { return std::equal(a.begin(), a.begin() + 3, b.begin()); };
+    const auto same = [&](const auto& a, const auto& b) {
+      return std::equal(a.begin(), a.begin() + 3, b.begin());
+    };
     if (i + 1 < sorted.size() && same(sorted[i].first, sorted[i + 1].first)) continue;
     fold_request(request.data(), request.data() + request.size());
     request.clear();
@@ -274,44 +285,44 @@ Counts take_counts() { return std::exchange(tracer.counts, {}); }
 // ---- what -fsanitize=thread calls
 
 #define PLACE reinterpret_cast<uintptr_t>(__builtin_return_address(0)) - 1
-#define WATCH(name, bytes, kind)                                                               \
-  void name(void* address) {                                                                   \
+#define WATCH(name, bytes, kind)                                                                 \
+  void name(void* address) {                                                                     \
     executor::tracer.access(reinterpret_cast<uintptr_t>(address), bytes, executor::kind, PLACE); \
   }
-#define WATCH_BYTES(bytes)                                        \
-  WATCH(__tsan_read##bytes, bytes, Kind::load)                    \
-  WATCH(__tsan_write##bytes, bytes, Kind::store)                  \
-  WATCH(__tsan_unaligned_read##bytes, bytes, Kind::load)          \
-  WATCH(__tsan_unaligned_write##bytes, bytes, Kind::store)        \
-  WATCH(__tsan_volatile_read##bytes, bytes, Kind::load)           \
+#define WATCH_BYTES(bytes)                                 \
+  WATCH(__tsan_read##bytes, bytes, Kind::load)             \
+  WATCH(__tsan_write##bytes, bytes, Kind::store)           \
+  WATCH(__tsan_unaligned_read##bytes, bytes, Kind::load)   \
+  WATCH(__tsan_unaligned_write##bytes, bytes, Kind::store) \
+  WATCH(__tsan_volatile_read##bytes, bytes, Kind::load)    \
   WATCH(__tsan_volatile_write##bytes, bytes, Kind::store)
-#define ATOMIC_RMW(bits, T, name, builtin)                                                              \
-  T __tsan_atomic##bits##_##name(volatile T* address, T value, int) {                                   \
+#define ATOMIC_RMW(bits, T, name, builtin)                                                                  \
+  T __tsan_atomic##bits##_##name(volatile T* address, T value, int) {                                       \
     executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE); \
-    return builtin(address, value, __ATOMIC_SEQ_CST);                                                   \
+    return builtin(address, value, __ATOMIC_SEQ_CST);                                                       \
   }
-#define ATOMICS(bits, T)                                                                                \
-  T __tsan_atomic##bits##_load(const volatile T* address, int) {                                        \
-    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE); \
-    return __atomic_load_n(address, __ATOMIC_SEQ_CST);                                                  \
-  }                                                                                                     \
-  void __tsan_atomic##bits##_store(volatile T* address, T value, int) {                                 \
-    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE); \
-    __atomic_store_n(address, value, __ATOMIC_SEQ_CST);                                                 \
-  }                                                                                                     \
-  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* address, T* expected, T value, int, int) { \
-    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE); \
+#define ATOMICS(bits, T)                                                                                     \
+  T __tsan_atomic##bits##_load(const volatile T* address, int) {                                             \
+    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE);  \
+    return __atomic_load_n(address, __ATOMIC_SEQ_CST);                                                       \
+  }                                                                                                          \
+  void __tsan_atomic##bits##_store(volatile T* address, T value, int) {                                      \
+    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE);  \
+    __atomic_store_n(address, value, __ATOMIC_SEQ_CST);                                                      \
+  }                                                                                                          \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* address, T* expected, T value, int, int) {   \
+    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE);  \
     return __atomic_compare_exchange_n(address, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-  }                                                                                                     \
-  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* address, T* expected, T value, int, int) { \
-    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE); \
+  }                                                                                                          \
+  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* address, T* expected, T value, int, int) {     \
+    executor::tracer.access(reinterpret_cast<uintptr_t>(address), bits / 8, executor::Kind::atomic, PLACE);  \
     return __atomic_compare_exchange_n(address, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-  }                                                                                                     \
-  ATOMIC_RMW(bits, T, exchange, __atomic_exchange_n)                                                    \
-  ATOMIC_RMW(bits, T, fetch_add, __atomic_fetch_add)                                                    \
-  ATOMIC_RMW(bits, T, fetch_sub, __atomic_fetch_sub)                                                    \
-  ATOMIC_RMW(bits, T, fetch_and, __atomic_fetch_and)                                                    \
-  ATOMIC_RMW(bits, T, fetch_or, __atomic_fetch_or)                                                      \
+  }                                                                                                          \
+  ATOMIC_RMW(bits, T, exchange, __atomic_exchange_n)                                                         \
+  ATOMIC_RMW(bits, T, fetch_add, __atomic_fetch_add)                                                         \
+  ATOMIC_RMW(bits, T, fetch_sub, __atomic_fetch_sub)                                                         \
+  ATOMIC_RMW(bits, T, fetch_and, __atomic_fetch_and)                                                         \
+  ATOMIC_RMW(bits, T, fetch_or, __atomic_fetch_or)                                                           \
   ATOMIC_RMW(bits, T, fetch_xor, __atomic_fetch_xor)
 
 extern "C" {
@@ -344,10 +355,13 @@ struct UbsanPlace {
   uint32_t line, column;
 };
 void __ubsan_handle_out_of_bounds(UbsanPlace* place, void* index) {
-  const std::string what = fmt::format("out of bounds: index {} of an array at {}:{}", int64_t(reinterpret_cast<intptr_t>(index)), place->file, place->line);
+  const std::string what = fmt::format("out of bounds: index {} of an array at {}:{}",
+                                       int64_t(reinterpret_cast<intptr_t>(index)), place->file, place->line);
   if (executor::running_thread() != executor::kNoThread) executor::die_in_thread(what);
   std::fprintf(stderr, "executor: %s\n", what.c_str());
   std::abort();
 }
-void __ubsan_handle_out_of_bounds_abort(UbsanPlace* place, void* index) { __ubsan_handle_out_of_bounds(place, index); }
+void __ubsan_handle_out_of_bounds_abort(UbsanPlace* place, void* index) {
+  __ubsan_handle_out_of_bounds(place, index);
+}
 }

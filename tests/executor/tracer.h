@@ -23,8 +23,8 @@ struct Counts {
   int64_t launches = 0;
   std::array<int64_t, 5> loads{}, stores{};  // from and to global memory, of 1, 2, 4, 8 and 16 bytes
   int64_t load_bytes = 0, store_bytes = 0;
-  int64_t requests = 0;        // load and store instructions of warps on global memory
-  int64_t transactions = 0;    // the 32-byte sectors that these touch: 4 per request of 32 neighbouring floats
+  int64_t requests = 0;      // load and store instructions of warps on global memory
+  int64_t transactions = 0;  // the 32-byte sectors that these touch: 4 per request of 32 neighbouring floats
   int64_t shared_loads = 0, shared_stores = 0;
   int64_t bank_conflicts = 0;  // the passes beyond the first that warps need for accesses to shared memory
   int64_t barriers = 0;        // __syncthreads of blocks

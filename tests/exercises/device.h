@@ -33,12 +33,14 @@ inline const Stream kStream{{gpt2::DeviceType::cuda, 0}, nullptr};
 template <class T>
 class OnDevice {
  public:
-  explicit OnDevice(const std::vector<T>& values, int64_t offset = 0) : OnDevice(int64_t(values.size()), offset) {
+  explicit OnDevice(const std::vector<T>& values, int64_t offset = 0)
+      : OnDevice(int64_t(values.size()), offset) {
     copy(data_ + offset_, values.data(), cudaMemcpyHostToDevice);
   }
   // n values that are NaN (-1 for integers) until a kernel writes them. An offset makes the first one misaligned.
   explicit OnDevice(int64_t n, int64_t offset = 0) : n_(n), offset_(offset) {
-    gpt2::require(cudaMalloc(&data_, size_t(std::max(n + offset, int64_t{1})) * sizeof(T)) == cudaSuccess, "no memory for {} values", n);
+    gpt2::require(cudaMalloc(&data_, size_t(std::max(n + offset, int64_t{1})) * sizeof(T)) == cudaSuccess,
+                  "no memory for {} values", n);
   }
   ~OnDevice() { cudaFree(data_); }
   OnDevice(const OnDevice&) = delete;

@@ -66,7 +66,8 @@ class Draw {
   }
   std::vector<float> normal(int64_t n, double mean = 0, double deviation = 1) {
     return fill<float>(n, [&] {
-      return mean + deviation * std::sqrt(-2 * std::log(1 - number(0, 1))) * std::cos(2 * M_PI * number(0, 1));
+      return mean +
+             deviation * std::sqrt(-2 * std::log(1 - number(0, 1))) * std::cos(2 * M_PI * number(0, 1));
     });
   }
   std::vector<int32_t> ids(int64_t n, int64_t vocab) {
@@ -151,13 +152,11 @@ void get(Reader& from, std::tuple<T...>& values) {
   std::apply([&](T&... each) { (get(from, each), ...); }, values);
 }
 template <class A, class B>
-  requires(!Plain<std::pair<A, B>>)
-void put(Bytes& to, const std::pair<A, B>& values) {
+requires(!Plain<std::pair<A, B>>) void put(Bytes& to, const std::pair<A, B>& values) {
   put(to, values.first), put(to, values.second);
 }
 template <class A, class B>
-  requires(!Plain<std::pair<A, B>>)
-void get(Reader& from, std::pair<A, B>& values) {
+requires(!Plain<std::pair<A, B>>) void get(Reader& from, std::pair<A, B>& values) {
   get(from, values.first), get(from, values.second);
 }
 
@@ -180,7 +179,7 @@ Bytes receive(const char* type);                  // the checker's: the next val
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-void set_context(const std::string& text);    // stands before the messages from here on: "T = 7"
+void set_context(const std::string& text);  // stands before the messages from here on: "T = 7"
 [[noreturn]] void fail(const std::string& message);
 
 // ---- checks
@@ -238,10 +237,10 @@ void check_close(const A& actual, const B& expected, double tolerance, const std
 #define EXERCISE_JOIN2(a, b) a##b
 #define EXERCISE_JOIN(a, b) EXERCISE_JOIN2(a, b)
 
-#define CASE(name)                                                                                        \
-  static void EXERCISE_JOIN(case_, __LINE__)(::exercise::Draw & draw);                                    \
-  static const ::exercise::Register EXERCISE_JOIN(register_, __LINE__)(name,                              \
-                                                                       EXERCISE_JOIN(case_, __LINE__));    \
+#define CASE(name)                                                                                      \
+  static void EXERCISE_JOIN(case_, __LINE__)(::exercise::Draw & draw);                                  \
+  static const ::exercise::Register EXERCISE_JOIN(register_, __LINE__)(name,                            \
+                                                                       EXERCISE_JOIN(case_, __LINE__)); \
   static void EXERCISE_JOIN(case_, __LINE__)([[maybe_unused]] ::exercise::Draw & draw)
 
 // Names the inputs at hand; it stands before the messages that follow.
@@ -308,8 +307,8 @@ std::string student_error(const Evaluate&) {
 }
 
 // CHECK(condition, "message {}", ...): the message says what is wrong in the student's terms, and what to look at.
-#define CHECK(condition, ...)                                        \
-  do {                                                               \
+#define CHECK(condition, ...)                                       \
+  do {                                                              \
     if (!(condition)) ::exercise::fail(::fmt::format(__VA_ARGS__)); \
   } while (false)
 

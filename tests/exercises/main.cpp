@@ -84,11 +84,13 @@ int run(const Case& chosen, uint64_t seed) {
   try {
     Draw draw(seed, chosen.name);
     chosen.body(draw);
-    if (input.at == input.bytes.size() || input.bytes[input.at] != 'z') throw Failure("the program wrote too much");
+    if (input.at == input.bytes.size() || input.bytes[input.at] != 'z')
+      throw Failure("the program wrote too much");
   } catch (const Failure& failure) {
     verdict = {{"pass", false}, {"message", failure.what()}};
   } catch (const std::exception& error) {
-    verdict = {{"pass", false}, {"message", std::string("the program's values cannot be read: ") + error.what()}};
+    verdict = {{"pass", false},
+               {"message", std::string("the program's values cannot be read: ") + error.what()}};
   }
   const auto replace = nlohmann::json::error_handler_t::replace;  // a message may quote the student's bytes
   std::printf("%s\n", verdict.dump(-1, ' ', false, replace).c_str());

@@ -20,7 +20,8 @@ inline void put(Bytes& to, const Tensor& x) {
   if (!x.defined()) return;
   put(to, x.shape());
   put(to, x.dtype() == DType::i32);
-  x.dtype() == DType::i32 ? put(to, x.to_vector<int32_t>()) : put(to, x.detach().to(DType::f32).to_vector<float>());
+  x.dtype() == DType::i32 ? put(to, x.to_vector<int32_t>())
+                          : put(to, x.detach().to(DType::f32).to_vector<float>());
 }
 
 template <class T>

@@ -6,7 +6,8 @@ namespace {
 // Targets of which about a third are ignored; `at_least` are kept.
 Ids some_ignored(Draw& draw, int64_t rows, int64_t V, int32_t ignore_index, int64_t at_least = 1) {
   Ids targets = draw.ids(rows, V);
-  for (int32_t& id : targets) id = id == ignore_index ? int32_t((id + 1) % V) : id;  // those that are ignored are chosen:
+  for (int32_t& id : targets)
+    id = id == ignore_index ? int32_t((id + 1) % V) : id;  // those that are ignored are chosen:
   for (size_t row = size_t(at_least); row < targets.size(); ++row) {
     if (draw.integer(0, 2) == 0) targets[row] = ignore_index;
   }
@@ -27,7 +28,8 @@ double oracle_loss(const Values& logits, const Ids& targets, int32_t ignore_inde
 }
 
 // The student's loss and the gradient of 3 * loss.
-std::pair<Tensor, Tensor> student_loss(const std::vector<float>& logits, const Ids& targets, int32_t ignore_index) {
+std::pair<Tensor, Tensor> student_loss(const std::vector<float>& logits, const Ids& targets,
+                                       int32_t ignore_index) {
   const int64_t rows = int64_t(targets.size());
   Tensor x = from_vector(logits, {rows, int64_t(logits.size()) / rows});
   x.set_requires_grad();
@@ -58,7 +60,8 @@ CASE("one of seven rows kept") {
   const auto loss = STUDENT(student_loss(logits, targets, -1).first);
   CHECK(!close(loss, oracle_loss(doubles(logits), targets, -1) / 7, 1e-5),
         "you divide by all 7 rows, but 1 of them is kept: the mean is over the kept rows");
-  CHECK_CLOSE(loss, oracle_loss(doubles(logits), targets, -1), 1e-5, "the loss is not that of the one kept row");
+  CHECK_CLOSE(loss, oracle_loss(doubles(logits), targets, -1), 1e-5,
+              "the loss is not that of the one kept row");
 }
 
 CASE("gradient") {
@@ -69,8 +72,11 @@ CASE("gradient") {
     const Ids targets = some_ignored(draw, rows, V, ignore_index);
     const auto gradient = STUDENT(student_loss(logits, targets, ignore_index).second);
     const auto f = [&](const Values& x) { return 3 * oracle_loss(x, targets, ignore_index); };
-    CHECK(!close(gradient, gpt2::testing::finite_differences([&](const Values& x) { return f(x) / 3; }, doubles(logits)), 1e-4),
-          "the gradient is that of the loss alone: multiply it by dloss, the gradient that arrives");
+    CHECK(
+        !close(gradient,
+               gpt2::testing::finite_differences([&](const Values& x) { return f(x) / 3; }, doubles(logits)),
+               1e-4),
+        "the gradient is that of the loss alone: multiply it by dloss, the gradient that arrives");
     CHECK_CLOSE(gradient, gpt2::testing::finite_differences(f, doubles(logits)), 1e-4,
                 "the gradient of the logits differs from finite differences of the loss");
   }
@@ -95,7 +101,9 @@ CASE("ignored rows have no effect") {
   const auto [loss, gradient] = STUDENT(student_loss(logits, ids, -7));
   const auto d = doubles(gradient);
   for (size_t i = 0; i < d.size(); ++i) {
-    if (ids[i / size_t(V)] == -7) CHECK(d[i] == 0, "the gradient of row {}, which is ignored, is {}: it is to be exactly 0", i / size_t(V), d[i]);
+    if (ids[i / size_t(V)] == -7)
+      CHECK(d[i] == 0, "the gradient of row {}, which is ignored, is {}: it is to be exactly 0",
+            i / size_t(V), d[i]);
   }
   CHECK(std::isfinite(doubles(loss)[0]), "infinite logits of an ignored row reach the loss");
 }

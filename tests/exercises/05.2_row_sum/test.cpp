@@ -26,7 +26,8 @@ CASE("sums") {
     WITH("{} rows of {} values", rows, cols);
     const auto x = draw.uniform(rows * cols, -2, 2);
     const auto sums = STUDENT(sums_of(x, rows, cols));
-    CHECK(!close(sums, oracle(x, cols, 1), 1e-5), "these are the sums of the values: the sums of their squares are asked for");
+    CHECK(!close(sums, oracle(x, cols, 1), 1e-5),
+          "these are the sums of the values: the sums of their squares are asked for");
     CHECK_CLOSE(sums, oracle(x, cols, 2), 1e-5, "the sum of squares is wrong");
   }
 }
@@ -37,7 +38,8 @@ CASE("all threads work") {
   const auto [sums, counts] = STUDENT(traced([&] { return sums_of(x, rows, cols); }));
   CHECK_CLOSE(sums, oracle(x, cols, 2), 1e-5, "the sum of squares is wrong");
   CHECK(counts.longest_thread <= 128,
-        "one thread makes {} accesses to memory for a row of {} values: share the row out among all 128 threads, and let a tree "
+        "one thread makes {} accesses to memory for a row of {} values: share the row out among all 128 "
+        "threads, and let a tree "
         "add their sums",
         counts.longest_thread, cols);
 }
@@ -47,11 +49,13 @@ CASE("neighbours read neighbours") {
   const auto x = draw.uniform(rows * cols, -2, 2);
   const auto [sums, counts] = STUDENT(traced([&] { return sums_of(x, rows, cols); }));
   CHECK_CLOSE(sums, oracle(x, cols, 2), 1e-5, "the sum of squares is wrong");
-  CHECK(counts.load_bytes <= rows * cols * 4, "the kernel reads {} bytes; the rows have {}: read each value once",
-        counts.load_bytes, rows * cols * 4);
+  CHECK(counts.load_bytes <= rows * cols * 4,
+        "the kernel reads {} bytes; the rows have {}: read each value once", counts.load_bytes,
+        rows * cols * 4);
   const int64_t best = rows * cols * 4 / 32;  // sectors of 32 bytes
   CHECK(counts.transactions <= best + 3 * rows,
-        "the warps need {} transactions of 32 bytes, {} would do: in each step the threads of a warp should read neighbouring "
+        "the warps need {} transactions of 32 bytes, {} would do: in each step the threads of a warp should "
+        "read neighbouring "
         "values, so thread t begins with value t",
         counts.transactions, best);
 }

@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
 def parser():
     top = Parser(prog="./course exercise", allow_abbrev=False, add_help=False)
     verbs = top.add_subparsers(dest="verb")
-    for name, run in [("list", learner.list_all), ("start", learner.start), ("check", learner.check), ("watch", learner.watch),
+    for name, run in [("list", learner.list_all), ("start", learner.start), ("run", learner.run), ("check", learner.check), ("watch", learner.watch),
                       ("hint", learner.hint), ("solution", learner.solution), ("reset", learner.reset), ("verify", verify.verify)]:
         verb = verbs.add_parser(name, allow_abbrev=False, add_help=False)
         verb.set_defaults(run=run)
@@ -26,6 +26,8 @@ def parser():
                 verb.add_argument(flag, action="store_true")
         elif name != "list":
             verb.add_argument("id")
+        if name == "run":
+            verb.add_argument("flags", nargs=argparse.REMAINDER)
         if name == "start":
             verb.add_argument("--student")
         if name == "solution":

@@ -23,6 +23,7 @@ PUBLIC_HEADERS = {"exercise.h", "todo.h", "tensors.h", "device.h"}
 STUDENT_FLAGS = ["-Wno-unused", "-Wno-unused-parameter"]
 # tests/executor/tracer.h says why.
 TRACED_FLAGS = ["-O1", "-g1", "-fno-tree-sra", "-fsanitize=thread", "-fsanitize=bounds", "-fdata-sections", "-x", "c++"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 class CompileError(Exception):
@@ -109,6 +110,8 @@ def compile_student(exercise, source, werror=False):
     extra = STUDENT_FLAGS + (["-Werror"] if werror else []) + [f"-I{given_folder(exercise)}"]
     if source.suffix == ".cu":
         extra += TRACED_FLAGS
+    if exercise.sanitize:
+        extra += SANITIZERS + ["-O1", "-g1"]
     return _object(words + extra, source, source.name, exercise, student=True)
 
 
@@ -138,13 +141,16 @@ def _check_includes(depends, source, exercise):
             raise CompileError(f"{source.name}: error: it includes {path.relative_to(ROOT)}, which is not given")
 
 
-def link(exercise, side, objects):
+def link(exercise, side, objects, with_main=True):
+    """Links with the library, and with main.cpp unless the objects have a main() of their own."""
     _, words = _model(exercise.world, side)
+    words = [word for word in words if with_main or not word.endswith("main.cpp.o")]
+    words += SANITIZERS if exercise.sanitize and side == "runner" else []
     libraries = [BUILD / word for word in words if word.endswith(".a") and not word.startswith("/")]
     stamps = [f"{path}:{path.stat().st_mtime_ns}" for path in libraries]
     at = words.index("-o")
-    main = next(word for word in words if word.endswith("main.cpp.o"))
-    key = digest_of(*words, *objects, *stamps, (BUILD / main).stat().st_mtime_ns)
+    stamps += [(BUILD / word).stat().st_mtime_ns for word in words if word.endswith("main.cpp.o")]
+    key = digest_of(*words, *objects, *stamps)
 
     def make(made):
         command = words[:at] + [str(path) for path in objects] + ["-o", str(made)] + words[at + 2:]
@@ -166,15 +172,24 @@ def checker(exercise):
 
 def runner(exercise, folder, subject=None, werror=False):
     """The runner with the student's files of this folder; subject: a source that they are to be linked with."""
-    sources = [folder / name for name in exercise.edit if Path(name).suffix in SOURCES]
-    missing = [source.name for source in sources if not source.exists()]
-    if missing:
-        raise CompileError(f"{missing[0]}: error: the file is missing")
+    names = [name for name in exercise.edit if Path(name).suffix in SOURCES and name != exercise.program]
     objects = [compile_test(exercise, source, "runner") for source in tests_of(exercise)]
-    objects += [compile_student(exercise, source, werror) for source in sources]
-    objects += [compile_student(exercise, source) for source in [subject] if source is not None]
-    objects += [compile_student(exercise, source) for source in exercise.given() if source.suffix in SOURCES and subject is None]
-    return link(exercise, "runner", objects)
+    objects += [compile_student(exercise, folder / name, werror) for name in names]
+    return link(exercise, "runner", objects + _given_objects(exercise, subject))
+
+
+def _given_objects(exercise, subject=None):
+    sources = [source for source in exercise.given() if source.suffix in SOURCES and source.name != exercise.program]
+    return [compile_student(exercise, source) for source in sources + [subject] if source is not None]
+
+
+def program(exercise, folder):
+    """The exercise's own program (exercise.json: program, the source with main()), linked with all other sources."""
+    names = [name for name in exercise.edit if Path(name).suffix in SOURCES]
+    objects = [compile_student(exercise, folder / name) for name in names]
+    if exercise.program not in names:
+        objects.append(compile_student(exercise, exercise.folder / exercise.program))
+    return link(exercise, "runner", objects + _given_objects(exercise), with_main=False)
 
 
 def prepare():

@@ -9,10 +9,11 @@ from errors import CourseError
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "tests" / "exercises"
 FIELDS = {"id", "title", "step", "kind", "edit", "tests", "difficulty", "minutes", "needs"}
-OPTIONAL = {"limits", "banned", "orders", "given", "program", "similar"}
+OPTIONAL = {"limits", "banned", "orders", "program", "sanitize"}
 KINDS = {"C": "C++", "K": "kernel", "P": "paper", "M": "test", "T": "trained model"}
 NEEDS = {"cpu", "executor", "gpu", "data"}
 SOURCES = {".cpp", ".cu"}
+TEXTS = SOURCES | {".h", ".cuh", ".py"}  # annotated with regions
 OWN_FILES = {"README.md", "hints.md", "answers.md", "exercise.json", "test.cpp", "hidden.cpp", "parameters.py", "answers.py",
              "subject.cpp"}
 
@@ -37,7 +38,7 @@ class Exercise:
         self.limits = {"seconds": 10, "megabytes": 2048, **fields.get("limits", {})}
         self.banned = fields.get("banned", [])
         self.orders = fields.get("orders", 4 if self.kind == "K" else 1)
-        self.program = fields.get("program")
+        self.program, self.sanitize = fields.get("program"), fields.get("sanitize", False)
         self.tests = [Test(test, self._json()) for test in fields["tests"]]
         self._check(fields)
 
@@ -94,7 +95,7 @@ class Exercise:
     def _starter_file(self, name):
         if self.kind == "P":
             return ""  # written with the student's parameters
-        if Path(name).suffix == ".json" or not (self.folder / name).exists():
+        if Path(name).suffix not in TEXTS or not (self.folder / name).exists():
             return None  # the student makes this file
         return regions.starter(self.text(name), f"{self.name}/{name}")
 
@@ -103,7 +104,7 @@ class Exercise:
         files = {}
         for name in self.edit:
             binary = self.folder / "solution" / name
-            files[name] = binary.read_bytes() if binary.exists() else regions.solution(self.text(name), f"{self.name}/{name}")
+            files[name] = binary.read_bytes() if binary.exists() else regions.solution(self._annotated(name), f"{self.name}/{name}")
         return files
 
     def wrong(self):
@@ -119,12 +120,17 @@ class Exercise:
         files, note = self.solution(), ""
         for part in sorted(path.iterdir()) if path.is_dir() else [path]:
             name = part.name if path.is_dir() else self._replaced_by(part)
+            if part.name != "fails" and Path(name).suffix not in TEXTS:
+                files[name] = part.read_bytes()  # a trained model
+                continue
             text = part.read_text()
-            where = f"{self.name}/wrong/{part.name}"
-            annotated = self.text(name) if (self.folder / name).exists() else ""
-            files[name] = regions.variant(annotated, f"{self.name}/{name}", text, where)
-            note += text
+            note += text + "\n"
+            if part.name != "fails":
+                files[name] = regions.variant(self._annotated(name), f"{self.name}/{name}", text, f"{self.name}/wrong/{part.name}")
         return files, note
+
+    def _annotated(self, name):
+        return self.text(name) if (self.folder / name).exists() else ""
 
     def _replaced_by(self, path):
         same = [name for name in self.edit if Path(name).suffix == path.suffix]

@@ -96,8 +96,11 @@ def _environment(exercise, order=0):
 
 
 def _run_case(exercise, folder, runner, case, seed, order=0):
-    return running.run([runner, "--case", case, "--seed", seed], limits=exercise.limits, values=True,
-                       environment=_environment(exercise, order), folder=folder)
+    environment, limits = _environment(exercise, order), exercise.limits
+    if exercise.sanitize:
+        environment["ASAN_OPTIONS"] = f"detect_leaks=0:hard_rss_limit_mb={limits['megabytes']}"
+        limits = {**limits, "megabytes": None}
+    return running.run([runner, "--case", case, "--seed", seed], limits=limits, values=True, environment=environment, folder=folder)
 
 
 def _verdict(told):
@@ -113,6 +116,9 @@ def explain(outcome, runner, exercise):
         return f"no result after {exercise.limits['seconds']} s: does a loop never end, or is it far too slow?"
     if outcome.status == TODO_STATUS:
         return outcome.output.strip().splitlines()[-1].replace(str(ROOT) + "/", "") if outcome.output.strip() else "not written yet"
+    sanitizer = re.search(r"(ERROR: AddressSanitizer: [^\n]*? on |runtime error: [^\n]*)", outcome.output)
+    if sanitizer:
+        return _sanitizer_report(sanitizer[1], outcome.output, exercise)
     if outcome.status in (0, 1):
         return None
     executor = re.search(r"executor: (.*)\n  in (.*?), (block .*)", outcome.output)
@@ -125,6 +131,14 @@ def explain(outcome, runner, exercise):
     if outcome.status < 0:
         return f"the program crashed ({signal.Signals(-outcome.status).name}): an index out of bounds?"
     return f"the program ended early, with exit status {outcome.status}"
+
+
+def _sanitizer_report(what, output, exercise):
+    """The error, and the first line of the student's files that it is about."""
+    names = "|".join(re.escape(name) for name in exercise.edit)
+    place = re.search(rf"/({names}):(\d+)", output)
+    what = what.replace("ERROR: AddressSanitizer: ", "AddressSanitizer: ").removesuffix(" on ")
+    return f"{what} at {place[1]}:{place[2]}" if place else what
 
 
 def in_source(message, runner):

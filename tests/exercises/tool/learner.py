@@ -1,4 +1,5 @@
-"""./course exercise: list, start, check, watch, hint, solution, reset."""
+"""./course exercise: list, start, run, check, watch, hint, solution, reset."""
+import os
 import re
 import time
 
@@ -34,7 +35,21 @@ def start(options):
     print(f"  read   {(exercise.folder / 'README.md').relative_to(catalogue.ROOT)}")
     for name in names:
         print(f"  edit   {name}")
+    if exercise.program:
+        print(f"  try    ./course exercise run {exercise.id} -- --help")
     print(f"  then   ./course exercise check {exercise.id}")
+
+
+def run(options):
+    """Runs the exercise's program in the student's folder; it replaces this process."""
+    exercise = catalogue.find(options.id)
+    folder = work.require_started(exercise)
+    if not exercise.program:
+        raise CourseError(f"{exercise.id} has no program to run: ./course exercise check {exercise.id}")
+    builds.prepare()
+    program = builds.program(exercise, folder)
+    os.chdir(folder)
+    os.execv(program, [exercise.program.rsplit(".", 1)[0], *[word for word in options.flags if word != "--"]])
 
 
 def judged(exercise, folder, seeds):
@@ -70,8 +85,9 @@ def show(exercise, results):
             continue
         explained = True
         print(f"           {result.message}")
-        for line in result.output.strip().splitlines()[:12] if result.output.strip() not in result.message else []:
-            print(f"           | {line}")
+        for line in result.output.replace(f"{catalogue.ROOT}/", "").strip().splitlines()[:12]:
+            if line not in result.message:
+                print(f"           | {line}")
     if explained:
         print(f"A hint: ./course exercise hint {exercise.id}")
 
