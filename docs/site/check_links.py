@@ -20,21 +20,28 @@ class Page(HTMLParser):
         self.links += [value for value in (attributes.get("href"), attributes.get("src")) if value]
 
 
-folder = Path(sys.argv[1]).resolve()
-pages = {path: Page(path) for path in folder.rglob("*.html")}
-broken = checked = 0
-for path, page in pages.items():
-    for link in page.links:
-        parts = urlsplit(link)
-        if parts.scheme or parts.netloc:
-            continue
-        checked += 1
-        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-        fine = target.is_file() and target.is_relative_to(folder)
-        if fine and target in pages:
-            fine = unquote(parts.fragment) in pages[target].ids
-        if not fine:
-            broken += 1
-            print(f"site: {path.relative_to(folder)}: broken link to {link}", file=sys.stderr)
-print(f"{len(pages)} pages, {checked} internal links, {broken} of them broken")
-sys.exit(broken > 0)
+def check(folder):
+    """The number of links inside the site, and those that are broken: [(page, link)]."""
+    pages = {path: Page(path) for path in sorted(folder.rglob("*.html"))}
+    checked, broken = 0, []
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            checked += 1
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            fine = target.is_file() and target.is_relative_to(folder)
+            if fine and target in pages:
+                fine = unquote(parts.fragment) in pages[target].ids
+            if not fine:
+                broken.append((path.relative_to(folder), link))
+    return checked, broken
+
+
+if __name__ == "__main__":
+    checked, broken = check(Path(sys.argv[1]).resolve())
+    for page, link in broken:
+        print(f"site: {page}: broken link to {link}", file=sys.stderr)
+    print(f"{checked} internal links, {len(broken)} of them broken")
+    sys.exit(bool(broken))

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 project = "GPT-2 from an empty file"
 html_title = project
 extensions = ["myst_parser", "source_pages"]
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 4
 highlight_language = "text"
 html_theme = "furo"
@@ -21,4 +21,4 @@ html_theme_options = {
     "dark_css_variables": {"color-bar": "#6ea8ee", "color-bar-2": "#d9b84a", "color-add": "#16351b", "color-del": "#3f1d1c"},
 }
 pygments_style = "a11y-high-contrast-light"
-pygments_dark_style = "a11y-high-contrast-dark"
+pygments_dark_style = "github-dark"

@@ -14,7 +14,7 @@ from pygments.lexers import CppLexer
 
 from repository import escaped, problem, read, root, source_href
 
-lexer, formatter = CppLexer(stripnl=False, ensurenl=False), HtmlFormatter(nowrap=True)
+lexer, formatter = CppLexer(stripnl=False), HtmlFormatter(nowrap=True)
 
 
 def diff(before, after):
@@ -89,7 +89,7 @@ def code(piece, file, page):
         label = "" if sign == "-" else f'<a href="{source_href(file, page, number)}">{number}</a>'
         body = highlight(text, lexer, formatter).rstrip("\n") if text.strip() else escaped(text)
         rows.append(f'<span class="line {kind}"><span class="no">{label}</span><span class="sign">{sign}</span>{body}</span>')
-    return '<div class="highlight diff-code"><pre>' + "\n".join(rows) + "\n</pre></div>"
+    return '<div class="highlight diff-code"><pre>' + "".join(rows) + "</pre></div>"
 
 
 def page(before, after, name):

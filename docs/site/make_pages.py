@@ -19,7 +19,11 @@ out = Path(sys.argv[1]) / "pages"
 converter = Converter()
 
 
-def write(page, text):
+ORPHAN = "---\norphan: true\n---\n"  # for Sphinx: a page outside the contents
+
+
+def write(page, *parts):
+    text = "".join(parts)
     if not re.match(r"(---\n.*?\n---\n)?# ", text, re.DOTALL):  # Sphinx needs a title
         text = f"# {Path(page).stem}: {Path(page).parent.name.replace('_', ' ')}\n\n{text}"
     path = out / page
@@ -55,17 +59,31 @@ def write_exercises():
     write("exercises.md", converter.convert(read("docs/site/exercises.md") + guide + table, "docs/exercises.md"))
 
 
+def one_title(text):
+    """A second title would be a second entry in the site's contents: it becomes a section. A # in a code block is kept."""
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)
+    first = True
+    for i, part in enumerate(parts[::2]):
+        lines = part.splitlines(keepends=True)
+        for j, line in enumerate(lines):
+            if line.startswith("# "):
+                lines[j], first = (line if first else f"#{line}"), False
+        parts[2 * i] = "".join(lines)
+    return "".join(parts)
+
+
 def write_texts():
     """The other Markdown files of docs/, and those elsewhere in the repository that a page links to."""
     done = {f"docs/{step}.md" for step in step_names()}
     for path in sorted(str(path.relative_to(root)) for path in (root / "docs").rglob("*.md")):
         if path not in done and not path.startswith("docs/site/"):
-            write(page_of(path), converter.convert(read(path), path))
+            in_contents = Path(path).parts[1] in ("design", "timing", Path(path).name)
+            write(page_of(path), "" if in_contents else ORPHAN, one_title(converter.convert(read(path), path)))
             done.add(path)
     while waiting := [path for path in converter.wanted if path not in done]:
         for path in waiting:
             if path not in done:
-                write(page_of(path), "---\norphan: true\n---\n" + converter.convert(read(path), path))
+                write(page_of(path), ORPHAN, one_title(converter.convert(read(path), path)))
                 done.add(path)
 
 

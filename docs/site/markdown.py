@@ -64,7 +64,8 @@ class Converter:
                 problem(self.path, f"link to {target}: no such file")
                 return match["text"]
         if match["image"]:
-            return f"![{match['text']}]({relative(page_of(file), self.page)})"
+            themed = not file.endswith(".svg") or "prefers-color-scheme" in read(file)
+            return f"![{match['text']}]({relative(page_of(file), self.page)})" + ("" if themed else "{.paper}")
         if file.endswith(".md"):
             if not file.startswith("docs/"):
                 self.wanted.append(file)

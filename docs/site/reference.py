@@ -9,7 +9,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import CppLexer
 
-from repository import read, root, source_link
+from repository import read, root, source_link, step_names
 
 # What the folders of common/ are, in the order of the architecture, from the top.
 FOLDERS = {
@@ -79,17 +79,32 @@ def public(lines):
 
 def prose(comment):
     """Markdown of a comment: its paragraphs, and what is indented in it as it is."""
-    result, block = [], None
-    is_code = any(re.search(r"[;{}](\s*//.*)?$", line) for line in comment if re.match(r"\s*//  ", line))
+    blocks = []  # (indented, lines)
     for line in comment:
         text = re.sub(r"^\s*// ?", "", line)
-        kind = "code" if text.startswith("  ") or (block == "code" and not text.strip()) else "text"
-        if kind != block:
-            result += ["```", ""] if block == "code" else []
-            result += ["", "```cpp" if is_code else "```"] if kind == "code" else []
-            block = kind
-        result.append(text if kind == "code" else re.sub(r"([\\*_<>\[\]`#|$~])", r"\\\1", text))
-    return "\n".join(result + ["```"] * (block == "code"))
+        indented = text.startswith("  ") or bool(blocks and blocks[-1][0] and not text.strip())
+        if not blocks or blocks[-1][0] != indented:
+            blocks.append((indented, []))
+        blocks[-1][1].append(text)
+    return "\n\n".join(as_it_is(lines) if indented else "\n".join(link_chapters(escape(line)) for line in lines)
+                       for indented, lines in blocks)
+
+
+def link_chapters(text):
+    """"since 05_tf32" becomes a link to the chapter."""
+    for step in step_names():
+        text = text.replace(f"since {escape(step)}", f"since [{escape(step)}](/{step}.md)")
+    return text
+
+
+def as_it_is(lines):
+    """A fenced block, of C++ if its lines end as C++ does."""
+    is_code = any(re.search(r"[;{}](\s*//.*)?$", line) for line in lines)
+    return "\n".join(["```cpp" if is_code else "```", *lines, "```"])
+
+
+def escape(text):
+    return re.sub(r"([\\*_<>\[\]`#|$~])", r"\\\1", text)
 
 
 def first_sentence(header):
@@ -97,10 +112,21 @@ def first_sentence(header):
     return re.match(r".*?[.:;](?= |$)|.*", text)[0].rstrip(".:;")
 
 
-def name_of(code):
-    first = " ".join(line.strip() for line in code if not line.strip().startswith(("//", "template", "requires")))
-    match = NAME.search(re.sub(r"\[\[\w+\]\]|__\w+__", "", first))
-    return next((group for group in match.groups() if group), None) if match else None
+FORWARD = re.compile(r"\s*(class|struct|enum class) \w+( : \w+)?;( +//.*)?")
+
+
+def declared_names(code):
+    """The names that an entry declares: of a class its own, of several functions each one's."""
+    indent = min(len(line) - len(line.lstrip()) for line in code)
+    names, expects = [], True
+    for line in code:
+        text = line.split("//")[0].strip()
+        if expects and len(line) - len(line.lstrip()) == indent and text and not text.startswith(("template", "requires", "}")):
+            match = NAME.search(re.sub(r"\[\[\w+\]\]|__\w+__", "", text))
+            found = next((group for group in match.groups() if group), "") if match else ""
+            names += [found] * (found not in ("", "char", "sizeof", "requires"))
+        expects = text.endswith((";", "}")) or text.startswith(("template", "requires")) or not text
+    return list(dict.fromkeys(names))
 
 
 def block(code):
@@ -119,19 +145,18 @@ def page(header, name):
     for entry in entries:
         entry = public(entry)
         length = next((i for i, line in enumerate(entry) if not line.strip().startswith("//")), len(entry))
-        declared = name_of(entry[length:]) if length < len(entry) else None
-        if declared and declared not in (known for known, _ in names):
+        code = entry[length:]
+        if code and all(FORWARD.fullmatch(line) for line in code):
+            continue
+        new = [known for known in declared_names([line for line in code if line.strip()]) if known not in dict(names)] if code else []
+        if new:
             label = re.sub(r"\W", "-", header.lower()) + f"-{len(names)}"
-            names.append((declared, label))
-            parts.append(f"\n({label})=\n## {escape(declared)}\n")
+            names += [(known, label) for known in new]
+            parts.append(f"\n({label})=\n## {escape(', '.join(new))}\n")
         parts.append("\n" + prose(entry[:length]) + "\n")
-        if length < len(entry):
-            parts.append("\n" + block(entry[length:]))
+        if code:
+            parts.append("\n" + block(code))
     return "\n".join(parts), names
-
-
-def escape(name):
-    return re.sub(r"([\\*_<>\[\]`])", r"\\\1", name)
 
 
 def pages():

@@ -22,9 +22,10 @@ def bars(rows, unit, legend):
     html = [f'<div class="bars" role="img" aria-label="{escaped(unit)}"><div class="keys">{keys}<span>{escaped(unit)}</span></div>']
     for label, hint, values in rows:
         lines = "".join(
-            f'<span class="bar series-{i}" style="width:{100 * value / largest:.1f}%"></span><span class="value">{value:,.0f}</span>'
+            f'<span class="bar series-{i}" style="--share:{value / largest:.3f}">{value:,.0f}</span>'
             for i, value in enumerate(values) if value)
-        html.append(f'<div class="row"><b>{escaped(label)}</b><i>{escaped(hint)}</i><span class="lines">{lines}</span></div>')
+        html.append(f'<div class="row"><span class="label"><b>{escaped(label)}</b> <i>{escaped(hint)}</i></span>'
+                    f'<span class="lines">{lines}</span></div>')
     return raw("\n".join([*html, "</div>"]))
 
 
