@@ -13,6 +13,7 @@ highlight_language = "text"
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+smartquotes = False
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
