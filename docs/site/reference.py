@@ -109,7 +109,7 @@ def escape(text):
 
 def first_sentence(header):
     text = prose([line for line in split(read(header))[0]]).strip().replace("\n", " ")
-    return re.match(r".*?[.:;](?= |$)|.*", text)[0].rstrip(".:;")
+    return re.match(r".*?[.](?= [A-Z]|$)|.*?(?= since|$)", text)[0].rstrip(".")
 
 
 FORWARD = re.compile(r"\s*(class|struct|enum class) \w+( : \w+)?;( +//.*)?")
