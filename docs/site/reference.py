@@ -108,8 +108,10 @@ def escape(text):
 
 
 def first_sentence(header):
-    text = prose([line for line in split(read(header))[0]]).strip().replace("\n", " ")
-    return re.match(r".*?[.](?= [A-Z]|$)|.*?(?= since|$)", text)[0].rstrip(".")
+    """What a header says first about itself, as Markdown."""
+    lines = [line.removeprefix("//").strip() for line in split(read(header))[0]]
+    paragraph = " ".join(lines[: lines.index("")] if "" in lines else lines)
+    return escape(re.match(r".*?(?=\. [A-Z]|[.:]?$)", paragraph)[0])
 
 
 FORWARD = re.compile(r"\s*(class|struct|enum class) \w+( : \w+)?;( +//.*)?")
