@@ -108,8 +108,8 @@ void give_ids(const std::vector<NamedToken>& named, const nlohmann::json& tokens
     if (std::any_of(added.begin(), added.end(), has_text)) continue;
     const auto found = tokens.find(text);
     if (found == tokens.end())
-      fail("{} is {}, which {} does not have; list it with its id in added_tokens.json", where, escaped(text),
-           name);
+      fail("{} is {}, which has no id in {}; add it there with its id, or remove the setting", where,
+           escaped(text), name);
     added.push_back({text, parse_id(*found, text, kMaxTokens, name)});
   }
 }

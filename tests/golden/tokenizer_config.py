@@ -31,6 +31,18 @@ CASES = {
     "none": ({}, ""),
     "defaults": (config(add_prefix_space=False, add_bos_token=False, eos_token="<|endoftext|>", pad_token=None), ""),
     "class": (config(tokenizer_class="GPT2TokenizerFast", model_max_length=int(1e30), errors="replace"), ""),
+    "saved_by_transformers_4": (
+        config(
+            added_tokens_decoder={"256": PAD | {"content": "<|endoftext|>", "normalized": True, "special": True}},
+            bos_token="<|endoftext|>",
+            eos_token="<|endoftext|>",
+            unk_token="<|endoftext|>",
+            clean_up_tokenization_spaces=True,
+            tokenizer_class="GPT2Tokenizer",
+        )
+        | tokens(**{f"{name}_token": PAD | {"content": "<|endoftext|>"} for name in ("bos", "eos", "unk")}),
+        "",
+    ),
     "pad_in_vocabulary": (config(pad_token="<pad>"), ""),
     "pad_in_map": (tokens(pad_token="<pad>", bos_token="he"), ""),
     "pad_added": (config(pad_token="[PAD]") | tokens(pad_token=PAD) | ADDED, ""),
