@@ -35,15 +35,6 @@ std::string architecture(const HfConfig& model) {
                      model.n_head, model.n_embd, model.n_positions, model.vocab_size);
 }
 
-std::string identity(const Tokenizer& tokenizer) {
-  Digest digest;
-  for (const Tokenizer::File& file : tokenizer.files()) {
-    digest.add(fmt::format("{} {}\n", file.name, file.text.size()));
-    digest.add(file.text);
-  }
-  return fmt::format("{} ids, digest {}", tokenizer.vocab_size(), to_hex(digest.value()));
-}
-
 }  // namespace
 
 std::string build_identity() {
