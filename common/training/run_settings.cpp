@@ -2,12 +2,15 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 
 #include "common/base/digest.h"
+#include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/os.h"
+#include "common/nn/checkpoints.h"
 #include "common/tensor/context.h"
 #include "common/text/utf8.h"
 
@@ -44,6 +47,48 @@ std::string identity(const Tokenizer& tokenizer) {
   return fmt::format("{} ids, digest {}", tokenizer.vocab_size(), to_hex(digest.value()));
 }
 
+// Which weights --model DIR names.
+json weights_of(const std::string& model, const std::string& out) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  if (!fs::is_directory(model, none)) return nullptr;
+  fs::path folder = model;
+  if (!fs::exists(folder / "config.json", none)) {  // the folder of a run
+    const auto checkpoints = nn::checkpoints_in(model);
+    if (checkpoints.empty()) return nullptr;
+    folder = checkpoints.back();
+  }
+  const fs::path run = fs::weakly_canonical(out, none);
+  if (!out.empty() && fs::weakly_canonical(folder / "config.json", none).parent_path().parent_path() == run)
+    return kOwnWeights;
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    if (entry.path().extension() == ".safetensors" && entry.path().stem() != "optimizer")
+      files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  Digest digest;
+  for (const std::string& file : files) digest.add(MappedFile(file).bytes());
+  return to_hex(digest.value());
+}
+
+json texts_of(const TokenLoader& loader) {
+  json texts = json::array();
+  for (const SourceIdentity& source : loader.identities()) texts.push_back(to_text(source));
+  return texts;
+}
+
+// What the run is measured on.
+void resolve_measurements(RunSettings& settings, const json& given,
+                          const std::optional<TokenLoader>& val_loader) {
+  const std::string val_data = given.value("--val-data", ""), hellaswag = given.value("--hellaswag", "");
+  settings["--val-data"] = !val_loader        ? json("")
+                           : val_data.empty() ? json(kLastTenth)
+                                              : texts_of(*val_loader);
+  if (!hellaswag.empty())
+    settings["--hellaswag"] = "a file of digest " + to_hex(digest_of(MappedFile(hellaswag).bytes()));
+}
+
 }  // namespace
 
 std::string build_identity() {
@@ -59,7 +104,8 @@ std::string to_text(const SourceIdentity& source) {
 }
 
 RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, const Tokenizer& tokenizer,
-                         const TokenLoader& loader, int64_t grad_accum_steps) {
+                         const TokenLoader& loader, int64_t grad_accum_steps,
+                         const std::optional<TokenLoader>& val_loader) {
   const TokenLoader::Settings& batches = loader.settings();
   RunSettings settings;
   const json given = flags.values();
@@ -70,19 +116,22 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   const bool is_cuda = batches.device.is_cuda();
   const auto resolve = [&](const char* name, json value) { settings[name] = std::move(value); };
   resolve("--model", architecture(model));
+  resolve("weights", weights_of(given.value("--model", ""), given.value("--out", "")));
   resolve("--tokenizer", identity(tokenizer));
   resolve("--batch", batches.B);
   resolve("--seq", batches.T);
   resolve("--total-batch", batches.B * batches.T * grad_accum_steps * batches.world);
   if (!settings["--min-lr"].is_number())
     resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);  // not given
+  const double min_lr = settings["--min-lr"], max_lr = settings.value("--max-lr", min_lr);
+  require(min_lr <= max_lr, "--min-lr {}: above --max-lr {}, from which the learning rate falls to it",
+          min_lr, max_lr);
   resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
   if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // only GPUs have TF32
     resolve("--matmul-precision", "highest");
   }
-  json sources = json::array();
-  for (const SourceIdentity& source : loader.identities()) sources.push_back(to_text(source));
-  resolve("--data", std::move(sources));
+  resolve("--data", texts_of(loader));
+  resolve_measurements(settings, given, val_loader);
   resolve("device", is_cuda ? "cuda" : "cpu");
   resolve("ranks", batches.world);
   if (!is_cuda) resolve("threads", omp_get_max_threads());
