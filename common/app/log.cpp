@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -45,6 +46,7 @@ Log Log::resume(const std::string& path, const std::string& text_path, const Con
                 const ordered_json& note) {
   Log log(LogFile(path, contents.json), LogFile(text_path, contents.text));
   log.note_ = std::make_shared<ordered_json>(note);
+  log.checkpoint_ = note.value("checkpoint", "");
   return log;
 }
 
@@ -125,6 +127,7 @@ void Log::sample(int64_t step, const std::string& text) {
 
 void Log::checkpoint(int64_t step, const std::string& path) {
   event("checkpoint", {{"step", step}, {"path", path}});
+  checkpoint_ = std::filesystem::path(path).filename();
   json_.sync();
   text_.sync();
 }
@@ -172,10 +175,13 @@ std::string Log::time_left() const {
 }
 
 void Log::step(const StepRecord& record) {
+  const std::string last_good =
+      checkpoint_.empty() ? ""
+                          : fmt::format("; --resume-from {} goes back to the newest checkpoint", checkpoint_);
   require(
       std::isfinite(record.loss) && std::isfinite(record.norm.value_or(0)),
-      "step {}: loss {}, norm of the gradients {}: not finite; try a lower learning rate or another --seed",
-      record.step, record.loss, record.norm.value_or(0));
+      "step {}: loss {}, norm of the gradients {}: not finite; try a lower learning rate or another --seed{}",
+      record.step, record.loss, record.norm.value_or(0), last_good);
   steps_.push_back(record);
   counts_ = std::exchange(context().counts, {});
   const double tokens_per_sec = double(record.tokens) / (record.ms / 1000);

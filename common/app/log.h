@@ -89,6 +89,7 @@ class Log {
 
   LogFile json_, text_;
   std::shared_ptr<const nlohmann::ordered_json> note_;  // null: this run was not resumed
+  std::string checkpoint_;                              // the name of the newest checkpoint, or empty
   int64_t num_steps_ = 0;                               // of the whole run
   std::optional<double> peak_tokens_per_sec_;  // the value at which mfu is 1; none if the peak is unknown
   std::vector<StepRecord> steps_;

@@ -250,11 +250,7 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
   require_shared_folder();
   share_digests(state.loader, group_);
   share_digests(setup_->val_data, group_);
-  if (!step_) {
-    if (run_.resume)
-      fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", printable_line(run_.out));
-    return;
-  }
+  if (!step_) return;
   const json saved = verified();
   saved_log_ = saved.value("log", json());
   require_same_run(saved, state.loader);
@@ -274,12 +270,14 @@ app::Log RunFolder::open_log(const std::string& path) const {
     resumed = log_up_to(paths, checkpoint_, *step_, saved_log_, run_.resume_anyway);
   } else if (!step_ && run_.resume) {
     resumed = log_from_start(paths, run_.out);
+    resumed.notes = {fmt::format("--resume: no checkpoint in {} yet; starting at step 0", run_.out)};
   }
   std::vector<std::string> aside;
   for (const std::string& replaced : resumed.replaced) aside.push_back(app::keep_aside(replaced));
   if (step_) {
     for (std::string& later : set_aside_after(run_.out, *step_)) aside.push_back(std::move(later));
   }
+  for (const std::string& note : resumed.notes) fmt::print("{}\n", printable_line(note));
   for (const std::string& name : aside) fmt::print("set aside: {}\n", printable_line(name));
   if (is_done) return app::Log("");
   return step_ ? app::Log::resume(paths.json, paths.text, resumed.contents, note_)

@@ -114,22 +114,25 @@ struct Point {
   bool anyway;
 };
 
-// The contents with which the file at `path` goes on.
+// Adds to `log` what the file at `path` becomes. Returns the contents with which it goes on.
 std::string continued(const std::string& path, const json& extent, const Parser& parse, const Point& point,
-                      std::vector<std::string>& replaced) {
+                      ResumedLog& log) {
   const std::optional<std::string> text = text_of(path);
   const std::string reason = obstacle(text, extent);
+  const std::string problem = reason.empty()
+                                  ? ""
+                                  : fmt::format("{} is not the log of this run up to {}: {}", path,
+                                                fs::path(point.checkpoint).filename().string(), reason);
   require(reason.empty() || point.anyway,
-          "--resume: {} is not the log of this run up to {}: {}; put the log back, or give --resume-anyway, "
-          "which keeps such a file as {}",
-          path, fs::path(point.checkpoint).filename().string(), reason,
-          fs::path(path).filename().string() + ".unused");
+          "--resume: {}; put the log back, or give --resume-anyway, which begins a new log{}", problem,
+          text ? " and keeps this file beside it" : "");
+  if (!reason.empty()) log.notes.push_back("--resume-anyway: " + problem);
   const size_t bytes = reason.empty() ? extent["bytes"].get<size_t>() : 0;
   const std::string pending = reason.empty() ? extent.value("pending", "") : "";
   std::string_view rest = text ? std::string_view(*text).substr(bytes) : "";
   if (rest.starts_with(pending)) rest.remove_prefix(pending.size());
   const Lines later = filter(rest, parse, point.step);
-  if (text && !text->empty() && (later.has_others || !reason.empty())) replaced.push_back(path);
+  if (text && !text->empty() && (later.has_others || !reason.empty())) log.replaced.push_back(path);
   return (text ? text->substr(0, bytes) : "") + pending + later.kept;
 }
 
@@ -142,8 +145,8 @@ ResumedLog log_up_to(const LogPaths& paths, const std::string& checkpoint, int64
     return extents.is_object() ? extents.value(file, json()) : json();
   };
   ResumedLog log;
-  log.contents.json = continued(paths.json, extent("log.jsonl"), parse_event, point, log.replaced);
-  log.contents.text = continued(paths.text, extent("log.txt"), parse_video_line, point, log.replaced);
+  log.contents.json = continued(paths.json, extent("log.jsonl"), parse_event, point, log);
+  log.contents.text = continued(paths.text, extent("log.txt"), parse_video_line, point, log);
   // The full disk that stopped the run, or a power cut, may have taken the event.
   if (filter(log.contents.json, parse_event, step).checkpoint != step) {
     log.contents.json +=
