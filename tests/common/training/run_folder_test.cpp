@@ -14,7 +14,7 @@ using training::RunFolder;
 using training::RunOptions;
 
 // A run of three steps in --out, saved every step.
-struct Run {
+struct TinyRun {
   TempDir parent;
   std::string out = parent / "out";
   dist::ProcessGroup group{kCpu, {}};
@@ -50,7 +50,7 @@ TEST(RunFolder, WhatIsInTheWayOfACheckpointIsSetAside) {
   for (const auto& [name, obstacle] : obstacles) {
     for (const bool before_resume : {false, true}) {
       SCOPED_TRACE(name);
-      Run run;
+      TinyRun run;
       const std::string path = run.out + "/step_000003";
       const auto put = [&, put = obstacle](int64_t step) {
         if (step == 2) put(path);
@@ -71,35 +71,35 @@ TEST(RunFolder, WhatIsInTheWayOfACheckpointIsSetAside) {
 TEST(RunFolder, AFailedSaveSaysTheStepAndWhatIsLeft) {
   struct Case {
     std::string name;
-    std::function<void(Run&)> disturb;
+    std::function<void(TinyRun&)> disturb;
     std::string message;
   };
   for (const Case& each : std::vector<Case>{
-           {"not finite", [](Run& run) { run.training.optimizer->first_moment().data<float>()[5] = NAN; },
+           {"not finite", [](TinyRun& run) { run.training.optimizer->first_moment().data<float>()[5] = NAN; },
             "AdamW's first moment: value 5 is nan; step 2 is not saved; --resume-from step_000001 goes on"},
-           {"moved", [](Run& run) { fs::rename(run.out, run.parent / "moved"); },
+           {"moved", [](TinyRun& run) { fs::rename(run.out, run.parent / "moved"); },
             "moved, deleted or replaced during the run; put it back; step 2 is not saved"},
            {"replaced",
-            [](Run& run) {
+            [](TinyRun& run) {
               fs::rename(run.out, run.parent / "moved");
               fs::create_directory(run.out);
             },
             "moved, deleted or replaced during the run; put it back; step 2 is not saved"}}) {
     SCOPED_TRACE(each.name);
-    Run run;
+    TinyRun run;
     EXPECT_ERROR(run.train(3,
                            [&](int64_t step) {
                              if (step == 2) each.disturb(run);
                            }),
                  each.message);
   }
-  Run run;
+  TinyRun run;
   run.training.optimizer->first_moment().data<float>()[5] = NAN;
   EXPECT_ERROR(run.train(1), "step 1 is not saved, and there is no checkpoint yet");
 }
 
 TEST(RunFolder, AFolderThatStaysEmptyIsRemoved) {
-  Run run;
+  TinyRun run;
   RunOptions options = run.options();
   options.out = run.parent / "a/b/";
   { const RunFolder folder(options, 3, run.group); }
@@ -113,7 +113,7 @@ TEST(RunFolder, AFolderThatStaysEmptyIsRemoved) {
 }
 
 TEST(RunFolder, ResumeFromTakesANameOrItsPath) {
-  Run run;
+  TinyRun run;
   run.train(3);
   fs::create_directory(run.parent / "step_000002");
   RunOptions options = run.options(true);
@@ -135,7 +135,7 @@ TEST(RunFolder, ResumeFromTakesANameOrItsPath) {
 
 TEST(RunFolder, ACheckpointBeyondTheStepsIsNamed) {
   for (const std::string& step : {"step_000003", "step_9223372036854775807"}) {
-    Run run;
+    TinyRun run;
     run.train(2);
     fs::create_directory(run.out + "/" + step);
     EXPECT_ERROR(RunFolder(run.options(true), 2, run.group),
@@ -144,7 +144,7 @@ TEST(RunFolder, ACheckpointBeyondTheStepsIsNamed) {
 }
 
 TEST(RunFolder, FlagsWithoutAFolderAreNamed) {
-  Run run;
+  TinyRun run;
   const std::vector<std::pair<std::string, std::function<void(RunOptions&)>>> cases = {
       {"--resume", [](RunOptions& options) { options.resume = true; }},
       {"--resume", [](RunOptions& options) { options.resume_from = "step_000001"; }},

@@ -21,13 +21,13 @@ std::string step_event(int64_t step) {
 }
 
 // A run in a folder whose checkpoint at step 2 knows its log; it went on to step 3.
-struct Run {
+struct LoggedRun {
   TempDir out;
   LogPaths paths{out / "log.jsonl", out / "log.txt"};
   std::string checkpoint = out / "step_000002", early, event, late = step_event(2) + step_event(3);
   json extents;
 
-  explicit Run(const std::string& pending = "") {
+  explicit LoggedRun(const std::string& pending = "") {
     app::Log log(paths.json, paths.text);
     log.event("config", {{"steps", 9}});
     for (const int64_t step : {0, 1}) log.event("step", {{"step", step}, {"loss", 5.5}});
@@ -46,7 +46,7 @@ struct Run {
 }  // namespace
 
 TEST(RunLog, ARunKeepsWhatCameBeforeItsCheckpoint) {
-  const Run run;
+  const LoggedRun run;
   const auto resumed = run.resumed();
   EXPECT_EQ(resumed.contents.json, run.early + run.event);
   EXPECT_EQ(resumed.contents.text, "0 train 5.500000\n1 train 5.500000\n");
@@ -63,7 +63,7 @@ TEST(RunLog, WhatFollowsTheCheckpointIsDroppedOnlyIfItIsOfTheRun) {
     std::string tail, kept;
     bool is_replaced;
   };
-  const Run run;
+  const LoggedRun run;
   for (const Case& each :
        std::vector<Case>{{"", run.event, false},  // the event is made again
                          {run.event, run.event, false},
@@ -89,26 +89,30 @@ TEST(RunLog, WhatFollowsTheCheckpointIsDroppedOnlyIfItIsOfTheRun) {
 TEST(RunLog, ALogThatIsNotTheRunsIsRefusedAndNeverLost) {
   struct Case {
     std::string name;
-    std::function<void(const Run&)> change;
+    std::function<void(const LoggedRun&)> change;
     std::string file, message;
     size_t replaced = 1;
   };
   for (const Case& each : std::vector<Case>{
-           {"missing", [](const Run& run) { fs::remove(run.paths.json); }, "log.jsonl", "it is missing", 0},
-           {"empty", [](const Run& run) { put_file(run.paths.json, ""); }, "log.jsonl", "it was cut", 0},
-           {"cut", [](const Run& run) { put_file(run.paths.json, run.early.substr(0, 40)); }, "log.jsonl",
-            "it was cut"},
-           {"another", [](const Run& run) { put_file(run.paths.json, std::string(5000, 'a')); }, "log.jsonl",
-            "it was changed, or it is another file"},
-           {"edited", [](const Run& run) { put_file(run.paths.json, "#" + run.early + run.event); },
+           {"missing", [](const LoggedRun& run) { fs::remove(run.paths.json); }, "log.jsonl", "it is missing",
+            0},
+           {"empty", [](const LoggedRun& run) { put_file(run.paths.json, ""); }, "log.jsonl", "it was cut",
+            0},
+           {"cut", [](const LoggedRun& run) { put_file(run.paths.json, run.early.substr(0, 40)); },
+            "log.jsonl", "it was cut"},
+           {"another", [](const LoggedRun& run) { put_file(run.paths.json, std::string(5000, 'a')); },
+            "log.jsonl", "it was changed, or it is another file"},
+           {"edited", [](const LoggedRun& run) { put_file(run.paths.json, "#" + run.early + run.event); },
             "log.jsonl", "it was changed"},
-           {"no text", [](const Run& run) { fs::remove(run.paths.text); }, "log.txt", "it is missing", 0},
-           {"a thesis", [](const Run& run) { put_file(run.paths.text, "Chapter 1: a model of language\n"); },
+           {"no text", [](const LoggedRun& run) { fs::remove(run.paths.text); }, "log.txt", "it is missing",
+            0},
+           {"a thesis",
+            [](const LoggedRun& run) { put_file(run.paths.text, "Chapter 1: a model of language\n"); },
             "log.txt", "it was cut, or it is another file"},
-           {"a longer thesis", [](const Run& run) { put_file(run.paths.text, std::string(5000, 'a')); },
+           {"a longer thesis", [](const LoggedRun& run) { put_file(run.paths.text, std::string(5000, 'a')); },
             "log.txt", "it was changed"}}) {
     SCOPED_TRACE(each.name);
-    const Run run;
+    const LoggedRun run;
     each.change(run);
     EXPECT_ERROR(run.resumed(), "--resume: " + (run.out / each.file) +
                                     " is not the log of this run up to step_000002: " + each.message);
@@ -117,7 +121,7 @@ TEST(RunLog, ALogThatIsNotTheRunsIsRefusedAndNeverLost) {
     if (each.replaced == 1) EXPECT_EQ(anyway.replaced[0], run.out / each.file);
     EXPECT_TRUE(anyway.contents.json.ends_with(run.event)) << anyway.contents.json;
   }
-  Run old;
+  LoggedRun old;
   old.extents = json();  // of a program before logs were compared
   EXPECT_ERROR(old.resumed(), "the checkpoint does not say how far its log went");
   EXPECT_EQ(old.resumed(true).contents.json, old.early + old.event);
@@ -131,7 +135,7 @@ TEST(RunLog, LinesThatWaitedAreWrittenOnce) {
   const std::string pending = R"({"event":"val","step":2,"loss":5})"
                               "\n";
   for (const bool came_later : {false, true}) {
-    const Run run(pending);
+    const LoggedRun run(pending);
     put_file(run.paths.json, run.early + (came_later ? pending + run.event : ""));
     EXPECT_EQ(run.resumed().contents.json, run.early + pending + run.event);
     EXPECT_TRUE(run.resumed().replaced.empty());
