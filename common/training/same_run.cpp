@@ -11,7 +11,6 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/dist/agreement.h"
-#include "common/nn/checkpoints.h"
 #include "common/text/tokenizer.h"
 #include "common/training/run_settings.h"
 
@@ -29,33 +28,10 @@ bool is_left_out(const std::string& flag) {
   return has(kOtherForm) || has(kMayDiffer);
 }
 
-// Whether a file is part of a model: its configuration or weights, but not an optimizer's moments.
-bool is_of_model(const std::string& name) {
-  return name == "config.json" ||
-         (name.starts_with("model") && (name.ends_with(".safetensors") || name.ends_with(".index.json")));
-}
-
-// The folder that --model names: of a run's folder, the newest checkpoint, as app::resolve_model() chooses it.
-std::string folder_of(const std::string& model) {
-  const bool is_run = app::is_directory(model) && !std::filesystem::exists(model + "/config.json");
-  const std::vector<std::string> checkpoints =
-      is_run ? nn::checkpoints_in(model) : std::vector<std::string>();
-  return checkpoints.empty() ? model : checkpoints.back();
-}
-
 // A folder of weights may lie elsewhere on another machine: its contents count. Other weights of the same shape would
 // not be noticed, because all ranks start from rank 0's.
 std::string model_in(const std::string& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (is_of_model(entry.path().filename())) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  Digest digest;
-  for (const auto& file : files) {
-    digest.add(file.filename().string());
-    digest.add(MappedFile(file).text());
-  }
-  return "a folder with configuration and weights of digest " + to_hex(digest.value());
+  return "a folder with configuration and weights of digest " + model_identity(folder);
 }
 
 std::string tokenizer_in(const std::string& folder) { return identity(*make_tokenizer(folder, "")); }
@@ -70,7 +46,7 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
   }
   if (flag == "--tokenizer" && !is_given) {
     const std::string model = flags.at("--model");
-    return app::is_directory(model) ? tokenizer_in(folder_of(model)) : "byte";
+    return app::is_directory(model) ? tokenizer_in(model_folder(model)) : "byte";
   }
   if (flag == "--min-lr" && !is_given) return fmt::format("{:.9g}", flags.at("--max-lr").get<double>() / 10);
   if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";
@@ -79,7 +55,7 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
   }
   if (value.is_number_float()) return fmt::format("{:.9g}", value.get<double>());
   if (value.is_string() && std::filesystem::is_directory(value.get<std::string>()))
-    return flag == "--tokenizer" ? tokenizer_in(value) : model_in(folder_of(value));
+    return flag == "--tokenizer" ? tokenizer_in(value) : model_in(model_folder(value));
   if (value.is_string()) return value;
   return value.is_null() ? "" : value.dump();
 }
