@@ -22,8 +22,8 @@ struct LogPaths {
 
 struct ResumedLog {
   app::Log::Contents contents;  // of the two files from here on
-  std::vector<std::string>
-      replaced;  // the files whose old contents must be kept beside them (app::keep_aside)
+  std::vector<std::string> replaced;  // files whose old contents must be kept beside them (app::keep_aside)
+  std::vector<std::string> notes;     // lines for the screen, once the log is accepted
 };
 
 // Returns the log up to the checkpoint (its path, step and state.json's "log"), with the events that come before the
