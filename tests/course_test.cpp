@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
-const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "exercise", "doctor"};
+const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "exercise", "site", "doctor"};
 
 }  // namespace
 
@@ -43,7 +43,7 @@ TEST(Course, HelpNamesEveryVerb) {
 
 TEST(Course, AWrongWordOrFlagIsOneLine) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
-           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, doctor"},
+           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, site, doctor"},
            {"help fly", "course: unknown verb fly"},
            {"--colour", "course: unknown verb --colour"},
            {"run 99", "course: no step 99; there are 01_module 02_hf_weights"},
@@ -64,6 +64,8 @@ TEST(Course, AWrongWordOrFlagIsOneLine) {
            {"data", "course: data needs a name"},
            {"data fly", "course: no data fly; there are gpt2"},
            {"data --colour", "course: data --colour: no such flag (./course data --help)"},
+           {"site --colour", "course: site --colour: no such flag (./course site --help)"},
+           {"site --serve here", "course: site --serve takes one port number"},
            {"doctor fly", "course: doctor fly: no such argument (./course doctor --help)"}}) {
     const Outcome outcome = shell(kCourse + " " + arguments);
     EXPECT_EQ(outcome.status, 1) << arguments;

@@ -5,6 +5,7 @@
 #include "common/app/statistics.h"
 #include "common/data/png.h"
 #include "common/data/safetensors.h"
+#include "common/nn/checkpoints.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::app {
@@ -46,6 +47,7 @@ void print_parameters(const nn::Module& model) {
 }
 
 void explore(const std::string& directory, const std::string& picture) {
+  nn::require_undamaged(directory);
   const SafetensorsCheckpoint checkpoint(directory);
   for (const auto& [name, entry] : checkpoint.entries()) {
     fmt::print("{:40} {:5} {:16}", printable_line(name), printable_line(entry.dtype), to_string(entry.shape));
