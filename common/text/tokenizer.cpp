@@ -38,7 +38,9 @@ std::unique_ptr<Tokenizer> open_pair(const fs::path& folder, const Paths& paths)
   const fs::path added_path = folder / "added_tokens.json";
   std::vector<AddedToken> added;
   if (fs::exists(added_path)) added = parse_added_tokens(read_text_file(added_path), added_path);
-  Vocabulary vocabulary = parse_vocabulary(json, paths.vocabulary, added);
+  // An error may be the fault of either file.
+  const std::string name = paths.vocabulary.string() + (added.empty() ? "" : " with added_tokens.json");
+  Vocabulary vocabulary = parse_vocabulary(json, name, added);
   std::vector<Merge> merges = parse_merges(read_text_file(paths.merges), paths.merges, vocabulary);
   return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(merges));
 }
