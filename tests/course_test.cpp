@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
-const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "doctor"};
+const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "exercise", "site", "doctor"};
 
 }  // namespace
 
@@ -108,7 +108,7 @@ TEST(Course, HelpNamesEveryVerb) {
 
 TEST(Course, AWrongWordOrFlagIsOneLine) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
-           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, doctor"},
+           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, site, doctor"},
            {"help fly", "course: unknown verb fly"},
            {"--colour", "course: unknown verb --colour"},
            {"''", "course: the verb is empty; there are run, test"},
@@ -140,6 +140,8 @@ TEST(Course, AWrongWordOrFlagIsOneLine) {
            {"data", "course: data needs a name"},
            {"data fly", "course: no data fly; there are gpt2"},
            {"data --colour", "course: data --colour: no such flag (./course data --help)"},
+           {"site --colour", "course: site --colour: no such flag (./course site --help)"},
+           {"site --serve here", "course: site --serve takes one port number"},
            {"doctor fly", "course: doctor fly: no such argument (./course doctor --help)"}}) {
     const Outcome outcome = shell(kCourse + " " + arguments);
     EXPECT_EQ(outcome.status, 1) << arguments;

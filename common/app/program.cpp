@@ -61,16 +61,19 @@ void print_error(const std::string& program, const std::string& message) {
   std::fputs(line.c_str(), stderr);
 }
 
-// Ends the program, or the run, because standard output cannot be written.
+// Ends the program, or, after the current step, the run, because standard output cannot be written.
 void fail_to_print(int error) {
   if (error == EPIPE && stop_after_step(SIGPIPE)) {
     speak_only_if(false);  // the rest of the step prints nothing
     return;
   }
   if (error == EPIPE) throw BrokenPipe();
-  fail("standard output: {}", error == 0       ? "write failed"
-                              : error == EBADF ? "it is closed; redirect it to a file or to /dev/null"
-                                               : std::strerror(error));
+  const std::string message = fmt::format(
+      "standard output: {}", error == 0       ? "write failed"
+                             : error == EBADF ? "it is closed; redirect it to a file or to /dev/null"
+                                              : std::strerror(error));
+  if (!stop_with_error(message)) fail("{}", message);
+  speak_only_if(false);
 }
 
 int run_body(CommandLine& flags, const std::function<void(CommandLine&)>& body) {
@@ -80,9 +83,11 @@ int run_body(CommandLine& flags, const std::function<void(CommandLine&)>& body) 
     write_output(help.text);
   } catch (const std::system_error& error) {  // fmt::print throws it without the name of the stream
     if (std::ferror(stdout) != 0) fail_to_print(error.code().value());
+    if (!stop_error().empty()) fail("{}", stop_error());
     throw;
   }
   flush_output();
+  if (!stop_error().empty()) fail("{}", stop_error());
   return interrupt() == 0 ? 0 : 128 + interrupt();
 }
 

@@ -227,13 +227,13 @@ TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int ran
   return {std::make_move_iterator(shards.begin()), std::make_move_iterator(shards.end())};
 }
 
-void write_shard(const std::string& path, std::span<const uint16_t> ids) {
+uint64_t write_shard(const std::string& path, std::span<const uint16_t> ids) {
   require(ids.size() <= INT32_MAX, "{}: {} ids are more than a shard's header can say", path, ids.size());
   BinHeader header{kMagic, kVersion, int32_t(ids.size())};
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(header)));
   file.write(std::as_bytes(ids));
-  file.commit();
+  return file.commit();
 }
 
 }  // namespace gpt2

@@ -124,7 +124,7 @@ TokenSources text_source(std::vector<int32_t> ids);
 // ranks reads each shard completely to check it, so that a damaged file is found before the first step.
 TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int rank = 0, int world = 1);
 
-// Writes a shard in llm.c's format, all or nothing.
-void write_shard(const std::string& path, std::span<const uint16_t> ids);
+// Writes a shard in llm.c's format, all or nothing. Returns the file's digest (common/base/digest.h).
+uint64_t write_shard(const std::string& path, std::span<const uint16_t> ids);
 
 }  // namespace gpt2

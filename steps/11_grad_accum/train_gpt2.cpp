@@ -32,8 +32,12 @@ double get_lr(int64_t step, const Options& options) {
 // Weight decay is for matrices and embeddings, not for the one-dimensional biases and LayerNorm parameters.
 optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   std::vector<Tensor> decayed, not_decayed;
-  for (const auto& [name, p] : model.named_parameters())
-    (p->dim() >= 2 ? decayed : not_decayed).push_back(*p);
+  for (const auto& [name, p] : model.named_parameters()) {
+    if (p->dim() >= 2)
+      decayed.push_back(*p);
+    else
+      not_decayed.push_back(*p);
+  }
   const auto print = [](const char* which, const std::vector<Tensor>& tensors) {
     int64_t parameters = 0;
     for (const Tensor& tensor : tensors) parameters += tensor.numel();

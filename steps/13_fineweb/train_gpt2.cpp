@@ -43,8 +43,12 @@ double get_lr(int64_t step, const Options& options) {
 // Weight decay is for matrices and embeddings, not for the one-dimensional biases and LayerNorm parameters.
 optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   std::vector<Tensor> decayed, not_decayed;
-  for (const auto& [name, p] : model.named_parameters())
-    (p->dim() >= 2 ? decayed : not_decayed).push_back(*p);
+  for (const auto& [name, p] : model.named_parameters()) {
+    if (p->dim() >= 2)
+      decayed.push_back(*p);
+    else
+      not_decayed.push_back(*p);
+  }
   const auto print = [](const char* which, const std::vector<Tensor>& tensors) {
     int64_t parameters = 0;
     for (const Tensor& tensor : tensors) parameters += tensor.numel();
@@ -151,17 +155,18 @@ void run(app::CommandLine& flags) {
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   folder.resume({model, optimizer, inputs.loader},
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
-                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps,
+                                           inputs.val_loader));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
-      options.run,
-      *inputs.tokenizer,
-      group,
-      std::move(inputs.val_loader),
-      20 * inputs.grad_accum_steps,
-      training::open_hellaswag(options.run, *inputs.tokenizer, inputs.config.block_size, group),
-      inputs.loader.B() * inputs.loader.T(),
-      dtype};
+      .options = options.run,
+      .tokenizer = *inputs.tokenizer,
+      .group = group,
+      .val_loader = std::move(inputs.val_loader),
+      .val_loss_steps = 20 * inputs.grad_accum_steps,
+      .hellaswag = training::open_hellaswag(options.run, *inputs.tokenizer, inputs.config.block_size, group),
+      .max_tokens = inputs.loader.B() * inputs.loader.T(),
+      .dtype = dtype};
   app::Log log = folder.open_log(options.log);
   log.config(options, model, group.world_size());
   app::catch_interrupts();

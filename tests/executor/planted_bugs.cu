@@ -8,6 +8,9 @@
 
 #include "common/kernels/cuda/gpu.cuh"
 #include "tests/executor/planted_bugs.cuh"
+#ifdef EXECUTOR_TRACES
+#include "tests/executor/tracer.h"
+#endif
 
 namespace {
 
@@ -217,6 +220,9 @@ int run(Kernel kernel, bool bug) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef EXECUTOR_TRACES
+  executor::trace();
+#endif
   const std::string name = argc > 1 ? argv[1] : "";
   const bool fixed = argc > 2 && std::string(argv[2]) == "--fixed";
   for (const Bug& bug : kBugs) {

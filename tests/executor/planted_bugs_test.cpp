@@ -47,10 +47,10 @@ Outcome run(const std::string& program, const std::string& bug, bool fixed, cons
   return {WIFEXITED(status) && WEXITSTATUS(status) == 0, output};
 }
 
-enum Build { plain, plain_in_random_order, address_sanitizer, thread_sanitizer };
+enum Build { plain, plain_in_random_order, address_sanitizer, thread_sanitizer, traced };
 
 constexpr const char* kPrograms[] = {PLANTED_BUGS_PLAIN, PLANTED_BUGS_PLAIN, PLANTED_BUGS_ASAN,
-                                     PLANTED_BUGS_TSAN};
+                                     PLANTED_BUGS_TSAN, PLANTED_BUGS_TRACED};
 
 struct Case {
   const char* bug;
@@ -103,6 +103,29 @@ const std::vector<Case> kCases = {
     {"unwritten_static_shared_of_header", plain, {"wrong result: out[69] is nan"}},
     {"blocks_in_order", plain_in_random_order, {"wrong result: out[0] is 0"}},
     {"host_pointer", plain, {"host_pointer(", "is handed a pointer to ordinary host memory"}},
+    {"global_out_of_bounds",
+     traced,
+     {"out of bounds: the thread reads 4 bytes at byte 512 of an allocation of 512 bytes",
+      "block (1,0,0), thread (63,0,0)"}},
+    {"dynamic_shared_out_of_bounds",
+     traced,
+     {"out of bounds: the thread writes byte 256 of 256 bytes of dynamic shared memory", "thread (63,0,0)"}},
+    {"static_shared_out_of_bounds",
+     traced,
+     {"out of bounds: index 64 of an array at ", "planted_bugs.cu:", "thread (63,0,0)"}},
+    {"misaligned_load",
+     traced,
+     {"misaligned: the thread accesses 16 bytes", "block (0,0,0), thread (0,0,0)"}},
+    {"missing_syncthreads",
+     traced,
+     {"race: the thread writes shared memory", "that thread (31,0,0) of its block reads",
+      "no barrier lies between"}},
+    {"missing_syncwarp", traced, {"race: ", "no barrier lies between"}},
+    {"missing_second_syncwarp", traced, {"race: the thread reads shared memory", "of its block writes"}},
+    {"shuffle_as_barrier", traced, {"race: ", "no barrier lies between"}},
+    {"blocks_in_order",
+     traced,
+     {"race: the thread writes global memory", "another block", "nothing orders two blocks"}},
 };
 
 class PlantedBug : public testing::TestWithParam<Case> {
@@ -135,7 +158,7 @@ TEST_P(PlantedBug, OnceFixedIsNotReported) {
 }
 
 std::string test_name(const testing::TestParamInfo<Case>& info) {
-  const char* builds[] = {"", "_random_order", "_asan", "_tsan"};
+  const char* builds[] = {"", "_random_order", "_asan", "_tsan", "_traced"};
   return std::string(info.param.bug) + builds[info.param.build];
 }
 

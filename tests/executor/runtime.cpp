@@ -52,6 +52,7 @@ cudaError_t result(cudaError_t error) {
 struct Allocation {
   size_t bytes;
   bool on_device;  // or pinned host memory
+  size_t guard;    // bytes before it, and after it
 };
 
 std::map<const char*, Allocation>& allocations() {
@@ -93,9 +94,12 @@ cudaError_t allocate(void** pointer, size_t bytes, bool device) {
   *pointer = nullptr;
   if (bytes == 0) return cudaSuccess;
   if (device && bytes > device_bytes() - device_bytes_in_use) return result(cudaErrorMemoryAllocation);
-  if (posix_memalign(pointer, kAlignment, bytes) != 0) return result(cudaErrorMemoryAllocation);
+  const size_t guard = executor::observer == nullptr ? 0 : executor::kGuardBytes;
+  void* block = nullptr;
+  if (posix_memalign(&block, kAlignment, bytes + 2 * guard) != 0) return result(cudaErrorMemoryAllocation);
+  *pointer = static_cast<char*>(block) + guard;
   std::memset(*pointer, 0xff, bytes);
-  allocations()[static_cast<char*>(*pointer)] = {bytes, device};
+  allocations()[static_cast<char*>(*pointer)] = {bytes, device, guard};
   if (device) device_bytes_in_use += bytes;
   return cudaSuccess;
 }
@@ -107,8 +111,9 @@ cudaError_t release(void* pointer, bool device) {
     return result(cudaErrorInvalidValue);
   }
   if (device) device_bytes_in_use -= allocation->second.bytes;
+  void* block = static_cast<char*>(pointer) - allocation->second.guard;
   allocations().erase(allocation);
-  std::free(pointer);
+  std::free(block);
   return cudaSuccess;
 }
 
@@ -332,6 +337,16 @@ cudaError_t check_launch(const cudaLaunchConfig_t& config) {
 
 cudaError_t check_shared_bytes(int bytes) {
   return bytes >= 0 && bytes <= kMaxSharedBytes ? cudaSuccess : result(cudaErrorInvalidValue);
+}
+
+Memory memory_before(const void* address) {
+  const auto* found = allocation_before(address);
+  return found == nullptr ? Memory{nullptr, 0} : Memory{found->first, found->second.bytes};
+}
+
+Memory memory_after(const void* address) {
+  const auto next = allocations().upper_bound(static_cast<const char*>(address));
+  return next == allocations().end() ? Memory{nullptr, 0} : Memory{next->first, next->second.bytes};
 }
 
 void check_pointer(const void* argument, const void* kernel) {

@@ -115,6 +115,19 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
 namespace executor {
+
+// An allocation of device memory or pinned host memory.
+struct Memory {
+  const char* begin;
+  size_t bytes;
+};
+// The last one that starts at or before `address` ({nullptr, 0}: none), and the first one after it.
+Memory memory_before(const void* address);
+Memory memory_after(const void* address);
+
+// If someone watches (scheduler.h), this many bytes before and after each allocation belong to no other.
+inline constexpr size_t kGuardBytes = 64 << 10;
+
 // Runs the work now, or stores it if the stream is capturing.
 void submit(cudaStream_t stream, const std::function<void()>& work);
 }  // namespace executor

@@ -166,6 +166,7 @@ void open_barrier() {
   }
   acquire(came_to_barrier);
   release(may_leave_barrier);
+  if (observer != nullptr) observer->barrier_opens();
   votes_result = std::exchange(votes, 0);
   for (unsigned i = 0; i < thread_count; ++i) threads[i].state = State::runnable;
 }
@@ -183,6 +184,7 @@ void run_block() {
   std::iota(order.begin(), order.end(), 0u);
   returned_count = 0;
   votes = 0;
+  if (observer != nullptr) observer->block_begins();
   std::fill(std::begin(warps), std::end(warps), Warp{});
   for (unsigned i = 0; i < thread_count; ++i) {
     threads[i].state = State::runnable;
@@ -194,6 +196,8 @@ void run_block() {
     open_barrier();
     shuffle(order);
   }
+  current = nullptr;
+  if (observer != nullptr) observer->block_ends();
 }
 
 std::vector<uint32_t> block_order(dim3 grid) {
@@ -220,6 +224,7 @@ void run(dim3 grid, dim3 block, size_t shared_bytes, const void* kernel, void (*
     threads[i].index = {i % block.x, i / block.x % block.y, i / (block.x * block.y)};
   }
   dynamic_shared = nullptr;
+  dynamic_shared_bytes = shared_bytes;
   if (shared_bytes > 0 && posix_memalign(&dynamic_shared, 128, shared_bytes) != 0) std::abort();
   for (const uint32_t i : block_order(grid)) {
     blockIdx = {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
@@ -227,7 +232,12 @@ void run(dim3 grid, dim3 block, size_t shared_bytes, const void* kernel, void (*
     run_block();
   }
   std::free(dynamic_shared);
+  if (observer != nullptr) observer->launch_ends();
 }
+
+unsigned running_thread() { return current == nullptr ? kNoThread : number(current); }
+uint3 thread_index(unsigned number) { return threads[number].index; }
+void die_in_thread(const std::string& what) { die(what, *current); }
 
 int lane() { return int(number(current) % kWarp); }
 
@@ -276,6 +286,9 @@ void complete_warp_operation(Thread* lanes, uint32_t mask, WarpOperation operati
     thread.result = operation == WarpOperation::shuffle ? lanes[thread.source].value : ballot;
     thread.state = State::runnable;
     if (operation == WarpOperation::sync) release(thread.may_leave);
+  }
+  if (operation == WarpOperation::sync && observer != nullptr) {
+    observer->lanes_synchronise(number(lanes) / kWarp, mask);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "tests/executor/language.h"
 
@@ -41,5 +42,24 @@ enum class WarpOperation { sync, shuffle, ballot };
 // Waits until all lanes in `mask` call it with the same operation and mask. Returns, for shuffle, the value
 // of lane `source`; for ballot, a bit for each lane whose value is not 0.
 uint64_t warp_operation(WarpOperation operation, uint32_t mask, uint64_t value, int source, Place where);
+
+// Is told what a launch does, and where it stands: tracer.h. Null: nobody watches.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void block_begins() = 0;
+  virtual void barrier_opens() = 0;                                   // all threads of the block have come
+  virtual void lanes_synchronise(unsigned warp, uint32_t lanes) = 0;  // __syncwarp
+  virtual void block_ends() = 0;
+  virtual void launch_ends() = 0;
+};
+inline Observer* observer = nullptr;
+
+unsigned running_thread();   // of the running thread in its block, as warps count them; kNoThread outside kernels
+inline constexpr unsigned kNoThread = ~0u;
+uint3 thread_index(unsigned number);
+
+// Aborts with a message that names the kernel, the block and the running thread.
+[[noreturn]] void die_in_thread(const std::string& what);
 
 }  // namespace executor

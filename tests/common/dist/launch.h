@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -28,7 +29,10 @@ struct Ended {
   }
 };
 
+// Runs a script with bash, for at most 60 seconds. Signals that the caller ignores (under nohup, say) would stay
+// ignored in the script: there they have their usual effect.
 inline Ended run_in_shell(const std::string& command) {
+  for (const int signal : {SIGHUP, SIGPIPE, SIGTERM, SIGXCPU}) std::signal(signal, SIG_DFL);
   const TempDir folder;
   put_file(folder / "command", "export ASAN_OPTIONS=detect_leaks=0\n" + command);  // MPI keeps some memory
   const auto begin = std::chrono::steady_clock::now();

@@ -1,0 +1,2 @@
+class CourseError(Exception):
+    """One line for the user: what, where, what to do."""

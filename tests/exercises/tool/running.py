@@ -1,0 +1,58 @@
+"""Runs a program under limits of time, memory and output, with an empty environment."""
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+import time
+
+OUTPUT_BYTES = 64 << 10  # of stdout and stderr, which are shown to the student
+VALUE_BYTES = 256 << 20  # of the file of values
+
+
+class Outcome:
+    def __init__(self, status, output, values, timed_out, seconds):
+        self.status, self.output, self.values = status, output, values
+        self.timed_out, self.seconds = timed_out, seconds
+
+
+def run(command, *, limits, environment=None, values=False, stdin=b"", folder=None):
+    """Runs the command; with values, it is handed a file descriptor for them (--values FD)."""
+    with tempfile.TemporaryFile() as value_file, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as into:
+        into.write(stdin)
+        into.seek(0)
+        words = [str(word) for word in command] + (["--values", str(value_file.fileno())] if values else [])
+        start = time.monotonic()
+        process = subprocess.Popen(words, stdin=into, stdout=out, stderr=out, env=environment or {}, cwd=folder,
+                                   start_new_session=True, pass_fds=[value_file.fileno()] if values else [],
+                                   preexec_fn=lambda: _limit(limits))
+        timed_out = _wait(process, limits["seconds"])
+        seconds = time.monotonic() - start
+        out.seek(0)
+        value_file.seek(0)
+        return Outcome(process.returncode, out.read(OUTPUT_BYTES).decode(errors="replace"), value_file.read(), timed_out, seconds)
+
+
+def _limit(limits):
+    if limits["megabytes"] is not None:  # AddressSanitizer reserves terabytes; it limits itself
+        memory = limits["megabytes"] << 20
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    seconds = int(limits["seconds"]) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (VALUE_BYTES, VALUE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _wait(process, seconds):
+    """Waits, and ends the process and all that it has started. Returns whether its time ran out."""
+    timed_out = False
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+    return timed_out
