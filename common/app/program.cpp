@@ -1,6 +1,7 @@
 #include "common/app/program.h"
 
 #include <fcntl.h>
+#include <omp.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,6 +41,15 @@ void reserve_standard_streams() {
     open("/dev/null",
          descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest free descriptor: this one
   }
+}
+
+// With far more threads, the OpenMP library crashes when it starts them.
+void require_possible_threads() {
+  const int threads = omp_get_max_threads();
+  require(threads <= int(os::kMaxProcessors),
+          "OMP_NUM_THREADS is {}, more than the {} threads that a program may start; this machine has {} "
+          "processors",
+          threads, os::kMaxProcessors, os::allowed_processors().count());
 }
 
 // The reader of standard output has exited.
@@ -106,6 +116,7 @@ int run(const std::string& program, int argc, char** argv, const std::function<v
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   try {
+    require_possible_threads();
     CommandLine flags(program, argc, argv);
     return run_body(flags, body);
   } catch (const BrokenPipe&) {

@@ -50,7 +50,10 @@ std::unique_ptr<Tokenizer> open_pair(const fs::path& folder, const Paths& paths)
   std::vector<AddedToken> added;
   if (fs::exists(added_path)) added = parse_added_tokens(read_text_file(added_path), added_path);
   added.insert(added.end(), config.added.begin(), config.added.end());
-  Vocabulary vocabulary = parse_vocabulary(json, paths.vocabulary, std::move(added), config.named);
+  // An error may be the fault of either file.
+  const std::string name =
+      paths.vocabulary.string() + (fs::exists(added_path) ? " with added_tokens.json" : "");
+  Vocabulary vocabulary = parse_vocabulary(json, name, std::move(added), config.named);
   std::vector<Merge> merges = parse_merges(read_text_file(paths.merges), paths.merges, vocabulary);
   require_all_made(vocabulary, merges, paths.merges);
   return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(merges));

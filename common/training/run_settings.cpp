@@ -114,7 +114,7 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
                          const std::optional<TokenLoader>& val_loader) {
   const TokenLoader::Settings& batches = loader.settings();
   RunSettings settings;
-  const json given = flags.values();
+  const json given = json::parse(flags.values());
   for (const auto& [name, value] : given.items()) {
     if (name == "--device" || name == "--preset") continue;  // resolved below; --preset sets other flags
     settings[name] = value;

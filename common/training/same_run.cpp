@@ -86,7 +86,7 @@ void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& f
   const TokenLoader::Settings& batches = loader.settings();
   dist::Settings settings = {{"the program", flags.program()},
                              {"the device", group.device().is_cuda() ? "GPU" : "CPU"}};
-  const nlohmann::json values = flags.values();
+  const nlohmann::json values = nlohmann::json::parse(flags.values());
   for (const auto& [flag, value] : values.items()) {
     if (!is_left_out(flag)) settings.emplace_back(flag, resolved(flag, values, batches));
   }
