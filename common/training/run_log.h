@@ -21,7 +21,7 @@ struct LogPaths {
 };
 
 struct ResumedLog {
-  app::Log::Contents contents;  // of the two files from here on
+  app::Log::Contents contents;        // of the two files from here on
   std::vector<std::string> replaced;  // files whose old contents must be kept beside them (app::keep_aside)
   std::vector<std::string> notes;     // lines for the screen, once the log is accepted
 };
