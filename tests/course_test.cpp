@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
-const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "exercise", "site", "doctor"};
+const std::vector<std::string> kVerbs = {"run",  "test",     "diff", "timing", "plot",
+                                         "data", "exercise", "site", "doctor"};
 
 }  // namespace
 
@@ -108,7 +109,9 @@ TEST(Course, HelpNamesEveryVerb) {
 
 TEST(Course, AWrongWordOrFlagIsOneLine) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
-           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, site, doctor"},
+           {"fly",
+            "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, site, "
+            "doctor"},
            {"help fly", "course: unknown verb fly"},
            {"--colour", "course: unknown verb --colour"},
            {"''", "course: the verb is empty; there are run, test"},
