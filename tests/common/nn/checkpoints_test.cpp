@@ -57,11 +57,15 @@ TEST(Checkpoints, ADamagedOneIsNotLoaded) {
       EXPECT_ERROR(app::explore(path, out / "picture.png"), message);
       fs::remove(path + "/state.json");  // a folder of another program has none
     }
-    if (each.name != "config.json") EXPECT_NO_THROW(nn::load(training.model, path));
+    if (each.name != "config.json") {
+      EXPECT_NO_THROW(nn::load(training.model, path));
+    }
     put_file(path + "/state.json", "{\"files\": ");
     EXPECT_ERROR(nn::load(training.model, path), "state.json: not valid JSON");
     put_file(path + "/state.json", "[1, 2]");
-    if (each.name != "config.json") EXPECT_NO_THROW(nn::load(training.model, path));
+    if (each.name != "config.json") {
+      EXPECT_NO_THROW(nn::load(training.model, path));
+    }
   }
 }
 
