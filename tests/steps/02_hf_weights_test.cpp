@@ -102,7 +102,7 @@ TEST(HfWeights, LogitsThatAreNotFiniteAreOneLine) {
     if (entry.name == "transformer.ln_f.weight") entry.bytes = std::as_bytes(std::span(huge));
   gpt2::write_safetensors(folder / "model.safetensors", entries);
   put_file(folder / "config.json", file_bytes(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/config.json"));
-  for (const std::string flags : {"", " --logits " + (folder / "l.npy")})
+  for (const std::string& flags : {std::string(), " --logits " + (folder / "l.npy")})
     expect_error("02_hf_weights", "--model " + folder.path() + " --ids 1,2" + flags,
                  "the model's output is not finite: logit ");
   EXPECT_FALSE(std::filesystem::exists(folder / "l.npy"));

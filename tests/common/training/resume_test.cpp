@@ -88,8 +88,9 @@ TEST(Resume, TheDataOfAnEvaluationAreCompared) {
     EXPECT_EQ(different.size(), each.used.empty() ? 0u : 1u) << refusal;
     EXPECT_NE(refusal.find(each.used.empty() ? "" : "used " + each.used + " ("), std::string::npos)
         << refusal;
-    if (each.name.starts_with("--") && !different.empty())
+    if (each.name.starts_with("--") && !different.empty()) {
       EXPECT_NE(training::acceptance(different).find("the training is the same"), std::string::npos);
+    }
   }
 }
 

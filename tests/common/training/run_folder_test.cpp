@@ -134,7 +134,7 @@ TEST(RunFolder, ResumeFromTakesANameOrItsPath) {
 }
 
 TEST(RunFolder, ACheckpointBeyondTheStepsIsNamed) {
-  for (const std::string& step : {"step_000003", "step_9223372036854775807"}) {
+  for (const std::string step : {"step_000003", "step_9223372036854775807"}) {
     TinyRun run;
     run.train(2);
     fs::create_directory(run.out + "/" + step);

@@ -118,7 +118,9 @@ TEST(RunLog, ALogThatIsNotTheRunsIsRefusedAndNeverLost) {
                                     " is not the log of this run up to step_000002: " + each.message);
     const auto anyway = run.resumed(/*anyway=*/true);
     EXPECT_EQ(anyway.replaced.size(), each.replaced);
-    if (each.replaced == 1) EXPECT_EQ(anyway.replaced[0], run.out / each.file);
+    if (each.replaced == 1) {
+      EXPECT_EQ(anyway.replaced[0], run.out / each.file);
+    }
     EXPECT_TRUE(anyway.contents.json.ends_with(run.event)) << anyway.contents.json;
   }
   LoggedRun old;
