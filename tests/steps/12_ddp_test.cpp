@@ -148,7 +148,9 @@ TEST(Ddp, RanksThatDifferEndBeforeTheFirstStep) {
       {{"--data " + text + " --tokenizer " + model("a"),
         "--data " + text + " --tokenizer " + model("c", "tokenizer")},
        "--tokenizer is 257 ids, digest "},
-      {{"--data " + text + " --model " + model("a"), "--data " + text + " --model " + model("d")}, ""},
+      {{"--seq 16 --total-batch 128 --data " + text + " --model " + model("a"),
+        "--seq 16 --total-batch 128 --data " + text + " --model " + model("d")},
+       ""},
       // No differences: a default that is given, another path to the same text, what rank 0 does alone.
       {{"", "--batch 4 --seq 64 --total-batch 3072 --seed 1337 --matmul-precision highest --tokenizer byte"},
        ""},

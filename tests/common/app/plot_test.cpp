@@ -178,7 +178,8 @@ TEST_F(Plot, IsAPngIfItsNameEndsInPng) {
 
 TEST_F(Plot, AFullDiskLeavesThePictureThatWasThere) {
   put_file(dir_ / "run.jsonl", training(3, 5, 4));
-  put_file(dir_ / "run.svg", "the picture of yesterday");
+  const std::string before = "<desc>Produced by GNUPLOT</desc>, the picture of yesterday";
+  put_file(dir_ / "run.svg", before);
   put_file(dir_ / "cp",
            "#!/bin/sh\nfor target; do :; done\n: >\"$target\"\n"
            "echo \"cp: error writing '$target': No space left on device\" >&2\nexit 1\n");
@@ -188,7 +189,7 @@ TEST_F(Plot, AFullDiskLeavesThePictureThatWasThere) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.output.find("plot: --out run.svg: could not be written (No space left on device)"), 0u)
       << outcome.output;
-  EXPECT_EQ(file_bytes(dir_ / "run.svg"), "the picture of yesterday");
+  EXPECT_EQ(file_bytes(dir_ / "run.svg"), before);
   EXPECT_EQ(dir_.names(), (std::vector<std::string>{"cp", "run.jsonl", "run.svg"}));
 }
 
