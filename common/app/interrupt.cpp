@@ -65,8 +65,9 @@ void catch_interrupts() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  for (const int signal : {SIGTERM, SIGHUP, SIGPIPE, SIGXCPU}) {
+  // These two end a run even if ignored: shells ignore SIGINT for background jobs, and app::run ignores SIGPIPE.
+  for (const int signal : {SIGINT, SIGPIPE}) sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGTERM, SIGHUP, SIGXCPU}) {
     if (!is_ignored(signal)) sigaction(signal, &action, nullptr);
   }
   is_catching = true;
