@@ -20,7 +20,8 @@ std::optional<int64_t> step_of(const std::string& path) {
   int64_t step = 0;
   const char *digits = name.data() + 5, *end = name.data() + name.size();
   const auto [after, error] = std::from_chars(digits, end, step);
-  const bool is_name = error == std::errc() && after == end && name == fmt::format("step_{:06}", step);
+  const bool is_name =
+      error == std::errc() && after == end && step >= 0 && name == fmt::format("step_{:06}", step);
   return is_name ? std::optional(step) : std::nullopt;  // step_0000123 is not: step_000123 may exist too
 }
 

@@ -66,6 +66,7 @@ std::string setting(const std::string& name, const json& value) {
   if (name == "weights") {
     return value.is_null() ? "new weights" : fmt::format("--model with weights of digest {}", plain(value));
   }
+  if (value.is_array()) return fmt::format("{} of {} files", name, value.size());
   if (name == "ranks") return fmt::format("{} {}", plain(value), value == 1 ? "rank" : "ranks");
   const bool absent = value.is_null() || value == "" || value == false;
   if (absent) return "no " + name;

@@ -151,17 +151,28 @@ RunFolder::RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGr
   if (group.is_master()) {
     made_.emplace(run.out);
     make_out(run.out, run_.resume);
-    lock();
+    lock_.emplace(run.out);
     remove_half_written(run.out);
   }
   group.barrier();
   choose_checkpoint();
 }
 
-void RunFolder::lock() {
-  lock_ = open(run_.out.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  require(lock_ >= 0, "--out {}: {}", run_.out, std::strerror(errno));
-  require(flock(lock_, LOCK_EX | LOCK_NB) == 0, "--out {}: another run is writing there", run_.out);
+RunFolder::Lock::Lock(const std::string& out)
+    : folder_(open(out.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  require(folder_ >= 0, "--out {}: {}", out, std::strerror(errno));
+  if (flock(folder_, LOCK_EX | LOCK_NB) == 0) return;
+  close(folder_);
+  fail("--out {}: another run is writing there", out);
+}
+
+RunFolder::Lock::~Lock() { close(folder_); }
+
+bool RunFolder::Lock::holds(const std::string& out) const {
+  struct stat locked {};
+  struct stat there {};
+  return fstat(folder_, &locked) == 0 && stat(out.c_str(), &there) == 0 && locked.st_dev == there.st_dev &&
+         locked.st_ino == there.st_ino;
 }
 
 void RunFolder::choose_checkpoint() {
@@ -178,10 +189,6 @@ void RunFolder::choose_checkpoint() {
   checkpoint_ = *chosen;
   step_ = step_of(checkpoint_);
   require_not_beyond(checkpoint_, *step_, steps_);
-}
-
-RunFolder::~RunFolder() {
-  if (lock_ >= 0) close(lock_);
 }
 
 void RunFolder::require_room_for_all(int64_t parameters) const {
@@ -284,14 +291,6 @@ app::Log RunFolder::open_log(const std::string& path) const {
                : app::Log(paths.json, paths.text);
 }
 
-void RunFolder::require_same_folder_as_at_the_start() const {
-  struct stat locked {};
-  struct stat there {};
-  const bool is_same = fstat(lock_, &locked) == 0 && stat(run_.out.c_str(), &there) == 0 &&
-                       locked.st_dev == there.st_dev && locked.st_ino == there.st_ino;
-  require(is_same, "--out {}: moved, deleted or replaced during the run; put it back", run_.out);
-}
-
 void RunFolder::save(int64_t step, app::Log& log) const {
   CheckpointSetup setup = *setup_;
   setup.log = log.extents();
@@ -299,7 +298,8 @@ void RunFolder::save(int64_t step, app::Log& log) const {
   // many, which resuming removes. In the other order a checkpoint could be missing from the log.
   const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
   try {
-    require_same_folder_as_at_the_start();
+    require(lock_->holds(run_.out), "--out {}: moved, deleted or replaced during the run; put it back",
+            run_.out);
     const std::string path =
         save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, setup, log_it);
     app::write_output(fmt::format("saved {}\n", printable_line(path)));

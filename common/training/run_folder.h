@@ -25,7 +25,6 @@ class RunFolder {
   // Prepares the folder for a run of `steps` steps and locks it against other runs. Throws if it is not
   // empty, unless the run resumes. A folder that this object made is removed again if it stays empty.
   RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGroup& group);
-  ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
@@ -60,20 +59,30 @@ class RunFolder {
    private:
     std::vector<std::string> folders_;  // the innermost first
   };
-  void lock();
+  // The folder, locked against other runs.
+  class Lock {
+   public:
+    explicit Lock(const std::string& out);
+    ~Lock();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    bool holds(const std::string& out) const;  // whether `out` is still this folder
+
+   private:
+    int folder_;  // file descriptor
+  };
   void choose_checkpoint();
   void require_room_for_all(int64_t parameters) const;
   void require_shared_folder() const;
   nlohmann::json verified() const;
   void require_same_run(const nlohmann::json& saved, const TokenLoader& loader);
-  void require_same_folder_as_at_the_start() const;
   void save(int64_t step, app::Log& log) const;
 
   std::optional<Made> made_;
   RunOptions run_;
   int64_t steps_;
   const dist::ProcessGroup& group_;
-  int lock_ = -1;                // file descriptor of the folder, locked by this run
+  std::optional<Lock> lock_;
   std::string checkpoint_;       // the checkpoint to resume from, or empty
   std::optional<int64_t> step_;  // its step
   nlohmann::ordered_json note_;  // how the run resumes, for the log

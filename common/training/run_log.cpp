@@ -99,7 +99,7 @@ std::optional<std::string> text_of(const std::string& path) {
 // Why the file is not the log with this extent; empty if it is.
 std::string obstacle(const std::optional<std::string>& text, const json& extent) {
   if (!text) return "it is missing";
-  if (!extent.is_object() || !extent.contains("bytes") || !extent["bytes"].is_number_unsigned())
+  if (!extent.is_object() || !extent.contains("bytes") || !extent["bytes"].is_number_integer())
     return "the checkpoint does not say how far its log went";
   const size_t bytes = extent["bytes"].get<size_t>();
   if (text->size() < bytes) return "it was cut, or it is another file";

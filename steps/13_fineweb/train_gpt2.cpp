@@ -69,8 +69,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
   for (int64_t step = folder.resumed().value_or(0);; ++step) {
     const bool is_end = step == options.steps;
-    // If the run resumes at this step, the run before has already evaluated it.
-    if (step != folder.resumed()) evaluate(model, step, is_end, log);
+    if (step != folder.resumed()) evaluate(model, step, is_end, log);  // else the run before did it
     if (folder.save_if_due(step, is_end, log)) break;  // at the end, or after an interrupt
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape

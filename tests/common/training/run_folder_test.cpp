@@ -30,6 +30,7 @@ struct TinyRun {
   // Trains; `before_save` may disturb it before the checkpoint of that step.
   void train(int64_t steps, const std::function<void(int64_t step)>& before_save = {}, bool resume = false) {
     RunFolder folder(options(resume), steps, group);
+    training.setup.settings["--steps"] = steps;
     folder.resume(training.state(), training.setup);
     app::Log log = folder.open_log("");
     for (int64_t step = folder.resumed().value_or(0);; ++step) {
