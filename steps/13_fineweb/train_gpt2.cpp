@@ -81,7 +81,6 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     for (int64_t micro_step = 0; micro_step < grad_accum_steps; ++micro_step) {
       const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
       ddp.require_backward_grad_sync = micro_step == grad_accum_steps - 1;  // once per optimizer step
-      // Each micro-batch of each rank draws its own masks.
       masks.set_draw((step * grad_accum_steps + micro_step) * group.world_size() + group.rank());
       const Dropout dropout(masks);
       auto [logits, loss] = model(x, y);
@@ -156,7 +155,8 @@ void run(app::CommandLine& flags) {
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   folder.resume({model, optimizer, inputs.loader},
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
-                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps,
+                                           inputs.val_loader));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       .options = options.run,

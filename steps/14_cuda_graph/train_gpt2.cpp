@@ -83,8 +83,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   dist::DistributedDataParallel ddp(model, group);
   DropoutMasks masks(options.run.dropout, options.seed, device);
   app::StepGraphs graphs(device, options.cuda_graph);
-  // Replays write to the addresses that were recorded, so both outlive the loop's body.
-  const Tensor loss_accum = empty({}, device);
+  const Tensor loss_accum = empty({}, device);  // replays write to the recorded addresses of these two
   Tensor norm;
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
   for (int64_t step = folder.resumed().value_or(0);; ++step) {
@@ -100,7 +99,6 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     for (int64_t micro_step = 0; micro_step < grad_accum_steps; ++micro_step) {
       const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
       ddp.require_backward_grad_sync = micro_step == grad_accum_steps - 1;  // once per optimizer step
-      // Each micro-batch of each rank draws its own masks.
       masks.set_draw((step * grad_accum_steps + micro_step) * group.world_size() + group.rank());
       const char* kind = ddp.require_backward_grad_sync ? "last" : micro_step == 0 ? "first" : "next";
       graphs.run(kind, [&, x = x, y = y] {
@@ -176,7 +174,8 @@ void run(app::CommandLine& flags) {
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   folder.resume({model, optimizer, inputs.loader},
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
-                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps,
+                                           inputs.val_loader));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       .options = options.run,
