@@ -70,7 +70,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   for (int64_t step = folder.resumed().value_or(0);; ++step) {
     const bool is_end = step == options.steps;
     if (step != folder.resumed()) evaluate(model, step, is_end, log);  // else the run before did it
-    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or after an interrupt
+    if (folder.save_if_due(step, is_end, log)) break;                  // at the end, or after an interrupt
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
