@@ -31,7 +31,8 @@ Partial in_turn(const Floats& scores, const Floats& values) {
 }
 
 // Merges neighbours, chosen by `choices`, until one is left; `swapped`: the right one comes first.
-Partial in_a_tree(const Floats& scores, const Floats& values, const std::vector<int32_t>& choices, bool swapped) {
+Partial in_a_tree(const Floats& scores, const Floats& values, const std::vector<int32_t>& choices,
+                  bool swapped) {
   std::vector<Partial> parts;
   for (size_t i = 0; i < scores.size(); ++i) parts.push_back(partial_of(scores[i], values[i]));
   for (size_t step = 0; parts.size() > 1; ++step) {
@@ -55,9 +56,12 @@ CASE("one score after the other") {
     const double largest = double(*std::max_element(scores.begin(), scores.end()));
     CHECK_EQUAL(double(all.m), largest, "m is not the largest score");
     CHECK(n == 1 || !close(double(all.l), double(n), 1e-6),
-          "l is the number of keys: sums that were relative to an old maximum must be multiplied with exp(old - new)");
-    CHECK_CLOSE(double(y), oracle(scores, values), 1e-5, "the output is not the mean of the values (plain mean: {:.4g}) "
-                "weighted with the softmax", plain_mean(values));
+          "l is the number of keys: sums that were relative to an old maximum must be multiplied with "
+          "exp(old - new)");
+    CHECK_CLOSE(double(y), oracle(scores, values), 1e-5,
+                "the output is not the mean of the values (plain mean: {:.4g}) "
+                "weighted with the softmax",
+                plain_mean(values));
   }
 }
 
@@ -84,7 +88,8 @@ CASE("large scores") {
     const auto all = STUDENT(in_turn(scores, values));
     const auto y = STUDENT(output(in_turn(scores, values)));
     CHECK(!has_nan(all) && std::isfinite(all.l) && std::isfinite(y),
-          "m, l, a = {}, {}, {}, the output is {}: take exp only of differences to the maximum, which are at most 0",
+          "m, l, a = {}, {}, {}, the output is {}: take exp only of differences to the maximum, which are at "
+          "most 0",
           all.m, all.l, all.a, y);
     CHECK_CLOSE(double(y), oracle(scores, values), 1e-5, "the output is wrong");
   }
@@ -94,19 +99,20 @@ CASE("nothing yet") {
   const Partial none{-INFINITY, 0, 0};
   const float score = float(draw.number(-5, 5)), value = float(draw.number(1, 5));
   const auto both = STUDENT(merge(none, none));
-  CHECK(!has_nan(both), "two empty sets give m, l, a = {}, {}, {}: -inf - -inf is NaN", both.m, both.l, both.a);
-  CHECK(std::isinf(both.m) && both.l == 0 && both.a == 0, "two empty sets give m, l, a = {}, {}, {}, expected -inf, 0, 0",
-        both.m, both.l, both.a);
+  CHECK(!has_nan(both), "two empty sets give m, l, a = {}, {}, {}: -inf - -inf is NaN", both.m, both.l,
+        both.a);
+  CHECK(std::isinf(both.m) && both.l == 0 && both.a == 0,
+        "two empty sets give m, l, a = {}, {}, {}, expected -inf, 0, 0", both.m, both.l, both.a);
   const auto left = STUDENT(merge(none, partial_of(score, value)));
   const auto right = STUDENT(merge(partial_of(score, value), none));
   for (const auto& one : {left, right}) {
     CHECK(one.m == score && one.l == 1 && one.a == value,
-          "a key with score {} and value {}, merged with no key, gives m, l, a = {}, {}, {}", score, value, one.m, one.l,
-          one.a);
+          "a key with score {} and value {}, merged with no key, gives m, l, a = {}, {}, {}", score, value,
+          one.m, one.l, one.a);
   }
   const auto masked = STUDENT(merge(partial_of(-INFINITY, value), partial_of(-INFINITY, value)));
-  CHECK(!has_nan(masked) && masked.l == 0, "two masked keys give m, l, a = {}, {}, {}, expected -inf, 0, 0", masked.m,
-        masked.l, masked.a);
+  CHECK(!has_nan(masked) && masked.l == 0, "two masked keys give m, l, a = {}, {}, {}, expected -inf, 0, 0",
+        masked.m, masked.l, masked.a);
   const Floats scores{-INFINITY, score, -INFINITY, score + 1}, values{9, 1, 9, value};
   const auto y = STUDENT(output(in_turn(scores, values)));
   CHECK_CLOSE(double(y), oracle(scores, values), 1e-5, "masked keys have an effect on the output");

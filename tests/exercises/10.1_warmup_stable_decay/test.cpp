@@ -16,7 +16,7 @@ std::vector<double> rates(const Schedule& schedule, int64_t begin, int64_t end) 
   return result;
 }
 
-#define WITH_SCHEDULE(s)                                                                                   \
+#define WITH_SCHEDULE(s)                                                                                  \
   WITH("max_lr {:.4g}, min_lr {:.4g}, warmup {}, decay {}, steps {}", (s).max_lr, (s).min_lr, (s).warmup, \
        (s).decay, (s).steps)
 
@@ -53,11 +53,12 @@ CASE("decay") {
     const double range = s.max_lr - s.min_lr, part = double(k) / double(s.decay), got = lr[size_t(k)];
     const double cosine = s.min_lr + range * (1 + std::cos(M_PI * part)) / 2;
     CHECK(k == 0 || !close(got, cosine, 1e-9), "step {}: this is the cosine of chapter 10", begin + k);
-    CHECK(k == 0 || !close(got, s.min_lr + range * (1 - part), 1e-9), "step {}: this decay is linear; it is to be 1 - sqrt(k / decay)",
-          begin + k);
+    CHECK(k == 0 || !close(got, s.min_lr + range * (1 - part), 1e-9),
+          "step {}: this decay is linear; it is to be 1 - sqrt(k / decay)", begin + k);
     CHECK(!close(got, s.min_lr + range * (1 - std::sqrt(double(k + 1) / double(s.decay))), 1e-9),
           "step {}: the decay is a step early: k is 0 in its first step", begin + k);
-    CHECK_CLOSE(got + range * std::sqrt(part), s.max_lr, 1e-12, "step {}: the learning rate {:.6g} is wrong", begin + k, got);
+    CHECK_CLOSE(got + range * std::sqrt(part), s.max_lr, 1e-12, "step {}: the learning rate {:.6g} is wrong",
+                begin + k, got);
   }
 }
 
@@ -65,8 +66,10 @@ CASE("ends") {
   const Schedule s = random_schedule(draw);
   WITH_SCHEDULE(s);
   const auto lr = STUDENT(rates(s, 0, s.steps + 3));
-  CHECK_CLOSE(lr[size_t(s.warmup - 1)], s.max_lr, 1e-12, "the last step of the warm-up, {}, has max_lr", s.warmup - 1);
-  CHECK_EQUAL(lr[size_t(s.steps - s.decay)], s.max_lr, "the first step of the decay, {}, still has max_lr", s.steps - s.decay);
+  CHECK_CLOSE(lr[size_t(s.warmup - 1)], s.max_lr, 1e-12, "the last step of the warm-up, {}, has max_lr",
+              s.warmup - 1);
+  CHECK_EQUAL(lr[size_t(s.steps - s.decay)], s.max_lr, "the first step of the decay, {}, still has max_lr",
+              s.steps - s.decay);
   CHECK(lr[size_t(s.steps - 1)] > s.min_lr, "the last step, {}, is still above min_lr", s.steps - 1);
   for (int64_t step = s.steps; step < s.steps + 3; ++step)
     CHECK_EQUAL(lr[size_t(step)], s.min_lr, "step {} is beyond the end: min_lr", step);

@@ -76,8 +76,9 @@ CASE("long gradients") {
           "each block is clipped on its own, which changes the direction: take all blocks as one vector");
     CHECK(!close(values, each_value(all, max_norm), 1e-5),
           "each value is clipped on its own, which changes the direction: scale all by one factor");
-    CHECK_CLOSE(values, scaled(all, max_norm), 1e-5, "the gradients are not scaled to the norm {:.4g}: theirs is {:.4g}",
-                max_norm, norm_of(values));
+    CHECK_CLOSE(values, scaled(all, max_norm), 1e-5,
+                "the gradients are not scaled to the norm {:.4g}: theirs is {:.4g}", max_norm,
+                norm_of(values));
     CHECK(!close(norm, max_norm, 1e-6), "you return the norm after the clipping: it is to be the one before");
     CHECK_CLOSE(norm, norm_of(all), 1e-6, "the norm that is returned is wrong");
   }
@@ -93,7 +94,8 @@ CASE("short gradients") {
     WITH("norm {:.4g}, max_norm {:.4g}", norm_of(joined(from)), max_norm);
     const auto result = STUDENT(clipped(from, max_norm));
     const auto values = joined(result.second);
-    CHECK(norm_of(values) <= norm_of(joined(from)) * 1.000001, "short gradients are stretched to max_norm: leave them");
+    CHECK(norm_of(values) <= norm_of(joined(from)) * 1.000001,
+          "short gradients are stretched to max_norm: leave them");
     CHECK_EQUAL(values, joined(from), "the gradients are short enough, but they have changed");
     CHECK_CLOSE(result.first, norm_of(joined(from)), 1e-6, "the norm that is returned is wrong");
   }
@@ -120,8 +122,8 @@ CASE("not finite") {
     const auto message = STUDENT_ERROR(clip_gradients(copy, 1));
     const auto left = joined(STUDENT(after(blocks, 1)));
     CHECK(!message.empty(), "no error: a comparison with NaN is always false, so test with std::isfinite");
-    CHECK(message.find(fmt::format("block {}", at)) != std::string::npos, "the message is '{}': it should name block {}", message,
-          at);
+    CHECK(message.find(fmt::format("block {}", at)) != std::string::npos,
+          "the message is '{}': it should name block {}", message, at);
     const auto before = joined(blocks);
     for (size_t i = 0; i < before.size(); ++i) {
       CHECK(left[i] == before[i] || (std::isnan(left[i]) && std::isnan(before[i])),

@@ -110,10 +110,11 @@ CASE("loss of the next id") {
 CASE("trained on a new text") {
   const Text text = random_text(draw, 20'000);
   const auto loss = STUDENT(trained_loss(text));
-  CHECK(loss > bigram_entropy(text) - 0.02,
-        "the loss after training is {:.3f}; the bigram entropy of the text is {:.3f}, and no table is better: "
-        "are the targets the ids that follow?",
-        loss, bigram_entropy(text));
+  CHECK(
+      loss > bigram_entropy(text) - 0.02,
+      "the loss after training is {:.3f}; the bigram entropy of the text is {:.3f}, and no table is better: "
+      "are the targets the ids that follow?",
+      loss, bigram_entropy(text));
   CHECK(loss < bigram_entropy(text) + 0.02,
         "the loss after training is {:.3f}; the bigram entropy of the text is {:.3f}", loss,
         bigram_entropy(text));

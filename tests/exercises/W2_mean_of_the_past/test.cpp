@@ -31,7 +31,8 @@ CASE("one position") {
   const int64_t C = draw.integer(1, 9);
   const auto x = draw.uniform(C, -3, 3);
   const auto y = STUDENT(mean_of_past(x, 1, C));
-  CHECK(!std::isnan(doubles(y).at(0)), "the mean of one position is NaN: position t counts too, so that there are t + 1");
+  CHECK(!std::isnan(doubles(y).at(0)),
+        "the mean of one position is NaN: position t counts too, so that there are t + 1");
   CHECK_EQUAL(y, doubles(x), "with T = 1 the mean is x itself");
 }
 

@@ -87,7 +87,8 @@ CASE("gradient") {
         return matmul(mean_of_past(leaf[0]).view({1, T * C}), from_vector(dy, {T * C, 1}));
       },
       {from_vector(x, {T, C})})[0]);
-  CHECK(gradient.defined(), "no gradient reaches x: compute y from x with matmul, not from a copy of its values");
+  CHECK(gradient.defined(),
+        "no gradient reaches x: compute y from x with matmul, not from a copy of its values");
   const auto f = [&](const Values& at) { return gpt2::testing::dot(oracle(at, T, C), doubles(dy)); };
   CHECK_CLOSE(gradient, gpt2::testing::finite_differences(f, doubles(x)), 1e-5,
               "the gradient of x differs from finite differences");
