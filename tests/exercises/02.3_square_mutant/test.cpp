@@ -1,0 +1,7 @@
+#include "subject.h"
+#include "tests/exercises/exercise.h"
+
+CASE("verdict") {
+  const std::string complaint = STUDENT(check_loader());
+  CHECK(complaint.empty(), "{}", complaint);
+}

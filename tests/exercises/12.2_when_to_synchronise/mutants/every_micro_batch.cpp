@@ -1,0 +1,25 @@
+// the gradients are averaged in every micro-batch: the same weights, but each step sends all gradients several times.
+#include "subject.h"
+
+#include "ranks.h"
+
+Trained train(const Settings& settings) {
+  Ranks ranks(settings.ranks);
+  Trained result;
+  int64_t batch = 0;
+  for (int step = 0; step < settings.steps; ++step) {
+    ranks.zero_grad();
+    double loss_accum = 0;
+    for (int micro_step = 0; micro_step < settings.micro_batches; ++micro_step) {
+      loss_accum += ranks.forward(batch) / settings.micro_batches;
+      ranks.backward(1.0 / settings.micro_batches);
+      batch += settings.ranks;
+    }
+    ranks.clip(settings.max_norm);
+    ranks.step(settings.learning_rate);
+    result.losses.push_back(loss_accum);
+  }
+  result.weights = ranks.weights();
+  result.rounds = ranks.rounds();
+  return result;
+}
