@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
-const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "exercise", "site", "doctor"};
+const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "exercise", "submit", "grade", "handout", "gradescope", "site", "doctor"};
 
 }  // namespace
 
@@ -43,7 +43,7 @@ TEST(Course, HelpNamesEveryVerb) {
 
 TEST(Course, AWrongWordOrFlagIsOneLine) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
-           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, site, doctor"},
+           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, submit, grade, handout, gradescope, site, doctor"},
            {"help fly", "course: unknown verb fly"},
            {"--colour", "course: unknown verb --colour"},
            {"run 99", "course: no step 99; there are 01_module 02_hf_weights"},

@@ -13,7 +13,7 @@ from errors import CourseError
 EXERCISES = "tests/exercises/"
 # Of the tests, what exercises are compiled with. tests/CMakeLists.txt then builds the exercises alone.
 TESTS = re.compile(r"tests/(CMakeLists\.txt|executor/|exercises/|common/[^/]*\.h$)")
-LEFT_OUT = re.compile(r"(\.ci/|\.github/|docs/(site|timing|figures)/|docs/teaching\.md|tests/exercises/(tool/tests\.py|autograder/))")
+LEFT_OUT = re.compile(r"(\.ci/|\.github/|docs/(site|timing|figures)/|docs/teaching\.md|tests/exercises/(tool/(grading_)?tests\.py|autograder/))")
 
 
 def handout(options):
