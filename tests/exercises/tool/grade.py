@@ -1,4 +1,5 @@
 """./course grade: one submission, or a folder of them."""
+
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -44,8 +45,15 @@ def _check_options(options):
         raise CourseError("grade: --all DIR needs --csv FILE")
     if options.private and not Path(options.private).is_dir():
         raise CourseError(f"grade: --private {options.private} is not a folder")
-    if not 0 <= options.late_cap <= 100 or options.late_percent < 0 or options.late_days < 0 or options.jobs < 1:
-        raise CourseError("grade: --late-cap is 0 to 100; --late-percent and --late-days are not negative; --jobs is at least 1")
+    if (
+        not 0 <= options.late_cap <= 100
+        or options.late_percent < 0
+        or options.late_days < 0
+        or options.jobs < 1
+    ):
+        raise CourseError(
+            "grade: --late-cap is 0 to 100; --late-percent and --late-days are not negative; --jobs is at least 1"
+        )
 
 
 def _kept_seed():
@@ -69,7 +77,11 @@ def _graded(grader, options):
     before, paths = results.read_csv(options.csv), _submissions(options.all)
     with ThreadPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(lambda path: _told(_row(grader, path, options, 1)), paths))
-    ids = [exercise.id for exercise in catalogue.exercises() if any(exercise.id == grade["id"] for row in rows for grade in row["grades"])]
+    ids = [
+        exercise.id
+        for exercise in catalogue.exercises()
+        if any(exercise.id == grade["id"] for row in rows for grade in row["grades"])
+    ]
     _note_same_student(rows)
     results.write_csv(options.csv, rows, ids, before)
     print(f"{len(rows)} submissions, {len(ids)} exercises: {options.csv}")
@@ -97,7 +109,16 @@ def _told(row):
 
 def _row(grader, path, options, jobs):
     """The grades of one submission; one that cannot be read has none, and a note that says why."""
-    row = {"file": path.name, "student": "", "grades": [], "notes": [], "days_late": 0, "final": 0, "files": {}, "error": None}
+    row = {
+        "file": path.name,
+        "student": "",
+        "grades": [],
+        "notes": [],
+        "days_late": 0,
+        "final": 0,
+        "files": {},
+        "error": None,
+    }
     try:
         handed_in = submission.read(path, options.student)
     except CourseError as error:
@@ -107,11 +128,20 @@ def _row(grader, path, options, jobs):
         handed_in.notes.append("no file of any exercise is in it")
     grader.prepare_once(names)
     with ThreadPoolExecutor(jobs) as pool:
-        grades = list(pool.map(lambda name: grader.grade(name, handed_in.files.get(name, {}), handed_in.student), names))
+        grades = list(
+            pool.map(lambda name: grader.grade(name, handed_in.files.get(name, {}), handed_in.student), names)
+        )
     days = lateness.days_late(lateness.parse_due(options.due), path.stat().st_mtime) if options.due else 0
     points = results.total(grades)[0]
-    return {**row, "student": handed_in.student, "grades": grades, "notes": handed_in.notes, "days_late": days,
-            "final": lateness.after_cost(points, days, options), "files": handed_in.files}
+    return {
+        **row,
+        "student": handed_in.student,
+        "grades": grades,
+        "notes": handed_in.notes,
+        "days_late": days,
+        "final": lateness.after_cost(points, days, options),
+        "files": handed_in.files,
+    }
 
 
 def _wanted(options):
@@ -123,14 +153,27 @@ def _wanted(options):
 
 def _note_same_student(rows):
     for row in rows:
-        others = [other["file"] for other in rows if other is not row and row["student"] and other["student"] == row["student"]]
+        others = [
+            other["file"]
+            for other in rows
+            if other is not row and row["student"] and other["student"] == row["student"]
+        ]
         if others:
             row["notes"].append(f"the same student id is in {', '.join(others)}")
 
 
 def add_options(verb):
     verb.add_argument("zip", nargs="?")
-    for flag in ("--all", "--csv", "--json", "--private", "--similarity", "--student", "--exercises", "--due"):
+    for flag in (
+        "--all",
+        "--csv",
+        "--json",
+        "--private",
+        "--similarity",
+        "--student",
+        "--exercises",
+        "--due",
+    ):
         verb.add_argument(flag)
     for flag in ("--again", "--strict"):
         verb.add_argument(flag, action="store_true")

@@ -1,5 +1,6 @@
-"""Grades one exercise of one submission: builds and runs it in a sandbox, and keeps the grade by the digest of all that
-it depends on."""
+"""Grades one exercise of one submission: builds and runs it in a sandbox, and keeps the grade by the digest
+of all that it depends on."""
+
 import json
 import os
 import shutil
@@ -20,14 +21,17 @@ GRADES = builds.CACHE / "grades"
 
 
 class Grader:
-    """Grades for one seed, with the instructor's own tests and variants (`private`: a folder with NN.M_name/)."""
+    """Grades for one seed, with the instructor's own tests and variants (`private`: a folder with
+    NN.M_name/)."""
 
     def __init__(self, seed, private=None, again=False):
         self.seed, self.again = seed, again
         self._folder = tempfile.TemporaryDirectory(prefix="course-grade-")
         root = Path(self._folder.name)
         root.chmod(0o711)  # students' programs can enter, but not list
-        self.exercises = {exercise.name: _prepared(exercise, private, root) for exercise in catalogue.exercises()}
+        self.exercises = {
+            exercise.name: _prepared(exercise, private, root) for exercise in catalogue.exercises()
+        }
         self._lock, self._prepared = threading.Lock(), set()
         self._tools = [path.read_bytes() for path in _tool_files()]
         self._library = [path.stat().st_mtime_ns for path in sorted(builds.BUILD.glob("**/lib*.a"))]
@@ -55,8 +59,14 @@ class Grader:
         """The grade of one exercise, as a dict for JSON; `files` are the student's, by name."""
         exercise = self.exercises[name]
         own = [part for file in sorted(files) for part in (file, files[file])]
-        key = builds.digest_of(self.seed, student if exercise.kind == "P" else "", _digest(exercise.folder), *own,
-                               *self._tools, *self._library)
+        key = builds.digest_of(
+            self.seed,
+            student if exercise.kind == "P" else "",
+            _digest(exercise.folder),
+            *own,
+            *self._tools,
+            *self._library,
+        )
         kept = GRADES / f"{name}-{key}.json"
         if kept.exists() and not self.again:
             return json.loads(kept.read_text())
@@ -70,7 +80,9 @@ class Grader:
     def _graded(self, exercise, files, student):
         lacking = _lacking(exercise)
         if lacking:
-            return _description(exercise, [(test, "skipped", 0, f"skipped: {lacking}", "") for test in exercise.tests])
+            return _description(
+                exercise, [(test, "skipped", 0, f"skipped: {lacking}", "") for test in exercise.tests]
+            )
         try:
             with sandbox.entered() as box, tempfile.TemporaryDirectory(prefix="submission-") as folder:
                 _write(Path(folder), files, box)
@@ -79,9 +91,23 @@ class Grader:
             raise
         except Exception as error:  # pylint: disable=broad-except
             # Whatever a submission does to the grader costs this exercise alone.
-            results = [judging.Result(test, False, f"the grader stopped: {type(error).__name__}: {error}") for test in exercise.tests]
-        return _description(exercise, [(result.test, "passed" if result.passed else "failed", result.points, result.message, result.output)
-                                       for result in results])
+            results = [
+                judging.Result(test, False, f"the grader stopped: {type(error).__name__}: {error}")
+                for test in exercise.tests
+            ]
+        return _description(
+            exercise,
+            [
+                (
+                    result.test,
+                    "passed" if result.passed else "failed",
+                    result.points,
+                    result.message,
+                    result.output,
+                )
+                for result in results
+            ],
+        )
 
     def _judged(self, exercise, folder, student):
         """Two seeds: a test passes if it passes for each."""
@@ -93,16 +119,21 @@ class Grader:
 
 
 def _tool_files():
-    return sorted(Path(__file__).parent.glob("*.py")) + [catalogue.FOLDER / name for name in ("main.cpp", "exercise.h", "tensors.h", "device.h")]
+    return sorted(Path(__file__).parent.glob("*.py")) + [
+        catalogue.FOLDER / name for name in ("main.cpp", "exercise.h", "tensors.h", "device.h")
+    ]
 
 
 def _digest(folder):
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    return builds.digest_of(*[part for path in paths for part in (path.relative_to(folder), path.read_bytes())])
+    return builds.digest_of(
+        *[part for path in paths for part in (path.relative_to(folder), path.read_bytes())]
+    )
 
 
 def _prepared(exercise, private, root):
-    """The exercise with the instructor's files laid over it, and a copy without answers for the student's program."""
+    """The exercise with the instructor's files laid over it, and a copy without answers for the student's
+    program."""
     overlay = Path(private) / exercise.name if private else None
     if overlay and overlay.is_dir():
         hidden = Path(tempfile.mkdtemp(dir=root)) / exercise.name  # its name is a secret
@@ -130,12 +161,28 @@ def _lacking(exercise):
 
 def _description(exercise, results):
     """Points and verdicts; a skipped test counts neither for nor against the student."""
-    tests = [{"name": test.name, "points": points, "max": test.points, "status": status, "message": message,
-              "output": output.replace(f"{catalogue.ROOT}/", ""), "visibility": test.visibility}
-             for test, status, points, message, output in results]
+    tests = [
+        {
+            "name": test.name,
+            "points": points,
+            "max": test.points,
+            "status": status,
+            "message": message,
+            "output": output.replace(f"{catalogue.ROOT}/", ""),
+            "visibility": test.visibility,
+        }
+        for test, status, points, message, output in results
+    ]
     counted = [test for test in tests if test["status"] != "skipped"]
-    return {"id": exercise.id, "name": exercise.name, "step": exercise.step, "kind": exercise.kind, "tests": tests,
-            "points": sum(test["points"] for test in counted), "max": sum(test["max"] for test in counted)}
+    return {
+        "id": exercise.id,
+        "name": exercise.name,
+        "step": exercise.step,
+        "kind": exercise.kind,
+        "tests": tests,
+        "points": sum(test["points"] for test in counted),
+        "max": sum(test["max"] for test in counted),
+    }
 
 
 def require_open_repository():
@@ -143,7 +190,11 @@ def require_open_repository():
     if os.geteuid() != 0:
         return
     with sandbox.entered():
-        done = running.run(["/usr/bin/test", "-r", catalogue.FOLDER / "todo.h"], limits={"seconds": 10, "megabytes": 100})
+        done = running.run(
+            ["/usr/bin/test", "-r", catalogue.FOLDER / "todo.h"], limits={"seconds": 10, "megabytes": 100}
+        )
     if done.status != 0:
-        raise CourseError(f"grade: {catalogue.ROOT} is closed to other users, and students' programs run as one: open it and the "
-                          "folders above it (chmod o+rx), or move the repository")
+        raise CourseError(
+            f"grade: {catalogue.ROOT} is closed to other users, and students' programs run as one: open it and the "
+            "folders above it (chmod o+rx), or move the repository"
+        )

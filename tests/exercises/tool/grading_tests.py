@@ -1,4 +1,5 @@
 """Tests of submit, grade, handout and similarity; tests.py runs them. Nothing is compiled here."""
+
 import csv
 import os
 import stat
@@ -46,7 +47,13 @@ class Temporary(unittest.TestCase):
 
 class Submission(Temporary):
     def test_only_files_of_exercises_are_taken(self):
-        path = self.archive((KERNEL, "mine"), ("../evil", "x"), ("/etc/evil", "x"), ("05.2_row_sum/test.cpp", "x"), ("./" + KERNEL, "y"))
+        path = self.archive(
+            (KERNEL, "mine"),
+            ("../evil", "x"),
+            ("/etc/evil", "x"),
+            ("05.2_row_sum/test.cpp", "x"),
+            ("./" + KERNEL, "y"),
+        )
         read = submission.read(path)
         self.assertEqual((read.student, read.files), ("ann", {"05.2_row_sum": {"row_sum.cu": b"mine"}}))
         self.assertIn("4 other files are ignored", read.notes[0])
@@ -54,8 +61,11 @@ class Submission(Temporary):
     def test_links_bombs_and_doubles_are_left_out(self):
         link = zipfile.ZipInfo(KERNEL)
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        for entries, note in [([(link, "/etc/passwd")], "is a link"), ([(KERNEL, bytes(submission.FILE_BYTES + 1))], "has more than"),
-                              ([(KERNEL, "a"), (KERNEL, "b")], "is 2 times in the zip file")]:
+        for entries, note in [
+            ([(link, "/etc/passwd")], "is a link"),
+            ([(KERNEL, bytes(submission.FILE_BYTES + 1))], "has more than"),
+            ([(KERNEL, "a"), (KERNEL, "b")], "is 2 times in the zip file"),
+        ]:
             read = submission.read(self.archive(*entries))
             self.assertEqual(read.files, {})
             self.assertIn(note, read.notes[0])
@@ -63,9 +73,13 @@ class Submission(Temporary):
     def test_what_is_no_submission_is_one_line(self):
         text = self.folder / "t.zip"
         text.write_text("no zip")
-        for make, message in [(lambda: text, "is not a zip file"), (lambda: self.archive(manifest=None), "has no manifest.json"),
-                              (lambda: self.archive(manifest="[" * 100000), "is not valid"),
-                              (lambda: self.archive(manifest="[]"), "is not valid"), (lambda: self.folder / "none.zip", "does not exist")]:
+        for make, message in [
+            (lambda: text, "is not a zip file"),
+            (lambda: self.archive(manifest=None), "has no manifest.json"),
+            (lambda: self.archive(manifest="[" * 100000), "is not valid"),
+            (lambda: self.archive(manifest="[]"), "is not valid"),
+            (lambda: self.folder / "none.zip", "does not exist"),
+        ]:
             with self.assertRaisesRegex(CourseError, message):
                 submission.read(make())
 
@@ -77,7 +91,9 @@ class Submission(Temporary):
 
     def test_a_change_after_submit_is_noted(self):
         manifest = f'{{"student": "ann", "files": {{"{KERNEL}": "0000"}}}}'
-        self.assertIn("was changed after", submission.read(self.archive((KERNEL, "x"), manifest=manifest)).notes[0])
+        self.assertIn(
+            "was changed after", submission.read(self.archive((KERNEL, "x"), manifest=manifest)).notes[0]
+        )
 
 
 class Sandbox(Temporary):
@@ -97,7 +113,11 @@ class Sandbox(Temporary):
     @unittest.skipUnless(os.geteuid() == 0, "only root can give programs a user of their own")
     def test_a_fork_bomb_and_what_leaves_its_session_end(self):
         with sandbox.entered() as box:
-            running.run(["/bin/bash", "-c", "setsid sleep 77 & b() { b | b & }; b; sleep 1"], limits=LIMITS, folder="/")
+            running.run(
+                ["/bin/bash", "-c", "setsid sleep 77 & b() { b | b & }; b; sleep 1"],
+                limits=LIMITS,
+                folder="/",
+            )
             deadline = time.monotonic() + 5  # what was killed needs a moment to end
             while _alive(box.user) and time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -105,7 +125,9 @@ class Sandbox(Temporary):
 
     @unittest.skipUnless(sandbox.network_can_be_cut(), "this machine does not let the network be cut")
     def test_there_is_no_network(self):
-        outcome = self.run_shell("cat /proc/net/dev | grep -c :; echo > /dev/tcp/127.0.0.1/22 && echo reached")
+        outcome = self.run_shell(
+            "cat /proc/net/dev | grep -c :; echo > /dev/tcp/127.0.0.1/22 && echo reached"
+        )
         self.assertNotIn("reached", outcome.output)
 
     def test_each_sandbox_has_its_own_user(self):
@@ -117,7 +139,11 @@ class Sandbox(Temporary):
 
 def _alive(user):
     done = subprocess.run(["ps", "-eo", "uid=,stat=,comm="], capture_output=True, text=True, check=True)
-    return [line for line in done.stdout.splitlines() if line.split()[0] == str(user) and not line.split()[1].startswith("Z")]
+    return [
+        line
+        for line in done.stdout.splitlines()
+        if line.split()[0] == str(user) and not line.split()[1].startswith("Z")
+    ]
 
 
 class Points(Temporary):
@@ -136,18 +162,34 @@ class Points(Temporary):
 
     def test_a_skipped_test_is_neither(self):
         grade = {"id": "1", "step": "s", "kind": "C"}
-        test = {"name": "t", "points": 0, "max": 4, "status": "skipped", "message": "skipped: no GPU", "output": "", "visibility": "visible"}
+        test = {
+            "name": "t",
+            "points": 0,
+            "max": 4,
+            "status": "skipped",
+            "message": "skipped: no GPU",
+            "output": "",
+            "visibility": "visible",
+        }
         entry = results._gradescope(grade, test)
         self.assertEqual((entry["score"], entry["max_score"], "status" in entry), (0, 0, False))
 
     def test_csv_shows_old_and_new(self):
-        path, row = self.folder / "g.csv", {"file": "a.zip", "student": "=evil()", "notes": [], "days_late": 0, "final": 3,
-                                            "grades": [{"id": "05.2", "points": 3, "max": 8}]}
+        path, row = self.folder / "g.csv", {
+            "file": "a.zip",
+            "student": "=evil()",
+            "notes": [],
+            "days_late": 0,
+            "final": 3,
+            "grades": [{"id": "05.2", "points": 3, "max": 8}],
+        }
         results.write_csv(path, [row], ["05.2"], {})
         before = results.read_csv(path)
         changed = {**row, "final": 8, "grades": [{"id": "05.2", "points": 8, "max": 8}]}
         self.assertEqual(results.changes([row], before), [])
-        self.assertEqual(results.changes([changed], before), ["a.zip: 05.2 3 -> 8, points 3 -> 8, final 3 -> 8"])
+        self.assertEqual(
+            results.changes([changed], before), ["a.zip: 05.2 3 -> 8, points 3 -> 8, final 3 -> 8"]
+        )
         results.write_csv(path, [changed], ["05.2"], before)
         with open(path, newline="") as file:
             line = next(csv.DictReader(file))
@@ -155,22 +197,35 @@ class Points(Temporary):
 
 
 class Similarity(Temporary):
-    SOURCE = "\n".join(f"for (int i{n} = 0; i{n} < {n}; ++i{n}) {{ sum += x[i{n}] {'*' if n % 3 else '+'} y[{n} % i{n}]; call(a{n}); }}" + "if (b) c();" * (n % 4)
-                       for n in range(30))
+    SOURCE = "\n".join(
+        f"for (int i{n} = 0; i{n} < {n}; ++i{n}) {{ sum += x[i{n}] {'*' if n % 3 else '+'} y[{n} % i{n}]; call(a{n}); }}"
+        + "if (b) c();" * (n % 4)
+        for n in range(30)
+    )
 
     def test_renaming_hides_nothing(self):
         renamed = self.SOURCE.replace("sum", "total").replace("i1", "row").replace("x[", "values[ // note\n")
         a, b = similarity.fingerprints(self.SOURCE), similarity.fingerprints(renamed)
         self.assertEqual(similarity.share(a, b), 1)
-        self.assertLess(similarity.share(a, similarity.fingerprints("while (true) { switch (a) { case 1: return b->c; } }" * 30)), 0.3)
+        self.assertLess(
+            similarity.share(
+                a, similarity.fingerprints("while (true) { switch (a) { case 1: return b->c; } }" * 30)
+            ),
+            0.3,
+        )
 
     def test_a_short_text_is_not_compared(self):
-        self.assertEqual(similarity.share(similarity.fingerprints("return x;"), similarity.fingerprints("return x;")), 0)
+        self.assertEqual(
+            similarity.share(similarity.fingerprints("return x;"), similarity.fingerprints("return x;")), 0
+        )
 
     def test_the_starter_does_not_count(self):
         exercise = catalogue.find("5.2")
         known = similarity._known(exercise)
-        self.assertEqual(similarity._of({"row_sum.cu": exercise.starter()["row_sum.cu"].encode()}, exercise.edit) - known, set())
+        self.assertEqual(
+            similarity._of({"row_sum.cu": exercise.starter()["row_sum.cu"].encode()}, exercise.edit) - known,
+            set(),
+        )
 
 
 class Handout(Temporary):
@@ -184,5 +239,3 @@ class Handout(Temporary):
             copy = catalogue.Exercise(out)
             self.assertEqual(copy.starter(), exercise.starter())
             self.assertFalse(copy.has_solution())
-
-

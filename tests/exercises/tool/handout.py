@@ -1,5 +1,6 @@
-"""./course handout: a copy of the repository for students. No solution, wrong answer, hidden test, later step or .git is in it;
-it builds, and its exercises can be checked."""
+"""./course handout: a copy of the repository for students. No solution, wrong answer, hidden test, later step
+or .git is in it; it builds, and its exercises can be checked."""
+
 import hashlib
 import re
 import shutil
@@ -13,7 +14,10 @@ from errors import CourseError
 EXERCISES = "tests/exercises/"
 # Of the tests, what exercises are compiled with. tests/CMakeLists.txt then builds the exercises alone.
 TESTS = re.compile(r"tests/(CMakeLists\.txt|executor/|exercises/|common/[^/]*\.h$)")
-LEFT_OUT = re.compile(r"(\.ci/|\.github/|docs/(site|timing|figures)/|docs/teaching\.md|tests/exercises/(tool/(grading_)?tests\.py|autograder/))")
+LEFT_OUT = re.compile(
+    r"(\.ci/|\.github/|docs/(site|timing|figures)/|docs/teaching\.md|"
+    r"tests/exercises/(tool/(grading_)?tests\.py|autograder/))"
+)
 
 
 def handout(options):
@@ -28,29 +32,48 @@ def handout(options):
     for exercise in chosen:
         public.write(exercise, out / EXERCISES / exercise.name)
     _finish(out)
-    print(f"{out}: {len(chosen)} exercises, steps 01 to {last:02}, {sum(1 for path in out.rglob('*') if path.is_file())} files")
-    print(f"  students run  ./course exercise, ./course exercise start {chosen[0].id} --student THEIR_ID, ./course submit {chosen[0].id}")
+    print(
+        f"{out}: {len(chosen)} exercises, steps 01 to {last:02}"
+    )
+    print(
+        f"  students run  ./course exercise, "
+        f"./course exercise start {chosen[0].id} --student THEIR_ID, ./course submit {chosen[0].id}"
+    )
 
 
 def _steps(text):
-    numbers = [int(path.name[:2]) for path in sorted((catalogue.ROOT / "steps").iterdir()) if path.name[:2].isdigit()]
+    numbers = [
+        int(path.name[:2]) for path in sorted((catalogue.ROOT / "steps").iterdir()) if path.name[:2].isdigit()
+    ]
     if text is None:
         return numbers[0], numbers[-1]
     match = re.fullmatch(r"(\d+)-(\d+)", text)
-    if match is None or not int(match[1]) <= int(match[2]) or int(match[2]) not in numbers or int(match[1]) not in numbers:
-        raise CourseError(f"handout: --steps {text}: expected a range like 1-8, within {numbers[0]}-{numbers[-1]}")
+    if (
+        match is None
+        or not int(match[1]) <= int(match[2])
+        or int(match[2]) not in numbers
+        or int(match[1]) not in numbers
+    ):
+        raise CourseError(
+            f"handout: --steps {text}: expected a range like 1-8, within {numbers[0]}-{numbers[-1]}"
+        )
     return int(match[1]), int(match[2])
 
 
 def _exercises(words, first, last):
-    """The steps are cumulative: all up to the last are handed out, with the exercises of those in the range."""
+    """The steps are cumulative: all up to the last are handed out, with the exercises of those in the
+    range."""
     if words:
         chosen = [catalogue.find(word) for word in words.split(",")]
     else:
         chosen = [exercise for exercise in catalogue.exercises() if first <= _step(exercise) <= last]
     late = [exercise.id for exercise in chosen if _step(exercise) > last]
     if late or not chosen:
-        raise CourseError(f"handout: {late[0]} belongs to a later step than {last}" if late else "handout: these steps have no exercise")
+        raise CourseError(
+            f"handout: {late[0]} belongs to a later step than {last}"
+            if late
+            else "handout: these steps have no exercise"
+        )
     return chosen
 
 
@@ -62,7 +85,7 @@ def _step(exercise):
 def _is_shown(name, last):
     if LEFT_OUT.match(name) or (name.startswith("tests/") and not TESTS.match(name)):
         return False
-    if name.startswith(EXERCISES) and re.match(r"[A-Z0-9]+\.?\d*_", name[len(EXERCISES):]):
+    if name.startswith(EXERCISES) and re.match(r"[A-Z0-9]+\.?\d*_", name[len(EXERCISES) :]):
         return False  # an exercise's folder
     step = re.match(r"(?:steps|docs)/(\d\d)_", name)
     return step is None or int(step[1]) <= last

@@ -1,4 +1,6 @@
-"""What of an exercise the students may see: starters and public tests; no solution, wrong answer or hidden test."""
+"""What of an exercise the students may see: starters and public tests; no solution, wrong answer or hidden
+test."""
+
 import json
 import shutil
 
@@ -24,7 +26,8 @@ def write(exercise, out):
 
 
 def _description(exercise, fields):
-    """exercise.json without hidden tests. Mutants are hidden: of an exercise of kind M the right version remains."""
+    """exercise.json without hidden tests. Mutants are hidden: of an exercise of kind M the right version
+    remains."""
     tests = fields["tests"][:1] if exercise.kind == "M" else fields["tests"]
     fields["tests"] = [test for test in tests if test.get("visibility", "visible") == "visible"]
     return json.dumps(fields, indent=2) + "\n"

@@ -1,4 +1,5 @@
 """A submission's grades as text, as Gradescope's results.json, and as a line of grades.csv."""
+
 import csv
 import json
 from pathlib import Path
@@ -13,7 +14,10 @@ def total(grades):
 def show(result):
     """Prints what the instructor sees of one submission."""
     points, largest = total(result["grades"])
-    print(f"{result['student']}: {result['final']:g} of {largest:g} points" + (f" ({points:g} before the cost of being late)" if result["final"] != points else ""))
+    print(
+        f"{result['student']}: {result['final']:g} of {largest:g} points"
+        + (f" ({points:g} before the cost of being late)" if result["final"] != points else "")
+    )
     for grade in result["grades"]:
         print(f"  {grade['id']:6} {grade['points']:g} of {grade['max']:g}")
         for test in grade["tests"]:
@@ -26,16 +30,33 @@ def show(result):
 def write_json(path, result, seed, version):
     """https://gradescope-autograders.readthedocs.io/en/latest/specs/ describes the format."""
     tests = [_gradescope(grade, test) for grade in result["grades"] for test in grade["tests"]]
-    content = {"score": result["final"], "output": "\n".join(result["notes"]), "visibility": "visible", "stdout_visibility": "hidden",
-               "tests": tests, "extra_data": {"seed": seed, "version": version, "student": result["student"]}}
+    content = {
+        "score": result["final"],
+        "output": "\n".join(result["notes"]),
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+        "extra_data": {"seed": seed, "version": version, "student": result["student"]},
+    }
     _write(path, json.dumps(content, indent=2) + "\n")
 
 
 def _gradescope(grade, test):
-    output = test["message"] + ("\n" + test["output"] if test["output"] and test["output"] != test["message"] else "")
-    entry = {"name": f"{grade['id']} {test['name']}", "score": test["points"], "max_score": test["max"], "status": test["status"],
-             "visibility": test["visibility"], "output": output[:10000], "tags": [grade["id"], grade["step"], grade["kind"]]}
-    if test["status"] == "skipped":  # Gradescope knows passed and failed; without either and without points it is neither
+    output = test["message"] + (
+        "\n" + test["output"] if test["output"] and test["output"] != test["message"] else ""
+    )
+    entry = {
+        "name": f"{grade['id']} {test['name']}",
+        "score": test["points"],
+        "max_score": test["max"],
+        "status": test["status"],
+        "visibility": test["visibility"],
+        "output": output[:10000],
+        "tags": [grade["id"], grade["step"], grade["kind"]],
+    }
+    if (
+        test["status"] == "skipped"
+    ):  # Gradescope knows passed and failed; without either and without points it is neither
         del entry["status"]
         entry["score"] = entry["max_score"] = 0
     return entry
@@ -56,7 +77,9 @@ def read_csv(path):
         with open(path, newline="") as file:
             return {row["file"]: row for row in csv.DictReader(file)}
     except (OSError, KeyError, csv.Error, UnicodeDecodeError):
-        raise CourseError(f"grade: --csv {path} exists, but it is not a list of grades: name another file") from None
+        raise CourseError(
+            f"grade: --csv {path} exists, but it is not a list of grades: name another file"
+        ) from None
 
 
 def write_csv(path, rows, ids, before):
@@ -74,10 +97,20 @@ def write_csv(path, rows, ids, before):
 
 def _line(row, before):
     points, largest = total(row["grades"])
-    line = {grade["id"]: _number(grade["points"]) for grade in row["grades"] if grade["max"] or grade["points"]}
-    return {"file": row["file"], "student": row["student"], **line, "points": _number(points), "max": _number(largest),
-            "days late": row["days_late"], "final": _number(row["final"]), "before": before.get(row["file"], {}).get("final", ""),
-            "notes": "; ".join(row["notes"])}
+    line = {
+        grade["id"]: _number(grade["points"]) for grade in row["grades"] if grade["max"] or grade["points"]
+    }
+    return {
+        "file": row["file"],
+        "student": row["student"],
+        **line,
+        "points": _number(points),
+        "max": _number(largest),
+        "days late": row["days_late"],
+        "final": _number(row["final"]),
+        "before": before.get(row["file"], {}).get("final", ""),
+        "notes": "; ".join(row["notes"]),
+    }
 
 
 def _number(value):
@@ -97,7 +130,14 @@ def changes(rows, before):
         old, new = before.get(row["file"]), _line(row, {})
         if old is None:
             continue
-        differing = [key for key in new if key not in ("file", "student", "notes", "before") and old.get(key, "") != _cell(new[key])]
+        differing = [
+            key
+            for key in new
+            if key not in ("file", "student", "notes", "before") and old.get(key, "") != _cell(new[key])
+        ]
         if differing:
-            found.append(f"{row['file']}: " + ", ".join(f"{key} {old.get(key) or '-'} -> {new[key]}" for key in differing))
+            found.append(
+                f"{row['file']}: "
+                + ", ".join(f"{key} {old.get(key) or '-'} -> {new[key]}" for key in differing)
+            )
     return found

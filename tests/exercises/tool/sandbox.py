@@ -1,8 +1,8 @@
 """Keeps students' programs apart from the grader and from one another.
 
-Within `with entered():` every program that running.py starts gets a user id of its own (if the grader is root), few
-processes, and no network. Without root, the user stays the same; grade says so.
-"""
+Within `with entered():` every program that running.py starts gets a user id of its own (if the grader is
+root), few processes, and no network. Without root, the user stays the same; grade says so. """
+
 import ctypes
 import os
 import resource
@@ -45,8 +45,15 @@ class Sandbox:
     def end_processes(self):
         """Ends what a program has left behind, also what has left its session."""
         if self.user:
-            subprocess.run(["/bin/sh", "-c", "kill -9 -1"], user=self.user, group=self.user, extra_groups=[],
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+            subprocess.run(
+                ["/bin/sh", "-c", "kill -9 -1"],
+                user=self.user,
+                group=self.user,
+                extra_groups=[],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
 
     def close(self):
         if self._lock:
@@ -60,7 +67,8 @@ def _own_processes():
 
 
 def _claim_user():
-    """A user id that no other grader on this machine uses. A name in the abstract namespace is freed at exit."""
+    """A user id that no other grader on this machine uses. A name in the abstract namespace is freed at
+    exit."""
     for user in range(FIRST_USER, FIRST_USER + USERS):
         lock = socket.socket(socket.AF_UNIX)
         try:
@@ -68,7 +76,9 @@ def _claim_user():
             return user, lock
         except OSError:
             lock.close()
-    raise CourseError(f"all user ids from {FIRST_USER} to {FIRST_USER + USERS - 1} are in use by other graders")
+    raise CourseError(
+        f"all user ids from {FIRST_USER} to {FIRST_USER + USERS - 1} are in use by other graders"
+    )
 
 
 def _cut_network():
@@ -90,7 +100,9 @@ def missing():
     if os.geteuid() != 0:
         found.append("programs run as your user, since you are not root: they can read your files")
     if not network_can_be_cut():
-        found.append("programs can reach the network: run the grader as root, or in a container without network")
+        found.append(
+            "programs can reach the network: run the grader as root, or in a container without network"
+        )
     return found
 
 

@@ -1,9 +1,9 @@
 """Similarity of submissions, against one another and against the repository and its history, token by token.
 
-Winnowing (Schleimer, Wilkerson, Aiken 2003): of the hashes of all runs of K tokens, the least of every WINDOW in a row is
-kept. Names, numbers and texts are one token each whatever they are, so renaming hides nothing. What the starter and the
-given files have in common with a submission does not count.
-"""
+Winnowing (Schleimer, Wilkerson, Aiken 2003): of the hashes of all runs of K tokens, the least of every WINDOW
+in a row is kept. Names, numbers and texts are one token each whatever they are, so renaming hides nothing.
+What the starter and the given files have in common with a submission does not count. """
+
 import csv
 import re
 import subprocess
@@ -14,10 +14,14 @@ import catalogue
 from errors import CourseError
 
 K, WINDOW, REPORTED, FEWEST = 12, 6, 0.5, 8
-TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'|[A-Za-z_]\w*|\d[\w.\']*|\S', re.S)
-KEYWORDS = set("auto bool break case char class const constexpr continue do double else float for if int int64_t namespace return "
-               "static struct switch template this throw uint64_t void while __global__ __shared__ __syncthreads threadIdx blockIdx "
-               "blockDim gridDim std".split())
+TOKEN = re.compile(
+    r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'|[A-Za-z_]\w*|\d[\w.\']*|\S', re.S
+)
+KEYWORDS = set(
+    "auto bool break case char class const constexpr continue do double else float for if int int64_t namespace return "
+    "static struct switch template this throw uint64_t void while __global__ __shared__ __syncthreads threadIdx blockIdx "
+    "blockDim gridDim std".split()
+)
 SUFFIXES = (".cpp", ".cu", ".cuh", ".h")
 
 
@@ -37,8 +41,8 @@ def tokens(text):
 
 def fingerprints(text):
     words = tokens(text)
-    hashes = [zlib.crc32(" ".join(words[i:i + K]).encode()) for i in range(len(words) - K + 1)]
-    return {min(hashes[i:i + WINDOW]) for i in range(max(1, len(hashes) - WINDOW + 1)) if hashes}
+    hashes = [zlib.crc32(" ".join(words[i : i + K]).encode()) for i in range(len(words) - K + 1)]
+    return {min(hashes[i : i + WINDOW]) for i in range(max(1, len(hashes) - WINDOW + 1)) if hashes}
 
 
 def share(a, b):
@@ -48,14 +52,19 @@ def share(a, b):
 
 
 def report(path, submissions):
-    """Writes a CSV: exercise, file, other (a submission, or a file of the repository), share, fingerprints in common."""
+    """Writes a CSV: exercise, file, other (a submission, or a file of the repository), share, fingerprints in
+    common."""
     rows = []
     history = _history()
     for exercise in catalogue.exercises():
         names = [name for name in exercise.edit if name.endswith(SUFFIXES)]
         if names:
             known = _known(exercise)
-            own = {file: _of(files[exercise.name], names) - known for file, files in submissions if exercise.name in files}
+            own = {
+                file: _of(files[exercise.name], names) - known
+                for file, files in submissions
+                if exercise.name in files
+            }
             rows += [(exercise.id, *row) for row in _pairs(own) + _against(own, history, known)]
     rows.sort(key=lambda row: -row[3])
     _write(path, rows)
@@ -86,29 +95,48 @@ def _against(own, history, known):
     for file, prints in own.items():
         if len(prints) < FEWEST:
             continue
-        part, common, other = max(((len(prints & (theirs - known)) / len(prints), len(prints & (theirs - known)), name)
-                                   for name, theirs in history), default=(0, 0, ""))
+        part, common, other = max(
+            (
+                (len(prints & (theirs - known)) / len(prints), len(prints & (theirs - known)), name)
+                for name, theirs in history
+            ),
+            default=(0, 0, ""),
+        )
         if part >= REPORTED:
             found.append((file, f"repository: {other}", part, common))
     return found
 
 
 def _history():
-    """(path, fingerprints) of every version of every source of the repository; without git, of the present ones."""
+    """(path, fingerprints) of every version of every source of the repository; without git, of the present
+    ones."""
     blobs = _blobs()
     if not blobs:
-        paths = [path for path in catalogue.ROOT.rglob("*") if path.suffix in SUFFIXES and "build" not in path.parts and "work" not in path.parts]
-        return [(str(path.relative_to(catalogue.ROOT)), fingerprints(path.read_text(errors="replace"))) for path in paths]
+        paths = [
+            path
+            for path in catalogue.ROOT.rglob("*")
+            if path.suffix in SUFFIXES and "build" not in path.parts and "work" not in path.parts
+        ]
+        return [
+            (str(path.relative_to(catalogue.ROOT)), fingerprints(path.read_text(errors="replace")))
+            for path in paths
+        ]
     return [(f"{name} ({blob[:8]})", fingerprints(text)) for blob, name, text in _contents(blobs)]
 
 
 def _git(*words, data=None):
-    done = subprocess.run(["git", "-C", str(catalogue.ROOT), *words], input=data, capture_output=True, check=False)
+    done = subprocess.run(
+        ["git", "-C", str(catalogue.ROOT), *words], input=data, capture_output=True, check=False
+    )
     return done.stdout if done.returncode == 0 else b""
 
 
 def _blobs():
-    lines = _git("rev-list", "--objects", "HEAD", "--", "common", "steps", "tests/exercises").decode(errors="replace").splitlines()
+    lines = (
+        _git("rev-list", "--objects", "HEAD", "--", "common", "steps", "tests/exercises")
+        .decode(errors="replace")
+        .splitlines()
+    )
     return [line.split(" ", 1) for line in lines if line.endswith(SUFFIXES)]
 
 
@@ -117,7 +145,7 @@ def _contents(blobs):
     for blob, name in blobs:
         end = data.index(b"\n", at)
         size = int(data[at:end].split()[2])
-        yield blob, name, data[end + 1:end + 1 + size].decode(errors="replace")
+        yield blob, name, data[end + 1 : end + 1 + size].decode(errors="replace")
         at = end + size + 2
 
 

@@ -1,7 +1,7 @@
-"""Points for speed: a test with "speed": true in exercise.json gives all of its points to work that takes up to 1.2 times
-the reference's time in the same run, and none from 10 times on. Only correct work gets here. The time is the
-processor's; of a kernel on the executor, what its warps do is counted instead.
-"""
+"""Points for speed: a test with "speed": true in exercise.json gives all of its points to work that takes up
+to 1.2 times the reference's time in the same run, and none from 10 times on. Only correct work gets here. The
+time is the processor's; of a kernel on the executor, what its warps do is counted instead. """
+
 import math
 import tempfile
 from pathlib import Path
@@ -54,6 +54,8 @@ def _ratio(exercise, folder, own, reference, test, seed):
 def _cost(exercise, folder, runner, test, seed):
     outcome = judging.run_case(exercise, folder, runner, test.name, seed)
     if exercise.kind == "K":
-        return int(outcome.values[-judging.COST_DIGITS:])
-    empty = judging.run_case(exercise, folder, runner, "", seed)  # no such case: loading the program is not counted
+        return int(outcome.values[-judging.COST_DIGITS :])
+    empty = judging.run_case(
+        exercise, folder, runner, "", seed
+    )  # no such case: loading the program is not counted
     return max(outcome.cpu_seconds - empty.cpu_seconds, 1e-3)

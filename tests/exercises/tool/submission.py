@@ -1,8 +1,8 @@
 """./course submit: work/submission.zip, the edited files and a manifest. And how the grader reads one.
 
-A submission is hostile: only the files that an exercise asks for are read, by their exact names, up to a size, into
-memory. Nothing is unpacked by the names in the archive.
-"""
+A submission is hostile: only the files that an exercise asks for are read, by their exact names, up to a
+size, into memory. Nothing is unpacked by the names in the archive. """
+
 import hashlib
 import json
 import stat
@@ -47,14 +47,20 @@ def submit(options):
         folder = work.require_started(exercise)
         for name in exercise.edit:
             files[f"{exercise.name}/{name}"] = _own_file(folder / name)
-    manifest = {"student": student, "exercises": [exercise.id for exercise in chosen], "version": version(),
-                "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
+    manifest = {
+        "student": student,
+        "exercises": [exercise.id for exercise in chosen],
+        "version": version(),
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    }
     path = work.WORK / "submission.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(MANIFEST, json.dumps(manifest, indent=2) + "\n")
         for name, data in files.items():
             archive.writestr(name, data)
-    print(f"{path.relative_to(path.parents[1])}: {len(files)} files of {', '.join(manifest['exercises'])} by {student}")
+    print(
+        f"{path.relative_to(path.parents[1])}: {len(files)} files of {', '.join(manifest['exercises'])} by {student}"
+    )
 
 
 def _own_file(path):
@@ -99,7 +105,9 @@ def _manifest(source, path):
         files = {str(name): str(digest) for name, digest in manifest["files"].items()}
         return {"student": str(manifest["student"])[:200], "files": files}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise CourseError(f"grade: {path.name}: {MANIFEST} is not valid; it must be made with ./course submit") from None
+        raise CourseError(
+            f"grade: {path.name}: {MANIFEST} is not valid; it must be made with ./course submit"
+        ) from None
 
 
 def _files(source, notes):
@@ -127,7 +135,9 @@ def _files(source, notes):
 class _Archive:
     def __init__(self, path):
         if path.stat().st_size > ARCHIVE_BYTES:
-            raise CourseError(f"grade: {path.name} has {path.stat().st_size} bytes; at most {ARCHIVE_BYTES} are taken")
+            raise CourseError(
+                f"grade: {path.name} has {path.stat().st_size} bytes; at most {ARCHIVE_BYTES} are taken"
+            )
         try:
             self._zip = zipfile.ZipFile(path)
             entries = self._zip.infolist()

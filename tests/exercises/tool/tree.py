@@ -1,4 +1,5 @@
 """The files of the repository: those that git knows, or all that are there."""
+
 import shutil
 import subprocess
 
@@ -12,8 +13,14 @@ def files():
     done = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
     names = done.stdout.decode().split("\0") if done.returncode == 0 else []
     if not any(names):
-        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if not NEVER & set(path.relative_to(ROOT).parts)]
-    return sorted(name for name in names if name and (ROOT / name).is_file() and not (ROOT / name).is_symlink())
+        names = [
+            str(path.relative_to(ROOT))
+            for path in ROOT.rglob("*")
+            if not NEVER & set(path.relative_to(ROOT).parts)
+        ]
+    return sorted(
+        name for name in names if name and (ROOT / name).is_file() and not (ROOT / name).is_symlink()
+    )
 
 
 def copy(name, out):
