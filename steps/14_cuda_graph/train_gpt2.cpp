@@ -88,9 +88,8 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
   for (int64_t step = folder.resumed().value_or(0);; ++step) {
     const bool is_end = step == options.steps;
-    // If the run resumes at this step, the run before has already evaluated it.
-    if (step != folder.resumed()) evaluate(model, step, is_end, log);
-    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or after an interrupt
+    if (step != folder.resumed()) evaluate(model, step, is_end, log);  // else the run before did it
+    if (folder.save_if_due(step, is_end, log)) break;                  // at the end, or after an interrupt
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
@@ -174,7 +173,8 @@ void run(app::CommandLine& flags) {
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   folder.resume({model, optimizer, inputs.loader},
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
-                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps,
+                                           inputs.val_loader));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       .options = options.run,
