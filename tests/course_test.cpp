@@ -18,7 +18,8 @@ namespace {
 
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
 const std::vector<std::string> kVerbs = {"run",  "test",     "diff", "timing", "plot",
-                                         "data", "exercise", "site", "doctor"};
+                                         "data", "exercise", "submit", "grade", "handout",
+                                         "gradescope", "site", "doctor"};
 
 }  // namespace
 
@@ -110,8 +111,8 @@ TEST(Course, HelpNamesEveryVerb) {
 TEST(Course, AWrongWordOrFlagIsOneLine) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
            {"fly",
-            "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, site, "
-            "doctor"},
+            "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, submit, "
+            "grade, handout, gradescope, site, doctor"},
            {"help fly", "course: unknown verb fly"},
            {"--colour", "course: unknown verb --colour"},
            {"''", "course: the verb is empty; there are run, test"},

@@ -82,6 +82,7 @@ class Tracer : public Observer {
   void access(uintptr_t address, size_t bytes, Kind kind, uintptr_t place);
 
   Counts counts;
+  int64_t cost_taken = 0;  // of the counts that take_counts() has returned
 
  private:
   bool find_space(uintptr_t address, size_t bytes, bool writes, uintptr_t place, Space* space) const;
@@ -279,7 +280,12 @@ void Tracer::fold() {
 
 void trace() { observer = &tracer; }
 
-Counts take_counts() { return std::exchange(tracer.counts, {}); }
+Counts take_counts() {
+  tracer.cost_taken += tracer.counts.cost();
+  return std::exchange(tracer.counts, {});
+}
+
+int64_t total_cost() { return tracer.cost_taken + tracer.counts.cost(); }
 
 }  // namespace executor
 

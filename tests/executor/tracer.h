@@ -32,6 +32,10 @@ struct Counts {
 
   int64_t all_loads() const { return loads[0] + loads[1] + loads[2] + loads[3] + loads[4]; }
   int64_t all_stores() const { return stores[0] + stores[1] + stores[2] + stores[3] + stores[4]; }
+  // What stands for the time of a kernel: the passes that warps make over memory, and barriers.
+  int64_t cost() const {
+    return transactions + (shared_loads + shared_stores) / 32 + bank_conflicts + barriers;
+  }
 };
 
 // Watches all launches from now on. Device memory must be allocated after this.
@@ -39,5 +43,8 @@ void trace();
 
 // The counts of the launches since trace() or the last call.
 Counts take_counts();
+
+// The cost of all launches since trace(), counts that were taken included.
+int64_t total_cost();
 
 }  // namespace executor

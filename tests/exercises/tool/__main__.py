@@ -1,8 +1,13 @@
-"""./course exercise VERB ...: tests/exercises/run calls this."""
+"""./course exercise VERB ..., submit, grade, handout, gradescope: tests/exercises/run calls this."""
 import argparse
 import sys
 
+import builds
+import grade
+import gradescope
+import handout
 import learner
+import submission
 import verify
 from builds import CompileError
 from errors import CourseError
@@ -10,7 +15,8 @@ from errors import CourseError
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        raise CourseError(f"exercise: {message} (./course exercise --help)")
+        verb = self.prog.split()[1]
+        raise CourseError(f"{verb}: {message} (./course {verb} --help)")
 
 
 def parser():
@@ -32,12 +38,31 @@ def parser():
             verb.add_argument("--student")
         if name == "solution":
             verb.add_argument("--give-up", action="store_true")
+    verbs.add_parser("prepare", add_help=False).set_defaults(run=lambda _: builds.prepare())
     return top
+
+
+def teaching_parser(name):
+    """The verbs beside `exercise`."""
+    verb = Parser(prog=f"./course {name}", allow_abbrev=False, add_help=False)
+    if name == "submit":
+        verb.set_defaults(run=submission.submit)
+        verb.add_argument("ids", nargs="+")
+    elif name == "grade":
+        verb.set_defaults(run=grade.grade)
+        grade.add_options(verb)
+    else:
+        verb.set_defaults(run=handout.handout if name == "handout" else gradescope.gradescope)
+        verb.add_argument("--out", required=True)
+        for flag in ("--exercises", "--steps") if name == "handout" else ("--private",):
+            verb.add_argument(flag)
+    return verb
 
 
 def main(words):
     try:
-        options = parser().parse_args(words or ["list"])
+        name, words = words[0], words[1:]
+        options = parser().parse_args(words or ["list"]) if name == "exercise" else teaching_parser(name).parse_args(words)
         return options.run(options) or 0
     except (CourseError, CompileError) as error:
         print(f"course: {error}", file=sys.stderr)

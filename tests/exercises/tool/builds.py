@@ -13,6 +13,8 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 
+import running
+import sandbox
 from catalogue import FOLDER, ROOT, SOURCES
 from errors import CourseError
 
@@ -23,7 +25,8 @@ PUBLIC_HEADERS = {"exercise.h", "todo.h", "tensors.h", "device.h"}
 STUDENT_FLAGS = ["-Wno-unused", "-Wno-unused-parameter"]
 # tests/executor/tracer.h says why.
 TRACED_FLAGS = ["-O1", "-g1", "-fno-tree-sra", "-fsanitize=thread", "-fsanitize=bounds", "-fdata-sections", "-x", "c++"]
-COMPILE_SECONDS = 600  # a compilation takes 5, but the machine may be busy
+COMPILER_LIMITS = {"seconds": 600, "megabytes": 4096}  # a compilation takes 5 s, but the machine may be busy
+COMPILER_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -82,6 +85,8 @@ def _made_once(path, make):
             with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                 made = Path(folder) / path.name
                 make(made)
+                if os.geteuid() == 0:
+                    os.chown(made, 0, 0)  # a student's program must not change what is kept
                 os.replace(made, path)
         else:
             os.utime(path)
@@ -105,7 +110,11 @@ def compile_test(exercise, source, side):
     return _object(words + extra, source, source.name, exercise)
 
 
-def compile_student(exercise, source, werror=False):
+def compile_given(exercise, source):
+    return compile_student(exercise, source, given=True)
+
+
+def compile_student(exercise, source, werror=False, given=False):
     words, _ = _model(exercise.world, "runner")
     words = [word for word in words if not word.startswith("-DEXERCISE_")]
     extra = STUDENT_FLAGS + (["-Werror"] if werror else []) + [f"-I{given_folder(exercise)}"]
@@ -113,7 +122,7 @@ def compile_student(exercise, source, werror=False):
         extra += TRACED_FLAGS
     if exercise.sanitize:
         extra += SANITIZERS + ["-O1", "-g1"]
-    return _object(words + extra, source, source.name, exercise, student=True)
+    return _object(words + extra, source, source.name, exercise, student=not given)
 
 
 def _object(words, source, name, exercise, student=False):
@@ -126,12 +135,15 @@ def _object(words, source, name, exercise, student=False):
 def _compile(words, source, made, exercise, student):
     depends = made.with_suffix(".d")
     command = words + ["-MD", "-MF", str(depends), "-fdiagnostics-color=never", "-o", str(made), "-c", str(source)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=BUILD, timeout=COMPILE_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise CompileError(f"{source.name}: the compiler was stopped after {COMPILE_SECONDS} seconds") from None
-    if done.returncode != 0:
-        raise CompileError(done.stderr.replace(f"{source.parent}/", ""))
+    if student and sandbox.current():
+        sandbox.current().give(made.parent)
+    compile_it = running.run if student else running.run_trusted
+    done = compile_it(command, limits=COMPILER_LIMITS, environment=COMPILER_ENVIRONMENT, folder=BUILD)
+    if done.timed_out:
+        raise CompileError(f"error: {source.name}: the compiler was stopped after {COMPILER_LIMITS['seconds']} seconds")
+    if done.status != 0:
+        told = done.output.replace(f"{source.parent}/", "")
+        raise CompileError(told or f"error: the compiler ended with status {done.status}")
     if student:
         _check_includes(depends, source, exercise)
 
@@ -140,7 +152,7 @@ def _check_includes(depends, source, exercise):
     """A student's code must not include the solution: of tests/exercises it sees the public headers alone."""
     for word in depends.read_text().replace("\\\n", " ").split()[1:]:
         path = (BUILD / word).resolve()
-        inside = path.is_relative_to(FOLDER) and not (path.parent == FOLDER and path.name in PUBLIC_HEADERS)
+        inside = (path.is_relative_to(FOLDER) or path.is_relative_to(exercise.folder)) and not (path.parent == FOLDER and path.name in PUBLIC_HEADERS)
         if inside and path.parent != source.parent.resolve():
             raise CompileError(f"{source.name}: error: it includes {path.relative_to(ROOT)}, which is not given")
 
@@ -184,7 +196,7 @@ def runner(exercise, folder, subject=None, werror=False):
 
 def _given_objects(exercise, subject=None):
     sources = [source for source in exercise.given() if source.suffix in SOURCES and source.name != exercise.program]
-    return [compile_student(exercise, source) for source in sources + [subject] if source is not None]
+    return [compile_given(exercise, source) for source in sources + [subject] if source is not None]
 
 
 def program(exercise, folder):
@@ -192,7 +204,7 @@ def program(exercise, folder):
     names = [name for name in exercise.edit if Path(name).suffix in SOURCES]
     objects = [compile_student(exercise, folder / name) for name in names]
     if exercise.program not in names:
-        objects.append(compile_student(exercise, exercise.folder / exercise.program))
+        objects.append(compile_given(exercise, exercise.folder / exercise.program))
     return link(exercise, "runner", objects + _given_objects(exercise), with_main=False)
 
 

@@ -12,6 +12,7 @@ FIELDS = {"id", "title", "step", "kind", "edit", "tests", "difficulty", "minutes
 OPTIONAL = {"limits", "banned", "orders", "program", "sanitize"}
 KINDS = {"C": "C++", "K": "kernel", "P": "paper", "M": "test", "T": "trained model"}
 NEEDS = {"cpu", "executor", "gpu", "data"}
+VISIBILITIES = ["visible", "hidden", "after_due_date", "after_published"]  # as in Gradescope's results.json
 SOURCES = {".cpp", ".cu"}
 TEXTS = SOURCES | {".h", ".cuh", ".py"}  # annotated with regions
 OWN_FILES = {"README.md", "hints.md", "answers.md", "exercise.json", "test.cpp", "hidden.cpp", "parameters.py", "answers.py",
@@ -20,17 +21,20 @@ OWN_FILES = {"README.md", "hints.md", "answers.md", "exercise.json", "test.cpp",
 
 class Test:
     def __init__(self, fields, where):
-        extra = set(fields) - {"name", "points", "visibility", "tolerance"}
+        extra = set(fields) - {"name", "points", "visibility", "tolerance", "speed"}
         if extra or not fields.get("name") or not isinstance(fields.get("points"), (int, float)):
-            raise CourseError(f"{where}: a test has a name, points, and perhaps visibility and tolerance; got {fields}")
+            raise CourseError(f"{where}: a test has a name, points, and perhaps visibility, tolerance and speed; got {fields}")
         self.name, self.points = fields["name"], fields["points"]
         self.visibility = fields.get("visibility", "visible")
-        self.tolerance = fields.get("tolerance", 0)
+        self.tolerance, self.speed = fields.get("tolerance", 0), fields.get("speed", False)
+        if self.visibility not in VISIBILITIES:
+            raise CourseError(f"{where}: visibility is {self.visibility}, expected one of {', '.join(VISIBILITIES)}")
 
 
 class Exercise:
     def __init__(self, folder):
         self.folder, self.name = Path(folder), Path(folder).name
+        self.shown = self.folder  # what a student's program may read: grading replaces it by a copy without the answers
         fields = self._read()
         self.id, self.title, self.step, self.kind = (fields[key] for key in ("id", "title", "step", "kind"))
         self.edit, self.difficulty = fields["edit"], fields["difficulty"]
@@ -98,6 +102,10 @@ class Exercise:
         if Path(name).suffix not in TEXTS or not (self.folder / name).exists():
             return None  # the student makes this file
         return regions.starter(self.text(name), f"{self.name}/{name}")
+
+    def has_solution(self):
+        """A handout has none."""
+        return self.kind != "P" and (self.folder / "solution").is_dir() or any("@solution" in self._annotated(name) for name in self.edit)
 
     def solution(self):
         """The files of the solution; binary ones (a trained model) are in solution/."""

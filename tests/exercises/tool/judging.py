@@ -13,6 +13,7 @@ import running
 from catalogue import ROOT
 
 TODO_STATUS = 77  # todo.h
+COST_DIGITS = 20  # main.cpp: the end of the values of a traced runner
 # Names that no exercise needs, and that a program could use to get around its tests.
 BANNED = ["system", "popen", "fork", "vfork", "execv", "execve", "execl", "dlopen", "dlsym", "ptrace", "syscall", "asm",
           "__asm__", "take_counts", "reset_peak"]
@@ -21,10 +22,11 @@ BANNED = ["system", "popen", "fork", "vfork", "execv", "execve", "execl", "dlope
 class Result:
     def __init__(self, test, passed, message="", output=""):
         self.test, self.passed, self.message, self.output = test, passed, message, output
+        self.share = 1  # of the points: less if the work is slow
 
     @property
     def points(self):
-        return self.test.points if self.passed else 0
+        return round(self.test.points * self.share, 2) if self.passed else 0
 
 
 def judge(exercise, folder, seed, student="", jobs=None, werror=False):
@@ -40,6 +42,8 @@ def judge(exercise, folder, seed, student="", jobs=None, werror=False):
         runner, checker = builds.runner(exercise, folder, werror=werror), builds.checker(exercise)
     except builds.CompileError as error:
         return [Result(test, False, first_error(str(error)), str(error)) for test in exercise.tests]
+    if jobs == 1:  # in this thread, which may be in a sandbox
+        return [_judge_case(exercise, folder, runner, checker, test, seed) for test in exercise.tests]
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
         return list(pool.map(lambda test: _judge_case(exercise, folder, runner, checker, test, seed), exercise.tests))
 
@@ -75,7 +79,7 @@ def _judge_case(exercise, folder, runner, checker, test, seed):
     """Kernels run in order, then with threads and blocks in random orders, and must give the same values each time."""
     values = None
     for order in range(exercise.orders):
-        outcome = _run_case(exercise, folder, runner, test.name, seed, order)
+        outcome = run_case(exercise, folder, runner, test.name, seed, order)
         if order > 0 and outcome.status == 0 and outcome.values != values:
             return Result(test, False, "the values depend on the order in which threads run: a race, or a sum whose order changes")
         values = outcome.values
@@ -95,8 +99,8 @@ def _environment(exercise, order=0):
             "COURSE_ROOT": str(ROOT)}
 
 
-def _run_case(exercise, folder, runner, case, seed, order=0):
-    environment, limits = _environment(exercise, order), exercise.limits
+def run_case(exercise, folder, runner, case, seed, order=0):
+    environment, limits = {**_environment(exercise, order), "EXERCISE_FOLDER": str(exercise.shown)}, exercise.limits
     if exercise.sanitize:
         environment["ASAN_OPTIONS"] = f"detect_leaks=0:hard_rss_limit_mb={limits['megabytes']}"
         limits = {**limits, "megabytes": None}
@@ -175,7 +179,7 @@ def _judge_mutants(exercise, folder, seed, werror):
 def _complaint(exercise, folder, subject, seed, werror):
     """What the student's test has against this version of the subject; None: nothing."""
     runner = builds.runner(exercise, folder, subject, werror)
-    outcome = _run_case(exercise, folder, runner, "verdict", seed)
+    outcome = run_case(exercise, folder, runner, "verdict", seed)
     told = running.run([builds.checker(exercise), "--case", "verdict", "--seed", seed], limits={"seconds": 60, "megabytes": 4096},
                        environment=_environment(exercise), stdin=outcome.values, folder=folder)
     verdict = _verdict(told)

@@ -127,6 +127,8 @@ def solution(options):
     passed = work.state(exercise).get("points") == exercise.points
     if not passed and not options.give_up:
         raise CourseError(f"{exercise.id} does not pass yet: ./course exercise hint {exercise.id}, or solution {exercise.id} --give-up")
+    if not exercise.has_solution() and not (exercise.folder / "answers.py").exists():
+        raise CourseError(f"{exercise.id}: the solution is not in this handout: ask your instructor")
     if exercise.kind == "P":
         print(paper.sheet(exercise, work.student(), paper.right_answers(exercise, paper.parameters(exercise, work.student()))), end="")
         return

@@ -40,8 +40,8 @@ def verdicts(exercise, folder, student):
     """(test, passed, message) for each test."""
     name = exercise.edit[0]
     try:
-        given = json.loads((folder / name).read_text())["answers"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        given = dict(json.loads((folder / name).read_text())["answers"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return [(test, False, f"{name} is not valid: {error}") for test in exercise.tests]
     p = parameters(exercise, student)
     right = right_answers(exercise, p)

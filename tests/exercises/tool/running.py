@@ -6,18 +6,26 @@ import subprocess
 import tempfile
 import time
 
+import sandbox
+
 OUTPUT_BYTES = 64 << 10  # of stdout and stderr, which are shown to the student
 VALUE_BYTES = 256 << 20  # of the file of values
 
 
 class Outcome:
-    def __init__(self, status, output, values, timed_out, seconds):
+    def __init__(self, status, output, values, timed_out, seconds, cpu_seconds):
         self.status, self.output, self.values = status, output, values
-        self.timed_out, self.seconds = timed_out, seconds
+        self.timed_out, self.seconds, self.cpu_seconds = timed_out, seconds, cpu_seconds
 
 
-def run(command, *, limits, environment=None, values=False, stdin=b"", folder=None):
+def run_trusted(command, **options):
+    """Runs a command that is not the student's: outside of the sandbox."""
+    return run(command, box=None, **options)
+
+
+def run(command, *, limits, environment=None, values=False, stdin=b"", folder=None, box="current"):
     """Runs the command; with values, it is handed a file descriptor for them (--values FD)."""
+    box = sandbox.current() if box == "current" else box
     with tempfile.TemporaryFile() as value_file, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as into:
         into.write(stdin)
         into.seek(0)
@@ -25,15 +33,18 @@ def run(command, *, limits, environment=None, values=False, stdin=b"", folder=No
         start = time.monotonic()
         process = subprocess.Popen(words, stdin=into, stdout=out, stderr=out, env=environment or {}, cwd=folder,
                                    start_new_session=True, pass_fds=[value_file.fileno()] if values else [],
-                                   preexec_fn=lambda: _limit(limits))
-        timed_out = _wait(process, limits["seconds"])
+                                   preexec_fn=lambda: _limit(limits, box))
+        timed_out, cpu_seconds = _wait(process, limits["seconds"])
+        if box:
+            box.end_processes()
         seconds = time.monotonic() - start
         out.seek(0)
         value_file.seek(0)
-        return Outcome(process.returncode, out.read(OUTPUT_BYTES).decode(errors="replace"), value_file.read(), timed_out, seconds)
+        return Outcome(process.returncode, out.read(OUTPUT_BYTES).decode(errors="replace"), value_file.read(), timed_out, seconds,
+                       cpu_seconds)
 
 
-def _limit(limits):
+def _limit(limits, box):
     if limits["megabytes"] is not None:  # AddressSanitizer reserves terabytes; it limits itself
         memory = limits["megabytes"] << 20
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -41,18 +52,23 @@ def _limit(limits):
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (VALUE_BYTES, VALUE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if box:
+        box.enter()
 
 
-def _wait(process, seconds):
-    """Waits, and ends the process and all that it has started. Returns whether its time ran out."""
-    timed_out = False
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        timed_out = True
+def _wait(process, limit):
+    """Waits, and ends the process and all that it has started. Returns whether its time ran out, and its processor time."""
+    deadline, pause, ended = time.monotonic() + limit, 0.0005, 0
+    while not ended and time.monotonic() < deadline:
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if not ended:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    process.wait()
-    return timed_out
+    if not ended:
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return not ended, usage.ru_utime + usage.ru_stime
