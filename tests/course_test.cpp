@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
-const std::vector<std::string> kVerbs = {"run",  "test",     "diff", "timing", "plot",
-                                         "data", "exercise", "submit", "grade", "handout",
-                                         "gradescope", "site", "doctor"};
+const std::vector<std::string> kVerbs = {"run",        "test",     "diff",   "timing", "plot",
+                                         "data",       "exercise", "submit", "grade",  "handout",
+                                         "gradescope", "site",     "doctor"};
 
 }  // namespace
 

@@ -66,7 +66,8 @@ int run(const Case& chosen, uint64_t seed) {
   }
   write_record('z', "", "");
 #ifdef EXERCISE_TRACES
-  write_record('c', "", fmt::format("{:020}", executor::total_cost()));  // for tool/speed.py; the checker ignores it
+  write_record('c', "",
+               fmt::format("{:020}", executor::total_cost()));  // for tool/speed.py; the checker ignores it
 #endif
   return 0;
 }
