@@ -18,7 +18,9 @@ std::vector<float> silu_of(const std::vector<bf16>& x, int64_t x_offset, int64_t
   return {all.begin(), all.end()};
 }
 
-double sigmoid(double x) { return std::exp(x) / (1 + std::exp(x)); }  // 1 + tanh(x / 2) would cancel for x < 0
+double sigmoid(double x) {
+  return std::exp(x) / (1 + std::exp(x));
+}  // 1 + tanh(x / 2) would cancel for x < 0
 double silu_of(double x) { return x * sigmoid(x); }
 double nearest(double value) { return float(bf16(float(value))); }
 
