@@ -15,6 +15,26 @@ die() {
   exit 1
 }
 
+# show COMMAND...: prints what the command prints. Fails if standard output is closed or full.
+show() {
+  local text error status=0
+  text=$("$@") || exit
+  { true 3>&1; } 2>/dev/null || die "standard output: it is closed; redirect it to a file or to /dev/null"
+  # In a subshell: if the reader of a pipe has left, the signal ends only that.
+  { error=$(printf '%s\n' "$text" 2>&1 >&3) || status=$?; } 3>&1
+  [[ -z $error ]] || die "standard output: ${error##*: }"
+  ((status == 0)) || exit "$status"
+}
+
+# whole_number TEXT: the number that a person means: 10 for 10, 010, 1_0, +10, 10.0 and 1e1. Fails on any other text.
+whole_number() {
+  local text=${1//_/}
+  [[ $text =~ ^\+?[0-9]+(\.[0-9]*)?([eE]\+?[0-9])?$ ]] || return 1
+  text=$(LC_ALL=C printf '%.6f' "${text#+}")
+  [[ $text == *.000000 && ${#text} -le 16 ]] || return 1
+  echo "${text%.*}"
+}
+
 have() { command -v "$1" >/dev/null; }
 
 # asks_for_help ARGUMENTS...: whether the first argument is --help or -h.

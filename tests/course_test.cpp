@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
-const std::vector<std::string> kVerbs = {"run", "test", "diff", "timing", "plot", "data", "exercise", "doctor"};
+const std::vector<std::string> kVerbs = {"run",  "test",     "diff", "timing", "plot",
+                                         "data", "exercise", "site", "doctor"};
 
 }  // namespace
 
@@ -33,6 +34,71 @@ TEST(Course, EveryVerbHasHelp) {
   }
 }
 
+// Wherever --help stands, unless the flags behind -- are a step's.
+TEST(Course, HelpIsGivenAmongOtherArguments) {
+  const std::string help = shell(kCourse).output;
+  for (const std::string arguments : {"help -h", "help --help", "-h", "--help --help"})
+    EXPECT_EQ(shell(kCourse + " " + arguments).output, help) << arguments;
+  for (const std::string arguments : {"data gpt2 --help", "run 04 --help", "test 04 -h", "diff 04 --help",
+                                      "timing --rounds 3 --help", "plot a.jsonl -h", "doctor --help x"}) {
+    const std::string verb = arguments.substr(0, arguments.find(' '));
+    EXPECT_EQ(shell(kCourse + " " + arguments).output, shell(kCourse + " " + verb + " --help").output)
+        << arguments;
+  }
+}
+
+TEST(Course, SaysThatItsOutputCannotBePrinted) {
+  std::vector<std::string> commands = {"", "--help", "diff 05", "doctor"};
+  for (const std::string& verb : kVerbs) commands.push_back(verb + " --help");
+  for (const char* verb : {"run 04", "test", "timing", "plot a.jsonl", "data gpt2"})
+    EXPECT_EQ(shell(kCourse + " " + verb + " >&-").output,
+              "course: standard output: it is closed; redirect it to a file or to /dev/null\n")
+        << verb;
+  for (const std::string& command : commands) {
+    const Outcome full = shell(kCourse + " " + command + " > /dev/full");
+    EXPECT_EQ(full.status, 1) << command;
+    EXPECT_EQ(full.output, "course: standard output: No space left on device\n") << command;
+    const Outcome closed = shell(kCourse + " " + command + " >&-");
+    EXPECT_EQ(closed.status, 1) << command;
+    EXPECT_EQ(closed.output, "course: standard output: it is closed; redirect it to a file or to /dev/null\n")
+        << command;
+    const Outcome unread = shell(kCourse + " " + command + " | true");
+    EXPECT_EQ(unread.output, "") << command;
+  }
+}
+
+TEST(Course, ANumberIsTakenAsItIsMeant) {
+  const std::string number = ". " GPT2_SOURCE_DIR "/common/course.sh; whole_number ";
+  for (const auto& [text, value] :
+       std::vector<std::pair<std::string, std::string>>{{"10", "10"},
+                                                        {"010", "10"},
+                                                        {"1e1", "10"},
+                                                        {"1_0", "10"},
+                                                        {"+10", "10"},
+                                                        {"10.0", "10"},
+                                                        {"1.0e1", "10"},
+                                                        {"5e3", "5000"},
+                                                        {"0", "0"},
+                                                        {"123456789", "123456789"}})
+    EXPECT_EQ(shell("bash -c '" + number + text + "'").output, value + "\n") << text;
+  for (const std::string text :
+       {"''", "ten", "-1", "1.5", "1e", "0x10", "1,000", "5k", "1e-1", "99999999999"})
+    EXPECT_NE(shell("bash -c \"" + number + text + "\"").status, 0) << text;
+}
+
+TEST(Course, DataIsNotDownloadedIntoALinkToNowhere) {
+  TempDir folder;
+  fs::create_directory(folder / "data");
+  fs::copy_file(GPT2_SOURCE_DIR "/data/fetch", folder / "data/fetch");
+  fs::create_symlink("nowhere", folder / "data/gpt2");
+  EXPECT_EQ(
+      shell((folder / "data/fetch") + " gpt2").output,
+      "course: data/gpt2: a link to nowhere, which does not exist; make that folder or remove the link\n");
+  put_file(folder / "data/shakespeare", "");
+  EXPECT_EQ(shell((folder / "data/fetch") + " shakespeare").output,
+            "course: data/shakespeare: this folder cannot be made (File exists)\n");
+}
+
 TEST(Course, HelpNamesEveryVerb) {
   const Outcome help = shell(kCourse);
   EXPECT_EQ(help.status, 0);
@@ -43,9 +109,22 @@ TEST(Course, HelpNamesEveryVerb) {
 
 TEST(Course, AWrongWordOrFlagIsOneLine) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
-           {"fly", "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, doctor"},
+           {"fly",
+            "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, site, "
+            "doctor"},
            {"help fly", "course: unknown verb fly"},
            {"--colour", "course: unknown verb --colour"},
+           {"''", "course: the verb is empty; there are run, test"},
+           {"help ''", "course: an argument is empty"},
+           {"run ''", "course: an argument is empty"},
+           {"diff ''", "course: an argument is empty"},
+           {"data ''", "course: an argument is empty"},
+           {"timing --rounds many", "timing: --rounds many: expected a number from 1"},
+           {"timing --steps 3e0", "timing: --steps 3e0: expected a number from 4"},
+           {"timing --batch 1.5", "timing: --batch 1.5: expected a number from 1"},
+           {"data fineweb-edu --shards 1002", "course: --shards 1002: expected a number from 1 to 1001"},
+           {"data fineweb-edu --shards 1.5", "course: --shards 1.5: expected a number from 1 to 1001"},
+           {"data fineweb-edu --shards 1e9", "course: --shards 1e9: expected a number from 1 to 1001"},
            {"run 99", "course: no step 99; there are 01_module 02_hf_weights"},
            {"run --colour", "course: run --colour: no such flag (./course run --help)"},
            {"run 04 --steps 20", "course: flags come after --: ./course run 04_overfit -- --steps 20"},
@@ -64,6 +143,8 @@ TEST(Course, AWrongWordOrFlagIsOneLine) {
            {"data", "course: data needs a name"},
            {"data fly", "course: no data fly; there are gpt2"},
            {"data --colour", "course: data --colour: no such flag (./course data --help)"},
+           {"site --colour", "course: site --colour: no such flag (./course site --help)"},
+           {"site --serve here", "course: site --serve takes one port number"},
            {"doctor fly", "course: doctor fly: no such argument (./course doctor --help)"}}) {
     const Outcome outcome = shell(kCourse + " " + arguments);
     EXPECT_EQ(outcome.status, 1) << arguments;

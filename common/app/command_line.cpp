@@ -3,15 +3,17 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 #include <iomanip>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include <fmt/ranges.h>
 
 #include "common/app/help.h"
+#include "common/base/course_data.h"
 #include "common/base/error.h"
+#include "common/base/json.h"
 #include "common/base/number.h"
 
 namespace gpt2::app {
@@ -23,8 +25,20 @@ bool is_worth_saying(Number high) {
   return double(high) < 1e6;
 }
 
-std::string json_text(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+template <class Number>
+std::string json_number(Number number) {
+  const std::string text = fmt::format("{}", number);
+  const bool is_integer = !std::is_same_v<Number, double> || text.find_first_of(".e") != text.npos;
+  return is_integer ? text : text + ".0";
+}
+
+bool read_bool(const std::string& text) {
+  const auto is_one_of = [&](std::initializer_list<const char*> words) {
+    return std::find(words.begin(), words.end(), text) != words.end();
+  };
+  const bool is_on = is_one_of({"true", "on", "yes", "1"});
+  require(is_on || is_one_of({"false", "off", "no", "0"}), "{} is not one of true, false", text);
+  return is_on;
 }
 
 }  // namespace
@@ -44,11 +58,27 @@ Flag& Flag::may_be_empty() {
   return *this;
 }
 
+Flag& Flag::input() {
+  is_input_ = true;
+  return *this;
+}
+
+Flag& Flag::output(OutputKind kind) {
+  output_ = kind;
+  return *this;
+}
+
+Flag& Flag::excludes(std::vector<std::string> others) {
+  excluded_ = std::move(others);
+  return *this;
+}
+
 void Flag::read(const std::string& text) {
   try {
     require(!text.empty() || may_be_empty_, "the value is empty; give {} or leave out the flag",
-            placeholder_);
-    json_ = store_(text);
+            takes_value_ ? placeholder_ : "true or false");
+    if (output_) require_output(text, *output_);
+    json_ = store_(is_input_ && text.starts_with("data/") ? in_repository(text) : text);
   } catch (const Error& error) {
     fail("{}: {} (--help lists the flags)", name_, error.what());
   }
@@ -95,10 +125,7 @@ Flag& CommandLine::add(const std::string& flag, bool& value, const std::string& 
   const auto json = [](bool on) { return json_text(on ? "true" : ""); };  // the form that checkpoints use
   added.json_ = json(value);
   added.store_ = [&value, json](const std::string& text) {
-    const std::vector<std::string> on = {"true", "on", "yes", "1"}, off = {"false", "off", "no", "0"};
-    value = std::find(on.begin(), on.end(), text) != on.end();
-    require(value || std::find(off.begin(), off.end(), text) != off.end(), "{} is not one of true, false",
-            text);
+    value = read_bool(text);
     return json(value);
   };
   return added;
@@ -135,11 +162,11 @@ Flag& CommandLine::add_number(const std::string& flag, std::optional<Number> cur
   const bool is_value = current && low <= *current && *current <= high;  // outside means "not given"
   if (is_value) added.default_text_ = fmt::format("{}", *current);
   if (is_worth_saying(high)) added.range_ = fmt::format("{} to {}", low, high);
-  added.json_ = nlohmann::json(current ? nlohmann::json(*current) : nlohmann::json()).dump();
+  added.json_ = current ? json_number(*current) : "null";
   added.store_ = [low, high, store = std::move(store)](const std::string& text) {
     const Number number = parse_number(text, low, high);
     store(number);
-    return nlohmann::json(number).dump();
+    return json_number(number);
   };
   return added;
 }
@@ -206,19 +233,23 @@ std::vector<std::string> CommandLine::arguments() const {
   }
   for (const std::string& argument : given_) {
     const bool is_empty_value = argument.starts_with("--") && argument.find('=') == argument.size() - 1;
+    const Flag* flag = is_empty_value ? flag_of(argument) : nullptr;
+    require(flag == nullptr || flag->takes_value_,
+            "{}: the value is empty; leave out the =, or give true or false",
+            flag == nullptr ? argument : flag->name_);
     all.push_back(is_empty_value ? argument.substr(0, argument.size() - 1) : argument);
     if (is_empty_value) all.emplace_back();
   }
   return all;
 }
 
-nlohmann::json CommandLine::values() const {
-  nlohmann::json values;
+std::string CommandLine::values() const {
+  std::vector<std::string> members;
   for (const auto& flag : flags_) {
-    if (flag->is_positional_ || !flag->store_) continue;
-    values[flag->name_] = nlohmann::json::parse(flag->json_);
+    if (!flag->is_positional_ && flag->store_)
+      members.push_back(fmt::format("{}:{}", json_text(flag->name_), flag->json_));
   }
-  return values;
+  return fmt::format("{{{}}}", fmt::join(members, ","));
 }
 
 // The meaning, then the allowed values and the default in parentheses.
@@ -246,16 +277,43 @@ std::string CommandLine::help() const {
 }
 
 void CommandLine::parse() {
-  const auto [given, extras] = split_arguments();
-  const size_t help_flag = 0;  // declared by the constructor
-  if (!given[help_flag].empty()) throw HelpRequested{help()};
+  const Split split = split_arguments();
+  const auto& [given, extras] = split;
+  if (wants_help(given[0])) throw HelpRequested{help()};  // --help is declared first, by the constructor
+  require_values(split);
+  refuse_extras(extras);
   for (size_t i = 0; i < flags_.size(); ++i) {
-    if (!flags_[i]->takes_value_ || flags_[i]->is_positional_ || given[i].empty()) continue;
-    require(!is_flag(given[i].back()), "{}: the value is missing; {} is a flag", flags_[i]->name_,
-            given[i].back());
+    if (flags_[i]->is_positional_) {
+      require(!given[i].empty(), "{}: name at least one (--help explains)", flags_[i]->name_);
+      *positionals_ = given[i];
+    } else if (!given[i].empty() && flags_[i]->store_) {
+      flags_[i]->read(given[i].back());  // the last one counts, so flags in a script can be overridden
+    }
   }
+  refuse_excluded(split);
+}
+
+bool CommandLine::wants_help(const std::vector<std::string>& given) const {
+  if (given.empty()) return false;
+  try {
+    return read_bool(given.back());
+  } catch (const Error& error) {
+    fail("--help: {}", error.what());
+  }
+}
+
+void CommandLine::require_values(const Split& split) const {
+  for (size_t i = 0; i < flags_.size(); ++i) {
+    if (!flags_[i]->takes_value_ || flags_[i]->is_positional_ || split.given[i].empty()) continue;
+    require(flag_of(split.given[i].back()) == nullptr, "{}: the value is missing; {} is a flag",
+            flags_[i]->name_, split.given[i].back());
+  }
+}
+
+void CommandLine::refuse_extras(const std::vector<std::string>& extras) const {
   for (const std::string& extra : extras) {
     if (extra == "--") continue;
+    require(!extra.empty(), "an argument is empty, as a variable without a value leaves it; remove it");
     require(!extra.starts_with('-'), "{}: no such flag (--help lists them)", extra);
     std::error_code none;
     require(
@@ -264,20 +322,28 @@ void CommandLine::parse() {
         extra);
     fail("{}: unexpected; no flag before it takes a value (--help lists the flags)", extra);
   }
-  for (size_t i = 0; i < flags_.size(); ++i) {
-    if (flags_[i]->is_positional_) {
-      require(!given[i].empty(), "{}: name at least one (--help explains)", flags_[i]->name_);
-      *positionals_ = given[i];
-    } else if (!given[i].empty()) {
-      flags_[i]->read(given[i].back());  // the last one counts, so flags in a script can be overridden
-    }
+}
+
+void CommandLine::refuse_excluded(const Split& split) const {
+  const auto is_given = [&](const std::string& name) {
+    for (size_t i = 0; i < flags_.size(); ++i)
+      if (flags_[i]->name_ == name) return !split.given[i].empty();
+    return false;
+  };
+  for (const auto& flag : flags_) {
+    for (const std::string& other : flag->excluded_)
+      require(!is_given(flag->name_) || !is_given(other),
+              "{}: {} would be ignored beside it; give one of the two", flag->name_, other);
   }
 }
 
-bool CommandLine::is_flag(const std::string& text) const {
-  const std::string name = text.substr(0, text.find('='));
-  return std::any_of(flags_.begin(), flags_.end(),
-                     [&](const auto& flag) { return !flag->is_positional_ && flag->name_ == name; });
+// The flag that an argument names, as --steps and --steps=20 do, or null.
+const Flag* CommandLine::flag_of(const std::string& argument) const {
+  const std::string name = argument.substr(0, argument.find('='));
+  const auto found = std::find_if(flags_.begin(), flags_.end(), [&](const auto& flag) {
+    return !flag->is_positional_ && flag->name_ == name;
+  });
+  return found == flags_.end() ? nullptr : found->get();
 }
 
 // CLI11 only splits the arguments into the texts given for each flag. Flag::read interprets the texts, so

@@ -17,12 +17,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "common/app/output.h"
 
 namespace gpt2::app {
 
@@ -45,6 +46,18 @@ class Flag {
   // Accepts an empty value; without this, an empty value is an error.
   Flag& may_be_empty();
 
+  // The value is the path of an input: data/... means the repository's (common/base/course_data.h) if the working
+  // directory has no such file.
+  Flag& input();
+
+  // The value is the path of a file that the program writes: CommandLine::parse throws if it would replace a
+  // file of another kind (common/app/output.h).
+  Flag& output(OutputKind kind);
+
+  // CommandLine::parse throws if this flag and one of the others are given together: one of the two would be
+  // ignored.
+  Flag& excludes(std::vector<std::string> others);
+
  private:
   friend class CommandLine;
   void read(const std::string& text);  // throws Error if `text` is not a valid value of this flag
@@ -52,8 +65,9 @@ class Flag {
   std::string explanation() const;  // the text about this flag in --help
 
   std::string name_, group_, help_, placeholder_, default_text_, range_;
-  std::vector<std::string> choices_;
-  bool takes_value_ = true, may_be_empty_ = false, is_positional_ = false;
+  std::vector<std::string> choices_, excluded_;
+  bool takes_value_ = true, may_be_empty_ = false, is_positional_ = false, is_input_ = false;
+  std::optional<OutputKind> output_;
   std::string json_;                                      // the current value
   std::function<std::string(const std::string&)> store_;  // text -> variable; returns the value as JSON
 };
@@ -114,8 +128,9 @@ class CommandLine {
   // what is allowed. Throws HelpRequested if --help is among them.
   void parse();
 
-  // Returns the values of all flags, whether they were given or not: flag -> value.   since 13_fineweb
-  nlohmann::json values() const;
+  // Returns the values of all flags, whether they were given or not, as a JSON object: flag -> value.
+  // since 13_fineweb
+  std::string values() const;
 
   // Returns the text of --help.
   std::string help() const;
@@ -149,7 +164,11 @@ class CommandLine {
     std::vector<std::string> extras;              // the arguments that belong to no flag
   };
   Split split_arguments() const;
-  bool is_flag(const std::string& text) const;
+  bool wants_help(const std::vector<std::string>& given) const;
+  void require_values(const Split& split) const;
+  void refuse_extras(const std::vector<std::string>& extras) const;
+  void refuse_excluded(const Split& split) const;
+  const Flag* flag_of(const std::string& argument) const;
 
   std::string program_, group_ = "General";
   std::vector<std::string> given_;  // the arguments

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "common/base/course_data.h"
 #include "common/base/error.h"
@@ -32,7 +31,7 @@ std::string read_corpus(const std::string& data, const std::string& flag) {
           flag, data, how_to_download(data));
   const MappedFile file(data);
   require(!file.text().empty(), "{} {}: the file is empty", flag, data);
-  const std::string kind = kind_unless_text(data, file.text().substr(0, kBeginningBytes));
+  const std::string kind = kind_unless_text(data, file.text());
   require(kind.empty(), "{} {}: {}", flag, data, kind);
   const std::string_view text = skip_byte_order_mark(file.text(), fmt::format("{} {}", flag, data));
   require(!text.empty(), "{} {}: the file is empty", flag, data);
@@ -46,6 +45,8 @@ bool resolve_model(Options& options) {
   require(!std::filesystem::is_regular_file(path, none), "--model {}: a file; give the folder that it is in",
           given);
   if (!std::filesystem::is_directory(path, none)) {
+    require(!std::filesystem::is_symlink(path, none), "--model {}: a link to {}, which does not exist{}",
+            given, std::filesystem::read_symlink(path, none).string(), how_to_download(given));
     const bool is_path = given.find('/') != given.npos || given.starts_with('.');
     require(!is_path, "--model {}: no such folder{}", given, how_to_download(given));
     return false;
@@ -76,7 +77,9 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::str
 
 void check_tokenizer(const Tokenizer& tokenizer, int64_t vocab_size) {
   require(tokenizer.base_size() <= vocab_size,
-          "--tokenizer: it has {} ids, the model's vocabulary only {}; give the model's own tokenizer",
+          "the tokenizer has {} ids, but the model has only {} rows for them: the two do not belong "
+          "together; give "
+          "the model's own with --tokenizer",
           tokenizer.base_size(), vocab_size);
 }
 
@@ -88,7 +91,7 @@ std::vector<int32_t> encode(const Tokenizer& tokenizer, const std::string& text,
       fail(
           "--tokenizer: the added token {} has the id {}, the model only {} rows; remove it from the text, "
           "or give --special-tokens off",
-          escaped(tokenizer.decode({{id}})), id, vocab_size);
+          json_text(tokenizer.decode({{id}})), id, vocab_size);
   }
   return ids;
 }

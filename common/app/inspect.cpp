@@ -1,10 +1,14 @@
 #include "common/app/inspect.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "common/app/output.h"
 #include "common/app/statistics.h"
+#include "common/base/finite.h"
 #include "common/data/png.h"
 #include "common/data/safetensors.h"
+#include "common/nn/checkpoints.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::app {
@@ -45,7 +49,19 @@ void print_parameters(const nn::Module& model) {
              tensors - head_tensors, n - head);
 }
 
+std::vector<float> finite_values(const Tensor& logits) {
+  std::vector<float> values = logits.to_vector<float>();
+  const int64_t at = first_not_finite(values);
+  require(
+      at < 0,
+      "the model's output is not finite: logit {} is {}; its weights are damaged, or too large for float32",
+      at, at < 0 ? 0 : without_nan_sign(values[size_t(at)]));
+  return values;
+}
+
 void explore(const std::string& directory, const std::string& picture) {
+  require_output(picture, OutputKind::png);
+  nn::require_undamaged(directory);
   const SafetensorsCheckpoint checkpoint(directory);
   for (const auto& [name, entry] : checkpoint.entries()) {
     fmt::print("{:40} {:5} {:16}", printable_line(name), printable_line(entry.dtype), to_string(entry.shape));

@@ -14,6 +14,7 @@ namespace {
 volatile std::sig_atomic_t caught = 0;
 volatile std::time_t caught_at = 0;
 bool is_catching = false;
+std::string error_message;  // of stop_with_error()
 
 // A rank may get the same signal twice: from the terminal and from mpirun, which forwards its signals.
 constexpr std::time_t kSameSignal = 2;  // seconds
@@ -64,8 +65,9 @@ void catch_interrupts() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
-  for (const int signal : {SIGHUP, SIGPIPE, SIGXCPU}) {
+  // These two end a run even if ignored: shells ignore SIGINT for background jobs, and app::run ignores SIGPIPE.
+  for (const int signal : {SIGINT, SIGPIPE}) sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGTERM, SIGHUP, SIGXCPU}) {
     if (!is_ignored(signal)) sigaction(signal, &action, nullptr);
   }
   is_catching = true;
@@ -76,10 +78,21 @@ bool stop_after_step(int signal) {
   return is_catching;
 }
 
+bool stop_with_error(const std::string& message) {
+  if (is_catching && error_message.empty()) error_message = message;
+  return is_catching;
+}
+
+void add_to_stop_error(const std::string& text) {
+  if (!error_message.empty()) error_message += text;
+}
+
+std::string stop_error() { return error_message; }
+
 int interrupt() { return caught; }
 
 bool stop_requested(const dist::ProcessGroup& group) {
-  double ranks = caught != 0 ? 1 : 0;
+  double ranks = caught != 0 || !error_message.empty() ? 1 : 0;
   group.all_reduce(std::span(&ranks, 1));
   return ranks > 0;
 }

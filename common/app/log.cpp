@@ -4,42 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "common/base/error.h"
-#include "common/base/file.h"
 #include "common/base/os.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::app {
-
-Log::Lines::Lines(const std::string& path, const char* mode) : path_(path) {
-  if (path.empty()) return;
-  file_.reset(std::fopen(path.c_str(), mode));
-  require(file_ != nullptr, "--log {}: {}; give a file in a folder that exists", path, std::strerror(errno));
-}
-
-void Log::Lines::write(const std::string& line) {
-  if (!file_) return;
-  // Flushed after every line, so that a killed run keeps its log.
-  const bool written = std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() &&
-                       std::fputc('\n', file_.get()) == '\n' && std::fflush(file_.get()) == 0;
-  require(written, "--log {}: {}", path_, std::strerror(errno));
-}
-
-void Log::Lines::sync() {
-  if (!file_) return;
-  const bool synced =
-      fsync(fileno(file_.get())) == 0 || errno == EINVAL || errno == ENOTSUP;  // a pipe cannot be synced
-  require(synced, "--log {}: {}", path_, std::strerror(errno));
-  const auto folder = std::filesystem::path(path_).parent_path();
-  sync_folder(folder.empty() ? "." : folder.string());  // otherwise a new file's name may be lost
-}
 
 namespace {
 
@@ -58,48 +32,21 @@ std::string video_line(const ordered_json& event) {
   return "";
 }
 
-// Whether this event comes before the point at which a run resumes before `step`.
-bool is_before(const ordered_json& event, int64_t step) {
-  if (!event.is_object() || !event.contains("event") || event["event"] == "done") return false;
-  if (!event.contains("step")) return true;
-  const int64_t at = event["step"];
-  return event["event"] == "step" ? at < step : at <= step;  // other events precede the training
-}
+}  // namespace
 
 std::string json_line(const ordered_json& event) {
   return event.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-void replace_file(const std::string& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
+Log::Log(LogFile json, LogFile text) : json_(std::move(json)), text_(std::move(text)) {}
 
-}  // namespace
+Log::Log(const std::string& path, const std::string& text_path) : Log(LogFile(path), LogFile(text_path)) {}
 
-Log::Log(const std::string& path, const std::string& text_path, const char* mode)
-    : json_(path, mode), text_(text_path, mode) {}
-
-Log::Log(const std::string& path, const std::string& text_path) : Log(path, text_path, "w") {}
-
-Log Log::resume(const std::string& path, const std::string& text_path, int64_t step,
+Log Log::resume(const std::string& path, const std::string& text_path, const Contents& contents,
                 const ordered_json& note) {
-  std::string json, text;
-  std::error_code none;
-  const bool readable = !std::filesystem::exists(path, none) || std::filesystem::is_regular_file(path, none);
-  require(readable, "--log {}: not a regular file; a resumed run reads its log, so give a file", path);
-  std::ifstream before(path);
-  for (std::string line; std::getline(before, line);) {
-    const ordered_json event = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!is_before(event, step)) continue;
-    json += json_line(event) + "\n";
-    if (const std::string of_video = video_line(event); !of_video.empty()) text += of_video + "\n";
-  }
-  replace_file(path, json);
-  replace_file(text_path, text);
-  Log log(path, text_path, "a");
+  Log log(LogFile(path, contents.json), LogFile(text_path, contents.text));
   log.note_ = std::make_shared<ordered_json>(note);
+  log.checkpoint_ = note.value("checkpoint", "");
   return log;
 }
 
@@ -160,13 +107,13 @@ constexpr size_t kWarmUp = 3;
 
 void Log::val(int64_t step, double loss) {
   require(std::isfinite(loss), "step {}: validation loss {}: not finite", step, loss);
-  fmt::print("validation loss: {:.4f}\n", loss);
+  write_output(fmt::format("validation loss: {:.4f}\n", loss));
   event("val", {{"step", step}, {"loss", loss}});
 }
 
 void Log::hellaswag(int64_t step, const HellaSwag::Score& score) {
   const double accuracy = double(score.correct_norm) / double(score.items);
-  fmt::print("HellaSwag accuracy: {}/{}={:.4f}\n", score.correct_norm, score.items, accuracy);
+  write_output(fmt::format("HellaSwag accuracy: {}/{}={:.4f}\n", score.correct_norm, score.items, accuracy));
   event("hellaswag", {{"step", step},
                       {"acc_norm", accuracy},
                       {"acc", double(score.correct) / double(score.items)},
@@ -174,15 +121,18 @@ void Log::hellaswag(int64_t step, const HellaSwag::Score& score) {
 }
 
 void Log::sample(int64_t step, const std::string& text) {
-  fmt::print("> {}\n", printable(text));
+  write_output(fmt::format("> {}\n", printable(text)));
   event("sample", {{"step", step}, {"text", text}});
 }
 
 void Log::checkpoint(int64_t step, const std::string& path) {
   event("checkpoint", {{"step", step}, {"path", path}});
+  checkpoint_ = std::filesystem::path(path).filename();
   json_.sync();
   text_.sync();
 }
+
+ordered_json Log::extents() const { return {{"log.jsonl", json_.extent()}, {"log.txt", text_.extent()}}; }
 
 void Log::done(Device device) {
   if (steps_.empty()) return;  // the resumed run was already complete
@@ -225,10 +175,13 @@ std::string Log::time_left() const {
 }
 
 void Log::step(const StepRecord& record) {
+  const std::string last_good =
+      checkpoint_.empty() ? ""
+                          : fmt::format("; --resume-from {} goes back to the newest checkpoint", checkpoint_);
   require(
       std::isfinite(record.loss) && std::isfinite(record.norm.value_or(0)),
-      "step {}: loss {}, norm of the gradients {}: not finite; try a lower learning rate or another --seed",
-      record.step, record.loss, record.norm.value_or(0));
+      "step {}: loss {}, norm of the gradients {}: not finite; try a lower learning rate or another --seed{}",
+      record.step, record.loss, record.norm.value_or(0), last_good);
   steps_.push_back(record);
   counts_ = std::exchange(context().counts, {});
   const double tokens_per_sec = double(record.tokens) / (record.ms / 1000);
@@ -240,8 +193,8 @@ void Log::step(const StepRecord& record) {
   }
   fields.update({{"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
   if (peak_tokens_per_sec_) fields["mfu"] = tokens_per_sec / *peak_tokens_per_sec_;
-  fmt::print("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step, record.loss,
-             recipe, record.ms, tokens_per_sec, time_left());
+  write_output(fmt::format("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step,
+                           record.loss, recipe, record.ms, tokens_per_sec, time_left()));
   event("step", fields);
 }
 

@@ -6,12 +6,12 @@
 // since 01_module
 #pragma once
 
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
+#include "common/app/log_file.h"
 #include "common/app/mfu.h"
 #include "common/app/options.h"
 #include "common/eval/hellaswag.h"
@@ -37,9 +37,14 @@ class Log {
   // are also written to that file, in the format of the video's log.txt: 250 val 6.1321
   explicit Log(const std::string& path, const std::string& text_path = "");
 
-  // Continues the log of a run that resumes before step `step`: both files keep their events up to that step.
-  // `note` describes how the run resumes; the config event stores it as "resumed".   since 13_fineweb
-  static Log resume(const std::string& path, const std::string& text_path, int64_t step,
+  // The contents of both files.
+  struct Contents {
+    std::string json, text;
+  };
+
+  // Continues the log of a run that resumes: both files then have these contents. `note` describes how the run
+  // resumes; the config event stores it as "resumed".   since 13_fineweb
+  static Log resume(const std::string& path, const std::string& text_path, const Contents& contents,
                     const nlohmann::ordered_json& note);
 
   // Writes one line: {"event": name, ...fields}.
@@ -61,6 +66,9 @@ class Log {
   // Writes a checkpoint event. When it returns, the whole log so far is safe on disk.   since 13_fineweb
   void checkpoint(int64_t step, const std::string& path);
 
+  // Returns how far the files go: {"log.jsonl": LogFile::extent(), "log.txt": ...}.   since 13_fineweb
+  nlohmann::ordered_json extents() const;
+
   // Writes the done event: the median, shortest and longest time of the steps after the warm-up, and the peak
   // memory. Prints the median too.   since 04_overfit
   void done(Device device);
@@ -73,32 +81,22 @@ class Log {
   void step(const StepRecord& record);
 
  private:
-  // A file that is written line by line, or no file.
-  class Lines {
-   public:
-    Lines(const std::string& path, const char* mode);
-    void write(const std::string& line);
-    void sync();
-
-   private:
-    struct Close {
-      void operator()(std::FILE* file) const { std::fclose(file); }
-    };
-    std::string path_;
-    std::unique_ptr<std::FILE, Close> file_;
-  };
-  Log(const std::string& path, const std::string& text_path, const char* mode);
+  Log(LogFile json, LogFile text);
   void write(const nlohmann::ordered_json& line);
   void write_config(const Options& options, const nn::Module& model);
   void set_peak(const Options& options, const nn::Module& model, const std::string& arithmetic, int ranks);
   std::string time_left() const;
 
-  Lines json_, text_;
+  LogFile json_, text_;
   std::shared_ptr<const nlohmann::ordered_json> note_;  // null: this run was not resumed
+  std::string checkpoint_;                              // the name of the newest checkpoint, or empty
   int64_t num_steps_ = 0;                               // of the whole run
   std::optional<double> peak_tokens_per_sec_;  // the value at which mfu is 1; none if the peak is unknown
   std::vector<StepRecord> steps_;
   KernelCounts counts_;  // the last step's
 };
+
+// Returns an event as a line of the log, without its end.
+std::string json_line(const nlohmann::ordered_json& event);
 
 }  // namespace gpt2::app

@@ -1,11 +1,17 @@
 #include "common/app/memory_check.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace gpt2::app {
 namespace {
 
-// The largest number of sequences, below B, with which a step fits; 0 if one sequence does not fit.
+// The largest number of sequences, below B, with which a step fits; 0 if one sequence does not fit. Doubles the
+// number until a step does not fit, so that no size overflows, however large B is.
 int64_t largest_batch(int64_t B, size_t available, const std::function<size_t(int64_t B)>& step_bytes) {
-  int64_t fits = 0, too_many = B;
+  int64_t fits = 0, too_many = 1;
+  while (too_many < B && step_bytes(too_many) <= available) fits = std::exchange(too_many, 2 * too_many);
+  too_many = std::min(too_many, B);
   while (too_many - fits > 1) {
     const int64_t middle = fits + (too_many - fits) / 2;
     (step_bytes(middle) <= available ? fits : too_many) = middle;
@@ -16,11 +22,16 @@ int64_t largest_batch(int64_t B, size_t available, const std::function<size_t(in
 }  // namespace
 
 void require_memory(Device device, int64_t B, int64_t T, const std::function<size_t(int64_t B)>& step_bytes) {
-  const size_t needed = step_bytes(B), available = backend(device).available_memory_bytes();
-  if (needed <= available) return;
+  const size_t one = step_bytes(1), available = backend(device).available_memory_bytes();
+  // B sequences take at most B times the memory of one. If that is too large a number, it is only estimated.
+  constexpr size_t kLargest = size_t{1} << 60;
+  const bool is_countable = size_t(B) <= kLargest / one;
+  const double needed =
+      is_countable ? double(step_bytes(B)) : double(one) + double(B - 1) * double(step_bytes(2) - one);
+  if (needed <= double(available)) return;
   const int64_t fits = largest_batch(B, available, step_bytes);
   fail("--batch {} x --seq {}: a training step needs {:.1f} GB of memory, {} has {:.1f} GB free; {}", B, T,
-       double(needed) / 1e9, backend(device).name(), double(available) / 1e9,
+       needed / 1e9, backend(device).name(), double(available) / 1e9,
        fits > 0 ? fmt::format("the largest --batch that fits is {}", fits)
                 : "not even --batch 1 fits, try a smaller --seq or --model");
 }

@@ -17,23 +17,28 @@ void Options::add_to(CommandLine& flags) {
   flags.add("--seed", seed, "seed of the random number generator");
   flags.add("--log", log, "file for the log, one JSON object per line")
       .placeholder("FILE")
-      .default_text("no log");
+      .default_text("no log")
+      .output(OutputKind::log);
   flags.group("Model and data");
   flags
       .add("--model", model,
            "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, from 13_fineweb on baby (nanoGPT's small "
-           "model), a Hugging Face directory, or the folder of a run, whose newest checkpoint is taken")
-      .placeholder("MODEL");
+           "model), or from 02_hf_weights on a Hugging Face directory, or the folder of a run, whose newest "
+           "checkpoint is taken")
+      .placeholder("MODEL")
+      .input();
   flags
       .add("--data", data,
            "text to read: tales (the built-in corpus), a text file, or from 13_fineweb on token shards: "
            "'GLOB.bin', FILE.npy")
-      .placeholder("DATA");
+      .placeholder("DATA")
+      .input();
   flags
       .add("--tokenizer", tokenizer,
            "byte, char, or a directory with vocab.bpe and encoder.json, or merges.txt and vocab.json, or "
            "tokenizer.json (byte-level BPE)")
       .placeholder("TOKENIZER")
+      .input()
       .default_text("the model directory's own; byte for a model size");
   flags.add(
       "--special-tokens", special_tokens, {{"on", true}, {"off", false}},

@@ -1,6 +1,7 @@
 #include "common/app/program.h"
 
 #include <fcntl.h>
+#include <omp.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -42,6 +43,15 @@ void reserve_standard_streams() {
   }
 }
 
+// With far more threads, the OpenMP library crashes when it starts them.
+void require_possible_threads() {
+  const int threads = omp_get_max_threads();
+  require(threads <= int(os::kMaxProcessors),
+          "OMP_NUM_THREADS is {}, more than the {} threads that a program may start; this machine has {} "
+          "processors",
+          threads, os::kMaxProcessors, os::allowed_processors().count());
+}
+
 // The reader of standard output has exited.
 struct BrokenPipe {};
 
@@ -51,16 +61,19 @@ void print_error(const std::string& program, const std::string& message) {
   std::fputs(line.c_str(), stderr);
 }
 
-// Ends the program, or the run, because standard output cannot be written.
+// Ends the program, or, after the current step, the run, because standard output cannot be written.
 void fail_to_print(int error) {
   if (error == EPIPE && stop_after_step(SIGPIPE)) {
     speak_only_if(false);  // the rest of the step prints nothing
     return;
   }
   if (error == EPIPE) throw BrokenPipe();
-  fail("standard output: {}", error == 0       ? "write failed"
-                              : error == EBADF ? "it is closed; redirect it to a file or to /dev/null"
-                                               : std::strerror(error));
+  const std::string message = fmt::format(
+      "standard output: {}", error == 0       ? "write failed"
+                             : error == EBADF ? "it is closed; redirect it to a file or to /dev/null"
+                                              : std::strerror(error));
+  if (!stop_with_error(message)) fail("{}", message);
+  speak_only_if(false);
 }
 
 int run_body(CommandLine& flags, const std::function<void(CommandLine&)>& body) {
@@ -70,9 +83,11 @@ int run_body(CommandLine& flags, const std::function<void(CommandLine&)>& body) 
     write_output(help.text);
   } catch (const std::system_error& error) {  // fmt::print throws it without the name of the stream
     if (std::ferror(stdout) != 0) fail_to_print(error.code().value());
+    if (!stop_error().empty()) fail("{}", stop_error());
     throw;
   }
   flush_output();
+  if (!stop_error().empty()) fail("{}", stop_error());
   return interrupt() == 0 ? 0 : 128 + interrupt();
 }
 
@@ -101,6 +116,7 @@ int run(const std::string& program, int argc, char** argv, const std::function<v
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   try {
+    require_possible_threads();
     CommandLine flags(program, argc, argv);
     return run_body(flags, body);
   } catch (const BrokenPipe&) {

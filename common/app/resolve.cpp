@@ -2,7 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <array>
+
 #include "common/base/error.h"
+#include "common/base/number.h"
 #include "common/kernels/cpu/gemm_bf16.h"
 #include "common/ops/attention.h"
 
@@ -26,11 +29,14 @@ AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Devi
 
 int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks) {
   const int64_t wanted = given > 0 ? given : model == "tiny" ? 3072 : 524288;
-  const int64_t at_once = shape.B * shape.T * ranks, below = wanted / at_once * at_once;
-  if (below == wanted) return wanted;
-  const int64_t above = below + at_once;
   const std::string factors = fmt::format("--batch {} x --seq {}{}", shape.B, shape.T,
                                           ranks > 1 ? fmt::format(" x {} ranks", ranks) : "");
+  constexpr int64_t kMost = int64_t{1} << 60;  // the sum of two of these does not overflow
+  const int64_t at_once = product(std::array<int64_t, 3>{shape.B, shape.T, ranks}).value_or(kMost + 1);
+  require(at_once <= kMost, "{}: more tokens at once than any memory holds; use a smaller --batch", factors);
+  const int64_t below = wanted / at_once * at_once;
+  if (below == wanted) return wanted;
+  const int64_t above = below + at_once;
   require(given == 0, "--total-batch {}: not a multiple of {} ({}); the nearest {} {}", given, at_once,
           factors, below > 0 ? "multiples are" : "multiple is",
           below > 0 ? fmt::format("{} and {}", below, above) : std::to_string(above));

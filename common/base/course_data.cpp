@@ -1,11 +1,13 @@
 #include "common/base/course_data.h"
-#include "common/base/os.h"
 
 #include <fmt/core.h>
 
 #include <array>
 #include <filesystem>
 #include <vector>
+
+#include "common/base/os.h"
+#include "common/base/shell.h"
 
 namespace gpt2 {
 namespace {
@@ -51,8 +53,13 @@ fs::path repository() {
 
 std::string how_to_download(const std::string& path) {
   const std::string name = name_in(path);
+  const fs::path root = repository();
+  std::error_code none;
+  const bool is_elsewhere = !root.empty() && !fs::equivalent(root, ".", none);
+  const std::string place = is_elsewhere ? fmt::format(" (run it in {})", shell_word(root)) : "";
   for (const Download& download : kDownloads) {
-    if (download.name == name) return fmt::format("; ./course data {} downloads {}", name, download.files);
+    if (download.name == name)
+      return fmt::format("; ./course data {} downloads {}{}", name, download.files, place);
   }
   return "";
 }

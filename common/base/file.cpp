@@ -57,6 +57,7 @@ void remove_stale_temporaries(const std::string& path) {
 }
 
 int64_t nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
 const char* kind_of(mode_t mode) {
   if (S_ISDIR(mode)) return "a folder; name a file in it";
   if (S_ISFIFO(mode)) return "a pipe; write its contents to a file first";
@@ -64,11 +65,23 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
-// The size of a file in bytes. Throws if it is not a regular file.
+// Git clones a repository's large files as short texts that stand for them, unless git-lfs is installed.
+void refuse_pointer(const Descriptor& file, int64_t size, const std::string& path) {
+  constexpr std::string_view kBeginning = "version https://git-lfs.";
+  constexpr int64_t kLargestPointer = 1024;
+  char beginning[kBeginning.size()];
+  if (size > kLargestPointer || ::pread(file.value, beginning, sizeof beginning, 0) != sizeof beginning)
+    return;
+  require(std::string_view(beginning, sizeof beginning) != kBeginning,
+          "{}: a Git LFS pointer, not the file itself; fetch that with: git lfs pull", path);
+}
+
+// The size of a file in bytes. Throws if it is not a regular file or only a Git LFS pointer.
 int64_t size_of(const Descriptor& file, const std::string& path) {
   struct stat info {};
   require(::fstat(file.value, &info) == 0, "{}: cannot examine: {}", path, std::strerror(errno));
   require(S_ISREG(info.st_mode), "{}: not a regular file but {}", path, kind_of(info.st_mode));
+  refuse_pointer(file, info.st_size, path);
   return info.st_size;
 }
 

@@ -2,9 +2,9 @@
 // writes.
 //
 // Every error names the path and the system's reason, and the ./course data command that downloads the file,
-// if there is one. Only regular files are read; a pipe or a device is an error and never blocks. A file is
-// never written in place: the bytes are written under a temporary name in the same folder, synced, and
-// renamed, so a crash or a full disk leaves the old file unchanged.
+// if there is one. Only regular files are read: a pipe or a device is an error and never blocks, and a Git LFS
+// pointer is an error. A file is never written in place: the bytes are written under a temporary name in the
+// same folder, synced, and renamed, so a crash or a full disk leaves the old file unchanged.
 //
 // since 01_module
 #pragma once

@@ -47,6 +47,10 @@ json parse_json(std::string_view text, const std::string& where) {
   }
 }
 
+std::string json_text(const std::string& text) {
+  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string escaped(const json& value) {
   constexpr size_t kMaxLength = 80;
   std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);

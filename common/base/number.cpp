@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
-#include <optional>
 #include <string_view>
 
 #include "common/base/error.h"
@@ -89,8 +88,9 @@ std::optional<Decimal> read_decimal(std::string_view text) {
           "{} has a comma; write 1000 or 1_000 for a thousand, 0.5 for a half", text);
   require(!unsigned_text.starts_with("0x") && !unsigned_text.starts_with("0X"),
           "{} is hexadecimal; write the number in decimal digits", text);
+  require(!number.ends_with('%'), "{} is a percentage; write the fraction, such as 0.5 for 50%", text);
   const bool has_unit = number.size() > 1 && read_decimal(number.substr(0, number.size() - 1)).has_value() &&
-                        std::string_view("kKmMgGtTbB%").find(number.back()) != std::string_view::npos;
+                        std::string_view("kKmMgGtTbB").find(number.back()) != std::string_view::npos;
   require(!has_unit, "{} has a unit; write the whole number, such as 5000 or 5e3 for five thousand", text);
   fail("{} is not a number; write it like 1000, 1_000, 1e3 or 0.5", text);
 }
@@ -145,6 +145,13 @@ double parse_number(const std::string& text, double low, double high) {
   require(value != 0 || number.digits.empty(), "{} is too small to be told from 0", text);
   require(low <= value && value <= high, "{} is not in range {} to {}", text, low, high);
   return value;
+}
+
+std::optional<int64_t> product(std::span<const int64_t> factors) {
+  int64_t total = 1;
+  for (const int64_t factor : factors)
+    if (__builtin_mul_overflow(total, factor, &total)) return std::nullopt;
+  return total;
 }
 
 }  // namespace gpt2

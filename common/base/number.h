@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 
 namespace gpt2 {
@@ -16,5 +18,8 @@ namespace gpt2 {
 int64_t parse_number(const std::string& text, int64_t low, int64_t high);
 uint64_t parse_number(const std::string& text, uint64_t low, uint64_t high);
 double parse_number(const std::string& text, double low, double high);
+
+// Returns the product of all factors; nullopt if it overflows.
+std::optional<int64_t> product(std::span<const int64_t> factors);
 
 }  // namespace gpt2

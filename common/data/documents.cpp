@@ -13,6 +13,12 @@ namespace {
 
 constexpr size_t kNone = std::string::npos;
 
+std::string beginning_of_text(const std::string& path) {
+  std::string beginning(kBeginningBytes, '\0');
+  beginning.resize(open_text(path)->read(beginning));
+  return beginning;
+}
+
 // Whether a file's name, without .gz or .zst, ends in .jsonl (or .txt).
 bool is_json_lines(const std::string& path) {
   std::string_view name = path;
@@ -28,7 +34,12 @@ bool is_json_lines(const std::string& path) {
       is_named,
       "{}: neither .txt nor .jsonl, nor one of these packed as .gz or .zst; a corpus is made of such files",
       path);
-  return name.ends_with(".jsonl");
+  if (name.ends_with(".jsonl")) return true;
+  const std::string kind_of_text = kind_unless_text(path, beginning_of_text(path));
+  require(!kind_of_text.starts_with("JSON"),
+          "{}: JSON, not text; if each line is an object with a \"text\", let the name end in .jsonl", path);
+  require(kind_of_text.empty(), "{}: {}", path, kind_of_text);
+  return false;
 }
 
 bool is_graphic(char c) { return c > ' ' && c <= '~'; }

@@ -40,8 +40,8 @@ class BlockReader {
   static constexpr size_t kBlockBytes = 1 << 20;
 
   // Reads the file from `start` on, in blocks of about `block_bytes`. Throws if the file's name does not end
-  // in .txt or .jsonl, optionally followed by .gz or .zst; if its first bytes show that it is not text; or if
-  // no block can begin at `start`.
+  // in .txt or .jsonl, optionally followed by .gz or .zst; if its first bytes show that it is not text, or are
+  // JSON Lines although the name ends in .txt; or if no block can begin at `start`.
   explicit BlockReader(std::string path, BlockStart start = {}, size_t block_bytes = kBlockBytes);
 
   bool next(Block& block);  // false at the end

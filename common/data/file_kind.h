@@ -19,8 +19,10 @@ inline constexpr size_t kBeginningBytes = 1 << 16;
 // gzip -dk a.gz". Returns an empty string if it may be text.
 std::string binary_kind(const std::string& path, std::string_view beginning);
 
-// The same for a file that is used as training text: here JSON Lines are not accepted as text either.
-std::string kind_unless_text(const std::string& path, std::string_view beginning);
+// The same for the whole `text` of a file that is to be learned from. Here these are no text either: a file with
+// a NUL byte anywhere, JSON and JSON Lines (by the name, or because the text begins with an object or array), and
+// tables (by the names .csv and .tsv).
+std::string kind_unless_text(const std::string& path, std::string_view text);
 
 // The same, but reads the beginning from the file. Throws if the file cannot be read.
 std::string binary_kind(const std::string& path);

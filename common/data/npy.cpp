@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "common/base/error.h"
+#include "common/base/number.h"
+#include "common/base/shell.h"
 
 namespace gpt2 {
 namespace {
@@ -52,8 +54,7 @@ class HeaderParser {
         header_.descr = descr();
       } else if (key == "fortran_order" && !has_order) {
         has_order = true;
-        require(word() == "False", "{}: fortran_order is not False; save it with np.ascontiguousarray",
-                where_);
+        require(word() == "False", "{}: fortran_order is not False; {}", where_, how_to_convert_npy(where_));
       } else if (key == "shape" && !has_shape) {
         has_shape = true;
         header_.shape = shape();
@@ -111,8 +112,10 @@ class HeaderParser {
   std::string descr() {
     if (next_is('[')) fail("{}: a structured array cannot be read; save a plain one", where_);
     const std::string_view text = string();
-    require(bytes_of(text) > 0, "{}: its dtype is not one of <f4, <i4, <i8, <u2; convert it with astype",
-            where_);
+    const bool is_name = !text.empty() && text.size() <= 8 &&
+                         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+    require(bytes_of(text) > 0, "{}: its dtype {}is not one of <f4, <i4, <i8, <u2; {}", where_,
+            is_name ? fmt::format("{} ", text) : "", how_to_convert_npy(where_));
     return std::string(text);
   }
 
@@ -137,14 +140,20 @@ class HeaderParser {
 };
 
 // nullopt if the product overflows.
-std::optional<int64_t> byte_count(const std::vector<int64_t>& shape, size_t bytes_per_value) {
-  auto total = static_cast<int64_t>(bytes_per_value);
-  for (const int64_t size : shape)
-    if (__builtin_mul_overflow(total, size, &total)) return std::nullopt;
-  return total;
+std::optional<int64_t> byte_count(std::vector<int64_t> shape, size_t bytes_per_value) {
+  shape.push_back(static_cast<int64_t>(bytes_per_value));
+  return product(shape);
 }
 
 }  // namespace
+
+std::string how_to_convert_npy(const std::string& path) {
+  return fmt::format(
+      "make a shard of token ids with: python3 -c 'import numpy as np, sys; ids = "
+      "np.load(sys.argv[1]).ravel(); "
+      "assert 0 <= ids.min() <= ids.max() < 65536; np.save(sys.argv[2], ids.astype(\"<u2\"))' {} {}",
+      shell_word(path), shell_word(path.substr(0, path.rfind('.')) + "_u2.npy"));
+}
 
 NpyHeader parse_npy_header(std::span<const std::byte> beginning, int64_t file_size,
                            const std::string& where) {
@@ -152,7 +161,8 @@ NpyHeader parse_npy_header(std::span<const std::byte> beginning, int64_t file_si
   require(text.starts_with(kMagic), "{}: not a .npy file (its first bytes are not \\x93NUMPY)", where);
   require(text.size() >= kPreamble, "{}: the file ends within its header; save it again", where);
   const int major = static_cast<unsigned char>(text[6]), minor = static_cast<unsigned char>(text[7]);
-  require(major == 1 && minor == 0, "{}: .npy version {}.{}; only 1.0 is read", where, major, minor);
+  require(major == 1 && minor == 0, "{}: .npy version {}.{}; only 1.0 is read; {}", where, major, minor,
+          how_to_convert_npy(where));
   uint16_t length;
   std::memcpy(&length, &text[8], sizeof length);
   require(text.size() >= kPreamble + length, "{}: the file ends within its header; save it again", where);

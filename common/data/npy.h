@@ -59,6 +59,9 @@ class NpyFile {
   NpyArray array_;
 };
 
+// Returns the command that makes a shard (an array of uint16, version 1.0) of an array of other integers.
+std::string how_to_convert_npy(const std::string& path);
+
 // Writes `values` (row-major, of this shape), all or nothing.
 void write_npy(const std::string& path, std::span<const float> values, const std::vector<int64_t>& shape);
 

@@ -16,6 +16,7 @@
 #include "common/base/error.h"
 #include "common/base/finite.h"
 #include "common/base/json.h"
+#include "common/base/shell.h"
 
 namespace gpt2 {
 namespace {
@@ -169,10 +170,10 @@ void convert(std::span<const std::byte> bytes, std::span<float> out, float (*to_
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
     if (!std::filesystem::exists(folder / name, ignored)) continue;
     fail(
-        "{0}: {1} is not read; convert it with two lines of Python: from transformers import "
+        "{}: {} is not read; convert it with: python3 -c 'import sys; from transformers import "
         "GPT2LMHeadModel; "
-        R"(GPT2LMHeadModel.from_pretrained("{0}").save_pretrained("{0}"))",
-        folder.string(), name);
+        "GPT2LMHeadModel.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[1])' {}",
+        folder.string(), name, shell_word(folder.string()));
   }
   for (const auto& file : std::filesystem::directory_iterator(folder, ignored)) {
     const std::string name = file.path().filename(), ending = file.path().extension();

@@ -46,8 +46,8 @@ ShardHeader parse_npy_shard(std::span<const std::byte> beginning, int64_t file_s
                             const std::string& where) {
   const NpyHeader header = parse_npy_header(beginning, file_size, where);
   require(header.descr == "<u2" && header.shape.size() == 1,
-          "{}: an array ({}) of {}; a shard is one row of uint16 (<u2)", where, fmt::join(header.shape, ", "),
-          header.descr);
+          "{}: an array ({}) of {}, but a shard is one row of uint16 (<u2); {}", where,
+          fmt::join(header.shape, ", "), header.descr, how_to_convert_npy(where));
   return {.size = header.size, .count = header.shape[0]};
 }
 
@@ -64,6 +64,24 @@ void allow_open_files(size_t files) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= files + kOthers) return;
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, files + kOthers);
   ::setrlimit(RLIMIT_NOFILE, &limit);  // if this fails, open() fails later and reports it
+}
+
+// Throws if one pattern matches training and validation shards, by the names that FineWeb and llm.c give them.
+void require_one_part(const std::string& pattern, const std::vector<std::string>& paths) {
+  const auto first_of = [&](const std::string& part) -> std::string {
+    for (const std::string& path : paths) {
+      const std::string name = std::filesystem::path(path).filename();
+      const size_t at = name.find("_" + part);
+      if (at != name.npos && name.find_first_of("_.", at + 1) == at + 1 + part.size()) return name;
+    }
+    return "";
+  };
+  const std::string train = first_of("train"), val = first_of("val");
+  require(
+      train.empty() || val.empty(),
+      "{}: it matches {} and {}, so the model would be trained on its validation data; give '*_train_*' and "
+      "'*_val_*' apart, with --data and --val-data",
+      pattern, train, val);
 }
 
 }  // namespace
@@ -190,6 +208,7 @@ TokenSources text_source(std::vector<int32_t> ids) {
 
 TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int rank, int world) {
   const std::vector<std::string> paths = expand_pattern(pattern);
+  require_one_part(pattern, paths);
   allow_open_files(paths.size());
   std::vector<std::unique_ptr<TokenShard>> shards(paths.size());
   std::vector<std::exception_ptr> errors(paths.size());  // an exception must not leave an OpenMP thread
@@ -208,13 +227,13 @@ TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int ran
   return {std::make_move_iterator(shards.begin()), std::make_move_iterator(shards.end())};
 }
 
-void write_shard(const std::string& path, std::span<const uint16_t> ids) {
+uint64_t write_shard(const std::string& path, std::span<const uint16_t> ids) {
   require(ids.size() <= INT32_MAX, "{}: {} ids are more than a shard's header can say", path, ids.size());
   BinHeader header{kMagic, kVersion, int32_t(ids.size())};
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(header)));
   file.write(std::as_bytes(ids));
-  file.commit();
+  return file.commit();
 }
 
 }  // namespace gpt2

@@ -120,11 +120,11 @@ using TokenSources = std::vector<std::unique_ptr<TokenSource>>;
 // A text as the only source.
 TokenSources text_source(std::vector<int32_t> ids);
 
-// Opens the shards that `pattern` matches. One of the `world` ranks reads each shard completely to check it,
-// which also brings it into the system's cache. So a damaged file is found before the first step.
+// Opens the shards that `pattern` matches; throws if these are training and validation shards. One of the `world`
+// ranks reads each shard completely to check it, so that a damaged file is found before the first step.
 TokenSources open_shards(const std::string& pattern, int64_t vocab_size, int rank = 0, int world = 1);
 
-// Writes a shard in llm.c's format, all or nothing.
-void write_shard(const std::string& path, std::span<const uint16_t> ids);
+// Writes a shard in llm.c's format, all or nothing. Returns the file's digest (common/base/digest.h).
+uint64_t write_shard(const std::string& path, std::span<const uint16_t> ids);
 
 }  // namespace gpt2

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <limits>
 
 #include "common/base/error.h"
@@ -35,6 +36,13 @@ std::string text(const char* name, const char* otherwise) {
   return value == nullptr || *value == 0 ? otherwise : value;
 }
 
+// torchrun tells each rank where to report an error: /tmp/torchelastic_x4t2/none_k9p1/attempt_0/RANK/error.json. All
+// ranks of a machine share the second folder; only their user can list the first, so nobody else knows its name.
+std::string folder_of_torchrun() {
+  const std::filesystem::path file = text("TORCHELASTIC_ERROR_FILE", "");
+  return file.parent_path().parent_path().parent_path();
+}
+
 }  // namespace
 
 bool Environment::is_one_machine() const {
@@ -55,8 +63,10 @@ Environment read_environment() {
     }
     environment.master_port = number("MASTER_PORT", 1, 65535);
     environment.master_addr = text("MASTER_ADDR", kLoopback);
-    environment.key = fmt::format("{} {} {}", text("TORCHELASTIC_RUN_ID", "none"),
-                                  text("SLURM_JOB_ID", "none"), environment.master_port);
+    const bool one_torchrun = environment.local_world_size == environment.world_size;
+    environment.key =
+        fmt::format("{} {} {} {}", text("TORCHELASTIC_RUN_ID", "none"), text("SLURM_JOB_ID", "none"),
+                    environment.master_port, one_torchrun ? folder_of_torchrun() : "");
   } else if (started_by_mpi()) {
     environment.launcher = Launcher::mpi;
   }

@@ -17,8 +17,8 @@ struct Environment {
   int local_world_size = 0;  // ranks of this machine; 0: not known
   std::string master_addr;   // where rank 0 runs
   int master_port = 0;       // held by torchrun itself
-  // All that the launcher gives to every rank of this run and to no other process. It is secret if torchrun was
-  // started with --standalone, or with an --rdzv-id that nobody can guess.
+  // All that the launcher gives to every rank of this run and to no other process. On one machine it is secret:
+  // torchrun's folder is in it. On several it is only if torchrun was started with an --rdzv-id that nobody can guess.
   std::string key;
 
   // Then ranks meet at 127.0.0.1: it needs no name server, and no other machine can come.

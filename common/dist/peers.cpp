@@ -27,8 +27,11 @@ struct Greeting {
 // What rank 0 sends: at once whether the sender is one of its ranks, and again when all have come.
 enum class Answer : uint64_t { welcome = 0x656d6f636c6577, refused = 0x64657375666572, start = 0x7472617473 };
 
-// The time within which something that listens at rank 0's address must prove to be rank 0.
+// The time within which something that answers at rank 0's address must prove to be rank 0.
 constexpr milliseconds kProof{5000};
+
+// The time within which it must answer at all: a rank without a sign of life for so long is lost (watchdog.h), too.
+constexpr milliseconds kSilence{10000};
 
 // More connections than this are not kept waiting for their first words: the oldest is dropped.
 constexpr size_t kMaxVisitors = 64;
@@ -192,7 +195,7 @@ Peers meet(const Socket& listener, const Introduction& self, const Deadline& dea
 
 Peers meet(const std::string& host, int port, const Introduction& self, const Deadline& deadline) {
   const Greeting greeting = greeting_of(self);
-  std::optional<Deadline> proof;  // while something listens there that has not proved to be rank 0
+  std::optional<Deadline> proof;  // since something listens there that has not proved to be rank 0
   Socket socket;
   for (;;) {
     socket = Socket::connect(host, port, deadline);
@@ -201,10 +204,16 @@ Peers meet(const std::string& host, int port, const Introduction& self, const De
     } else if (!proof) {
       proof = deadline.at_most(kProof);
     }
+    const Deadline answer = deadline.at_most(kSilence);
     if (socket.defined() && socket.send(&greeting, sizeof(greeting)) &&
-        receive(socket, *proof) == Answer::welcome) {
+        receive(socket, answer) == Answer::welcome) {
       break;
     }
+    require(
+        !socket.defined() || !answer.has_passed() || deadline.has_passed(),
+        "rank {}: no answer within {} s from {}:{}, where something listens: rank 0 is too slow, or another "
+        "program is there; --rendezvous-port takes another port",
+        self.rank, answer.seconds(), host, port);
     require(!proof || !proof->has_passed(),
             "rank {}: another program or another run listens at {}:{}; --rendezvous-port takes another port",
             self.rank, host, port);

@@ -30,8 +30,9 @@ Socket listen_on(const std::string& host, int port, const Deadline& deadline) {
   return listener;
 }
 
-// Ends this process at the deadline unless it is destroyed before. MPI_Init and MPI's first broadcast wait for ever for
-// a rank that has left before it called MPI_Init (with --help, say), and cannot be interrupted.
+// Ends this process at the deadline unless it is destroyed before. MPI_Init waits for ever for a rank that has left
+// before it called MPI_Init, and cannot be interrupted. mpirun ends the others only if that rank failed; with --help,
+// say, it did not.
 class Alarm {
  public:
   explicit Alarm(const Deadline& deadline) : thread_([this, deadline] { watch(deadline); }) {}
@@ -124,17 +125,16 @@ void ProcessGroup::abandon() {
 
 void ProcessGroup::start_with_mpi(const GroupOptions& options) {
   const Deadline deadline(options.meeting_time);
-  std::optional<Alarm> alarm(std::in_place,
-                             Deadline(options.meeting_time + std::chrono::seconds(2)));  // after meet()
-  mpi_ = std::make_unique<MpiSession>();
+  {
+    const Alarm alarm{Deadline(options.init_time)};
+    mpi_ = std::make_unique<MpiSession>();  // which waits for all ranks
+  }
   rank_ = mpi_->rank();
   world_size_ = mpi_->world_size();
   local_rank_ = mpi_->local_rank();
   if (world_size_ == 1) return;
   take_gpu();
-  Peers peers = meet_with_mpi(*mpi_, introduction(), deadline);
-  alarm.reset();
-  connect(std::move(peers), deadline, options);
+  connect(meet_with_mpi(*mpi_, introduction(), deadline), deadline, options);
 }
 
 void ProcessGroup::start_with_torchrun(const Environment& environment, const GroupOptions& options) {

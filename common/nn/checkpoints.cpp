@@ -3,6 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "common/base/digest.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/base/json.h"
 
 namespace gpt2::nn {
 
@@ -13,7 +19,10 @@ std::optional<int64_t> step_of(const std::string& path) {
   if (!name.starts_with("step_") || name.size() < 11) return std::nullopt;
   int64_t step = 0;
   const char *digits = name.data() + 5, *end = name.data() + name.size();
-  return std::from_chars(digits, end, step).ptr == end ? std::optional(step) : std::nullopt;
+  const auto [after, error] = std::from_chars(digits, end, step);
+  const bool is_name =
+      error == std::errc() && after == end && step >= 0 && name == fmt::format("step_{:06}", step);
+  return is_name ? std::optional(step) : std::nullopt;  // step_0000123 is not: step_000123 may exist too
 }
 
 std::vector<std::string> checkpoints_in(const std::string& out) {
@@ -25,6 +34,23 @@ std::vector<std::string> checkpoints_in(const std::string& out) {
   std::sort(paths.begin(), paths.end(),
             [](const std::string& a, const std::string& b) { return step_of(a) < step_of(b); });
   return paths;
+}
+
+void require_digest(const std::string& path, const nlohmann::json& digest) {
+  require(digest == to_hex(digest_of(MappedFile(path).bytes())),
+          "{}: not the file that this checkpoint was written with: damaged, or replaced", path);
+}
+
+void require_undamaged(const std::string& folder) {
+  std::error_code none;
+  const std::string where = fs::path(folder) / "state.json";
+  if (!fs::is_regular_file(where, none)) return;
+  const nlohmann::json state = parse_json(read_text_file(where), where);
+  if (!state.is_object() || !state.contains("files") || !state["files"].is_object()) return;
+  for (const auto& item : state["files"].items()) {
+    const fs::path path = fs::path(folder) / item.key();
+    if (item.key() != "optimizer.safetensors" && fs::exists(path, none)) require_digest(path, item.value());
+  }
 }
 
 }  // namespace gpt2::nn

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,8 +14,16 @@ namespace gpt2::nn {
 // Returns the paths of the complete checkpoints in `out`, oldest first; empty if the folder does not exist.
 std::vector<std::string> checkpoints_in(const std::string& out);
 
-// Returns the step in a checkpoint's name, which is step_ and at least six digits; nullopt for any other
+// Returns the step in a checkpoint's name, which is step_ and the number in at least six digits; nullopt for any other
 // name.
 std::optional<int64_t> step_of(const std::string& path);
+
+// Compares the files of a checkpoint that a model is loaded from (all but the optimizer's) with their digests in
+// state.json. Throws if one differs; the message names it. A folder without such digests is accepted.
+// since 13_fineweb
+void require_undamaged(const std::string& folder);
+
+// Throws unless the file has this digest, as to_hex() writes it (common/base/digest.h).   since 13_fineweb
+void require_digest(const std::string& path, const nlohmann::json& digest);
 
 }  // namespace gpt2::nn

@@ -20,16 +20,31 @@ class Options {
  public:
   Options(const json& object, const std::string& where) : object_(object), where_(where) {}
 
-  // `alias` is a second name that transformers accepts for the same size. If both are given, transformers
+  // A size of the model, which must be there (require_sizes). `alias` is a second name that transformers accepts for the same size. If both are given, transformers
   // uses the alias; this library throws if they differ.
-  int64_t integer(const char* key, const char* alias, int64_t otherwise, int64_t largest) const {
+  int64_t size(const char* key, const char* alias, int64_t otherwise, int64_t largest) const {
+    return integer(key, alias, otherwise, largest, /*is_needed=*/true);
+  }
+
+  // Throws if a size was asked for that the file does not have. transformers would take GPT2Config's default, which
+  // for n_head is another function of the same weights.
+  void require_sizes() const {
+    require(missing_.empty(), "{}: {} {} missing; copy the config.json that belongs to the weights", where_,
+            fmt::join(missing_, ", "), missing_.size() > 1 ? "are" : "is");
+  }
+
+  int64_t integer(const char* key, const char* alias, int64_t otherwise, int64_t largest,
+                  bool is_needed = false) const {
     if (alias && object_.contains(alias)) {
       if (object_.contains(key) && object_[key] != object_[alias])
         fail("{}: {} is {}, but {}, which is another name for it, is {}; they must be equal", where_, key,
              escaped(object_[key]), alias, escaped(object_[alias]));
       key = alias;
     }
-    if (!object_.contains(key)) return otherwise;
+    if (!object_.contains(key)) {
+      if (is_needed) missing_.push_back(key);
+      return otherwise;
+    }
     const json& value = object_[key];
     const bool ok = value.is_number_unsigned() && value.get<uint64_t>() >= 1 &&
                     value.get<uint64_t>() <= static_cast<uint64_t>(largest);
@@ -84,6 +99,7 @@ class Options {
 
   const json& object_;
   const std::string& where_;
+  mutable std::vector<std::string> missing_;
 };
 
 // Throws if an option makes transformers compute something that this library cannot compute.
@@ -105,11 +121,11 @@ HfConfig parse_hf_config(std::string_view text, const std::string& where) {
 
   HfConfig config;
   // The limits are far above any GPT-2, and small enough that no product of two sizes overflows.
-  config.vocab_size = options.integer("vocab_size", nullptr, config.vocab_size, 1 << 24);
-  config.n_positions = options.integer("n_positions", "max_position_embeddings", config.n_positions, 1 << 24);
-  config.n_embd = options.integer("n_embd", "hidden_size", config.n_embd, 1 << 20);
-  config.n_layer = options.integer("n_layer", "num_hidden_layers", config.n_layer, 10'000);
-  config.n_head = options.integer("n_head", "num_attention_heads", config.n_head, config.n_embd);
+  config.vocab_size = options.size("vocab_size", nullptr, config.vocab_size, 1 << 24);
+  config.n_positions = options.size("n_positions", "max_position_embeddings", config.n_positions, 1 << 24);
+  config.n_embd = options.size("n_embd", "hidden_size", config.n_embd, 1 << 20);
+  config.n_layer = options.size("n_layer", "num_hidden_layers", config.n_layer, 10'000);
+  config.n_head = options.size("n_head", "num_attention_heads", config.n_head, config.n_embd);
   require(config.n_embd % config.n_head == 0, "{}: n_embd {} is not a multiple of n_head {}", where,
           config.n_embd, config.n_head);
   const int64_t n_inner = options.integer_or_null("n_inner", 4 * config.n_embd);
@@ -127,6 +143,7 @@ HfConfig parse_hf_config(std::string_view text, const std::string& where) {
   const json eos = object.value("eos_token_id", json());
   if (eos.is_number_unsigned() && eos.get<uint64_t>() < static_cast<uint64_t>(config.vocab_size))
     config.eos_token_id = eos.get<int64_t>();
+  options.require_sizes();
   return config;
 }
 

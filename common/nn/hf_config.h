@@ -1,6 +1,6 @@
 // config.json of a Hugging Face GPT-2: the sizes of the model, and the options that change its arithmetic.
 //
-// A missing option has the default of transformers' GPT2Config. If an option asks for arithmetic that this
+// The five sizes must be there; another missing option has the default of transformers' GPT2Config. If an option asks for arithmetic that this
 // library does not have, the parser throws, and the message names the option. Options for training or
 // generation (dropout, summaries, ...) are not read.
 //

@@ -8,6 +8,7 @@
 
 #include "common/base/finite.h"
 #include "common/data/safetensors.h"
+#include "common/nn/checkpoints.h"
 
 namespace gpt2::nn {
 namespace {
@@ -121,6 +122,7 @@ void refuse_unknown(const SafetensorsCheckpoint& file, const std::set<std::strin
 }  // namespace
 
 void load(Module& model, const std::string& directory) {
+  require_undamaged(directory);
   const SafetensorsCheckpoint file(directory);
   const HfConfig config = read_hf_config(directory);
   const bool tied = config.tie_word_embeddings;

@@ -3,7 +3,7 @@
 //
 //   DropoutMasks masks(0.2, seed, device);  // once
 //   for (...) {
-//     masks.set_draw(step);
+//     masks.set_draw(step);  // another number, other masks
 //     const Dropout on(masks);
 //     const auto [logits, loss] = model(x, y);
 //     loss.backward();

@@ -45,6 +45,7 @@ class MetaBackend : public Backend {
   Stream create_stream() override { return Stream{kMeta, nullptr}; }
   void synchronize(Stream) override {}
   void* allocate(size_t bytes) override {
+    if (bytes > UINTPTR_MAX - next_) return nullptr;
     const uintptr_t address = next_;
     next_ += bytes;
     return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): never dereferenced

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "common/base/number.h"
 #include "common/tensor/context.h"
 
 namespace gpt2 {
@@ -72,6 +73,10 @@ std::vector<T> Tensor::to_vector() const {
 
 Tensor empty(Shape shape, Device device, DType dtype) {
   for (const int64_t size : shape) require(size >= 0, "empty: negative size in {}", to_string(shape));
+  constexpr int64_t kMost = int64_t{1} << 60;  // times the size of an element, this does not overflow
+  require(product(shape).value_or(kMost + 1) <= kMost,
+          "a tensor of shape {} has more elements than memory has addresses; try a smaller --batch or --seq",
+          to_string(shape));
   auto storage = std::make_shared<Storage>(device, size_t(numel(shape)) * size_of(dtype));
   Shape strides = contiguous_strides(shape);
   return Tensor(std::move(storage), 0, std::move(shape), std::move(strides), dtype);

@@ -63,12 +63,33 @@ std::vector<Merge> parse_merges(std::string_view text, const std::string& name,
   std::vector<Merge> merges;
   for (int number = 1; !text.empty(); ++number) {
     const std::string_view line = take_line(text);
-    if (number == 1 && line.starts_with("#version")) continue;
     const std::string where = fmt::format("{}, line {}", name, number);
+    if (line.find('\r') != line.npos)
+      fail("{}: lines end in CR alone; make lines that end in LF with: tr '\\r' '\\n' < {} > lines.txt",
+           where, name);
+    if (number == 1 && line.starts_with("#version")) continue;
     const auto [left, right] = split_merge(line, where);
     merges.push_back(make_merge(left, right, vocabulary, where));
   }
   return without_repeats(merges);
+}
+
+void require_all_made(const Vocabulary& vocabulary, const std::vector<Merge>& merges,
+                      const std::string& name) {
+  std::vector<bool> is_made(vocabulary.bytes.size());
+  for (const int32_t id : vocabulary.byte_ids) is_made[id] = true;
+  for (const AddedToken& token : vocabulary.added) is_made[token.id] = true;
+  for (const Merge& merge : merges) is_made[merge.result] = true;
+  for (size_t id = 0; id < is_made.size(); ++id) {
+    const std::string& bytes = vocabulary.bytes[id];
+    std::string_view piece;
+    const bool is_learned = !is_made[id] && Pieces(bytes).next(piece) && piece.size() == bytes.size();
+    if (is_learned)
+      fail(
+          "{}: no merge makes the token {} (id {}) of {}; the file is damaged or belongs to another "
+          "tokenizer",
+          name, escaped(bytes), id, vocabulary.name);
+  }
 }
 
 BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges)

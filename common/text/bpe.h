@@ -37,6 +37,11 @@ Merge make_merge(const std::string& left, const std::string& right, const Vocabu
 // Returns `merges` without duplicates: each pair stays only at its last position.
 std::vector<Merge> without_repeats(const std::vector<Merge>& merges);
 
+// Throws if no merge makes a token of the vocabulary, as when the file `name` of the merges was cut or emptied.
+// Tokens without a merge are the bytes, the added tokens, and what the pretokenizer never leaves whole: <pad>.
+void require_all_made(const Vocabulary& vocabulary, const std::vector<Merge>& merges,
+                      const std::string& name);
+
 class BpeTokenizer final : public Tokenizer {
  public:
   BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges);

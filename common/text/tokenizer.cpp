@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "common/base/course_data.h"
+#include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/text/bpe.h"
@@ -31,15 +32,30 @@ std::optional<Paths> pair_in(const fs::path& folder) {
   return std::nullopt;
 }
 
+TokenizerConfig config_in(const fs::path& folder) {
+  TokenizerConfig config;
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const fs::path path = folder / name;
+    if (fs::exists(path)) parse_tokenizer_config(read_text_file(path), path, config);
+  }
+  return config;
+}
+
 std::unique_ptr<Tokenizer> open_pair(const fs::path& folder, const Paths& paths) {
   const std::string json = read_text_file(paths.vocabulary);  // if it is missing, the message names it
   if (paths.vocabulary.filename() == "vocab.json" && !fs::exists(paths.merges))
     return std::make_unique<CharTokenizer>(parse_characters(json, paths.vocabulary));
+  const TokenizerConfig config = config_in(folder);
   const fs::path added_path = folder / "added_tokens.json";
   std::vector<AddedToken> added;
   if (fs::exists(added_path)) added = parse_added_tokens(read_text_file(added_path), added_path);
-  Vocabulary vocabulary = parse_vocabulary(json, paths.vocabulary, added);
+  added.insert(added.end(), config.added.begin(), config.added.end());
+  // An error may be the fault of either file.
+  const std::string name =
+      paths.vocabulary.string() + (fs::exists(added_path) ? " with added_tokens.json" : "");
+  Vocabulary vocabulary = parse_vocabulary(json, name, std::move(added), config.named);
   std::vector<Merge> merges = parse_merges(read_text_file(paths.merges), paths.merges, vocabulary);
+  require_all_made(vocabulary, merges, paths.merges);
   return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(merges));
 }
 
@@ -47,7 +63,8 @@ std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
   const std::optional<Paths> found = pair_in(folder);
   const bool is_complete = found && fs::exists(found->vocabulary) && fs::exists(found->merges);
   const fs::path json = folder / kTokenizerJson;
-  if (!is_complete && fs::exists(json)) return parse_tokenizer_json(read_text_file(json), json);
+  if (!is_complete && fs::exists(json))
+    return parse_tokenizer_json(read_text_file(json), json, config_in(folder));
   if (found) return open_pair(folder, *found);
   fail(
       "{}: holds neither vocab.bpe and encoder.json nor merges.txt and vocab.json, nor tokenizer.json, nor "
@@ -116,6 +133,15 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_v
           "tokenizer.json{}",
           spec, how_to_download(spec));
   return open_folder(spec);
+}
+
+std::string identity(const Tokenizer& tokenizer) {
+  Digest digest;
+  for (const Tokenizer::File& file : tokenizer.files()) {
+    digest.add(fmt::format("{} {}\n", file.name, file.text.size()));
+    digest.add(file.text);
+  }
+  return fmt::format("{} ids, digest {}", tokenizer.vocab_size(), to_hex(digest.value()));
 }
 
 bool has_tokenizer(const std::string& folder) {

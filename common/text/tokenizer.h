@@ -66,8 +66,13 @@ class Tokenizer {
 // Makes the tokenizer that `spec` names: "byte", "char" (the characters of `corpus`, which is used for
 // nothing else), or a folder. The folder holds vocab.bpe and encoder.json (OpenAI's names), or merges.txt and
 // vocab.json (Hugging Face's), or tokenizer.json (saved by transformers 5), which is read if neither pair is
-// complete. With a pair, added_tokens.json is read too. A vocab.json alone belongs to a CharTokenizer.
+// complete. With a pair, added_tokens.json is read too, and with both, tokenizer_config.json and
+// special_tokens_map.json. A vocab.json alone belongs to a CharTokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, std::string_view corpus);
+
+// Returns "50257 ids, digest 0123456789abcdef": equal if and only if the tokenizers have the same ids, wherever
+// their files are.   since 13_fineweb
+std::string identity(const Tokenizer& tokenizer);
 
 // Returns whether the folder holds any file of a tokenizer. If some are missing, make_tokenizer says which.
 bool has_tokenizer(const std::string& folder);

@@ -1,7 +1,9 @@
 #include "common/text/tokenizer_json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "common/base/error.h"
@@ -28,7 +30,7 @@ class Settings {
     if (value == required) return;
     for (const json& other : alike)
       if (value == other) return;
-    refuse(path_.empty() ? key : path_ + "." + key, value, required.dump());
+    refuse(path_of(key), value, required.dump());
   }
 
   const json& at(const char* key) const {
@@ -36,6 +38,8 @@ class Settings {
     const auto found = object_.find(key);
     return found == object_.end() ? missing : *found;
   }
+
+  std::string path_of(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
 
   [[noreturn]] void refuse(const std::string& setting, const json& value, const std::string& required) const {
     fail(
@@ -76,6 +80,11 @@ void check_post_processor(const Settings& file, const std::string& name) {
   if (!is_text_alone) post_processor.refuse("post_processor.single", pieces, "the text alone");
 }
 
+// lstrip, for example, makes a token match the white space before it, too.
+void check_is_literal(const Settings& token) {
+  for (const char* key : {"single_word", "lstrip", "rstrip"}) token.must_be(key, false, {json()});
+}
+
 std::vector<AddedToken> added_tokens(const Settings& file, const std::string& name) {
   const json& list = file.at("added_tokens");
   if (list.is_null()) return {};
@@ -86,7 +95,7 @@ std::vector<AddedToken> added_tokens(const Settings& file, const std::string& na
     const json &text = token.at("content"), &id = token.at("id");
     const bool is_token = text.is_string() && id.is_number_unsigned() && id.get<uint64_t>() < 1 << 24;
     if (!is_token) token.refuse("an added token", entry, "a content and an id");
-    for (const char* key : {"single_word", "lstrip", "rstrip"}) token.must_be(key, false, {json()});
+    check_is_literal(token);
     tokens.push_back({text.get<std::string>(), id.get<int32_t>()});
   }
   return tokens;
@@ -118,9 +127,57 @@ void check_model(const Settings& model) {
   model.must_be("ignore_merges", false, {json()});
 }
 
+// Adds the tokens in `value` to `named`: a text, an object with a content, or several of them. Every setting whose name
+// ends in _token names one, and transformers makes each of them special.
+void name_tokens(const json& value, const std::string& key, const Settings& file, const std::string& name,
+                 std::vector<NamedToken>& named) {
+  static const std::set<std::string> kLists = {"additional_special_tokens", "extra_special_tokens",
+                                               "model_specific_special_tokens"};
+  const bool is_list = kLists.contains(key);
+  if (value.is_null() || value.is_boolean() || !(is_list || key.ends_with("_token"))) return;
+  const bool is_many = is_list && (value.is_array() || value.is_object());
+  for (const json& one : is_many ? value : json::array({value})) {
+    const json& text = one.is_object() ? one.value("content", json()) : one;
+    if (!text.is_string() || text == "") file.refuse(key, value, "a text");
+    if (one.is_object()) check_is_literal(Settings(one, name, key));
+    if (key == "eos_token" && text != kEndOfText) file.refuse(key, text, json(kEndOfText).dump());
+    named.push_back({name + ": " + key, text.get<std::string>()});
+  }
+}
+
+// "added_tokens_decoder": {"50257": {"content": "[PAD]", "lstrip": false, ...}}
+void decode_added_tokens(const Settings& file, const std::string& name, std::vector<AddedToken>& added) {
+  const json& tokens = file.at("added_tokens_decoder");
+  if (tokens.is_null()) return;
+  if (!tokens.is_object()) file.refuse("added_tokens_decoder", tokens, "an object of ids and their tokens");
+  for (const auto& [key, value] : tokens.items()) {
+    const Settings token(value, name, "added_tokens_decoder." + key);
+    int32_t id = -1;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    const bool is_token = error == std::errc() && end == key.data() + key.size() && id >= 0 && id < 1 << 24 &&
+                          token.at("content").is_string();
+    if (!is_token) file.refuse("added_tokens_decoder", json{{key, value}}, "an id and a content");
+    check_is_literal(token);
+    added.push_back({token.at("content").get<std::string>(), id});
+  }
+}
+
 }  // namespace
 
-std::unique_ptr<BpeTokenizer> parse_tokenizer_json(std::string_view text, const std::string& name) {
+void parse_tokenizer_config(std::string_view text, const std::string& name, TokenizerConfig& config) {
+  const json object = parse_json(text, name);
+  require(object.is_object(), "{}: not a tokenizer's settings, which are a JSON object", name);
+  const Settings file(object, name, "");
+  file.must_be("tokenizer_class", "GPT2Tokenizer",
+               {json(), "GPT2TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"});
+  for (const char* key : {"add_prefix_space", "add_bos_token", "add_eos_token", "split_special_tokens"})
+    file.must_be(key, false, {json()});
+  for (const auto& [key, value] : object.items()) name_tokens(value, key, file, name, config.named);
+  decode_added_tokens(file, name, config.added);
+}
+
+std::unique_ptr<BpeTokenizer> parse_tokenizer_json(std::string_view text, const std::string& name,
+                                                   const TokenizerConfig& config) {
   const json object = parse_json(text, name);
   require(object.is_object(), "{}: not a tokenizer, which is a JSON object", name);
   const Settings file(object, name, "");
@@ -134,10 +191,13 @@ std::unique_ptr<BpeTokenizer> parse_tokenizer_json(std::string_view text, const 
   const json &tokens = model.at("vocab"), &pairs = model.at("merges");
   if (!tokens.is_object()) model.refuse("model.vocab", tokens, "an object of tokens and their ids");
   if (!pairs.is_array()) model.refuse("model.merges", pairs, "an array");
-  Vocabulary vocabulary = make_vocabulary(tokens, added_tokens(file, name), name);
+  std::vector<AddedToken> added = added_tokens(file, name);
+  added.insert(added.end(), config.added.begin(), config.added.end());
+  Vocabulary vocabulary = make_vocabulary(tokens, std::move(added), name, config.named);
   std::vector<Merge> merges;
   for (const json& pair : pairs)
     merges.push_back(merge_of(pair, vocabulary, fmt::format("{}: model.merges[{}]", name, merges.size())));
+  require_all_made(vocabulary, merges, name);
   return std::make_unique<BpeTokenizer>(std::move(vocabulary), without_repeats(merges));
 }
 

@@ -1,5 +1,6 @@
 #include "common/text/vocabulary.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -98,6 +99,21 @@ std::vector<std::string> spellings_of(const nlohmann::json& tokens, const std::s
   return spellings;
 }
 
+// Appends the named tokens to `added`, with their ids in `tokens`. transformers gives a token without an id the
+// next free one, for which a model need not have a row.
+void give_ids(const std::vector<NamedToken>& named, const nlohmann::json& tokens, const std::string& name,
+              std::vector<AddedToken>& added) {
+  for (const auto& [where, text] : named) {
+    const auto has_text = [&text = text](const AddedToken& token) { return token.text == text; };
+    if (std::any_of(added.begin(), added.end(), has_text)) continue;
+    const auto found = tokens.find(text);
+    if (found == tokens.end())
+      fail("{} is {}, which has no id in {}; add it there with its id, or remove the setting", where,
+           escaped(text), name);
+    added.push_back({text, parse_id(*found, text, kMaxTokens, name)});
+  }
+}
+
 void find_bytes(Vocabulary& vocabulary) {
   for (const Symbol& symbol : byte_alphabet()) {
     const auto found = vocabulary.ids.find(symbol.second);
@@ -123,9 +139,10 @@ std::vector<AddedToken> parse_added_tokens(std::string_view json, const std::str
   return added;
 }
 
-Vocabulary make_vocabulary(nlohmann::json tokens, const std::vector<AddedToken>& added,
-                           const std::string& name) {
+Vocabulary make_vocabulary(nlohmann::json tokens, std::vector<AddedToken> added, const std::string& name,
+                           const std::vector<NamedToken>& named) {
   require(tokens.is_object(), kNoVocabulary, name);
+  give_ids(named, tokens, name, added);
   std::set<std::string> only_added;
   std::set<int32_t> added_ids;
   for (const AddedToken& token : added) {
@@ -154,9 +171,9 @@ Vocabulary make_vocabulary(nlohmann::json tokens, const std::vector<AddedToken>&
   return vocabulary;
 }
 
-Vocabulary parse_vocabulary(std::string_view json, const std::string& name,
-                            const std::vector<AddedToken>& added) {
-  return make_vocabulary(parse_json(json, name), added, name);
+Vocabulary parse_vocabulary(std::string_view json, const std::string& name, std::vector<AddedToken> added,
+                            const std::vector<NamedToken>& named) {
+  return make_vocabulary(parse_json(json, name), std::move(added), name, named);
 }
 
 Vocabulary byte_vocabulary() {

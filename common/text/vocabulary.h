@@ -24,6 +24,11 @@ struct AddedToken {
   int32_t id;
 };
 
+// A token that a file names without its id. `where` is the file and the setting, for messages.
+struct NamedToken {
+  std::string where, text;
+};
+
 struct Vocabulary {
   std::string name;                // the file's name, for messages
   std::vector<std::string> bytes;  // bytes of each id
@@ -42,12 +47,13 @@ std::vector<std::string> parse_spellings(std::string_view json, const std::strin
 std::vector<AddedToken> parse_added_tokens(std::string_view json, const std::string& name);
 
 // Returns the vocabulary of spellings in the byte alphabet and of added tokens. An added token may also be
-// one of the spellings, with the same id. Throws unless all ids together are 0..n-1 and every byte has a
-// token.
-Vocabulary make_vocabulary(nlohmann::json tokens, const std::vector<AddedToken>& added,
-                           const std::string& name);
+// one of the spellings, with the same id; a `named` token is one of either kind and is matched literally, as
+// an added token is. Throws unless all ids together are 0..n-1, every byte has a token and every named token
+// has an id.
+Vocabulary make_vocabulary(nlohmann::json tokens, std::vector<AddedToken> added, const std::string& name,
+                           const std::vector<NamedToken>& named = {});
 Vocabulary parse_vocabulary(std::string_view json, const std::string& name,
-                            const std::vector<AddedToken>& added = {});
+                            std::vector<AddedToken> added = {}, const std::vector<NamedToken>& named = {});
 
 // Returns 257 tokens, GPT-2's first 256 and its last: the bytes in the alphabet's order, then <|endoftext|>.
 Vocabulary byte_vocabulary();

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "common/app/log_file.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/finite.h"
@@ -76,6 +77,12 @@ void remove_checkpoint(const fs::path& path) {
 
 namespace {
 
+json contents_of(const std::vector<SourceIdentity>& sources) {
+  json digests = json::array();
+  for (const SourceIdentity& source : sources) digests.push_back(to_hex(source.content));
+  return digests;
+}
+
 // Writes all files of a checkpoint into an empty folder.
 void write_files(const fs::path& folder, int64_t step, const TrainingState& state,
                  const CheckpointSetup& setup) {
@@ -90,9 +97,9 @@ void write_files(const fs::path& folder, int64_t step, const TrainingState& stat
                {"epoch", place.epoch},
                {"position", place.position},
                {"settings", setup.settings},
-               {"data", json::array()}};
-  for (const SourceIdentity& source : state.loader.identities())
-    text["data"].push_back(to_hex(source.content));
+               {"data", contents_of(state.loader.identities())},
+               {"val_data", contents_of(setup.val_data)},
+               {"log", setup.log}};
   add_digests(text, digests);
   put_file(folder / "state.json", text.dump(2) + "\n");
   sync_folder(folder);
@@ -121,6 +128,7 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
   write_files(temporary.path, step, state, setup);
   if (before_rename) before_rename(path);
   std::error_code error;
+  if (fs::symlink_status(path, error).type() != fs::file_type::not_found) set_aside(path);
   fs::rename(temporary.path, path, error);
   require(!error, "{}: cannot be given its name: {}", path.string(), error.message());
   temporary.path.clear();
@@ -138,15 +146,20 @@ int64_t load_checkpoint(const std::string& path, const json& saved, const Traini
   return integer(saved, "step", where);
 }
 
+std::string set_aside(const std::string& path) {
+  const std::string aside = app::unused_name(path);
+  std::error_code error;
+  fs::rename(path, aside, error);
+  require(!error, "{}: cannot be renamed to {}: {}", path, aside, error.message());
+  return aside;
+}
+
 std::vector<std::string> set_aside_after(const std::string& out, int64_t step) {
-  std::vector<std::string> moved;
-  for (const std::string& path : checkpoints_in(out)) {
-    if (*step_of(path) <= step) continue;
-    std::string aside = path + ".unused";
-    for (int i = 2; fs::exists(aside); ++i) aside = fmt::format("{}.unused{}", path, i);
-    fs::rename(path, aside);
-    moved.push_back(aside);
+  std::vector<std::string> later, moved;
+  for (const auto& entry : fs::directory_iterator(out)) {
+    if (step_of(entry.path()).value_or(step) > step) later.push_back(entry.path());
   }
+  for (const std::string& path : later) moved.push_back(set_aside(path));
   return moved;
 }
 
@@ -163,7 +176,9 @@ void make_out(const std::string& out, bool resume) {
 
 void remove_half_written(const std::string& out) {
   for (const auto& entry : fs::directory_iterator(out)) {
-    if (entry.path().filename().string().starts_with(".step_")) fs::remove_all(entry.path());
+    const std::string name = entry.path().filename();
+    const bool is_ours = name.starts_with(".") && (name.ends_with(".tmp") || name.ends_with(".old"));
+    if (is_ours && step_of(name.substr(1, name.size() - 5))) fs::remove_all(entry.path());
   }
 }
 

@@ -39,14 +39,18 @@ struct CheckpointSetup {
   HfConfig config;
   const Tokenizer& tokenizer;
   RunSettings settings;
+  std::vector<SourceIdentity> val_data = {};  // of the validation loader
+  nlohmann::ordered_json log = {};            // app::Log::extents() when the checkpoint is written
 };
 
 // Returns the setup of a run that trains on this loader's batches, `grad_accum_steps` per optimizer step and
-// rank.
+// rank, and is measured on those of `val_loader`, if there is one.
 inline CheckpointSetup checkpoint_setup(const app::CommandLine& flags, const HfConfig& config,
                                         const Tokenizer& tokenizer, const TokenLoader& loader,
-                                        int64_t grad_accum_steps) {
-  return {config, tokenizer, run_settings(flags, config, tokenizer, loader, grad_accum_steps)};
+                                        int64_t grad_accum_steps,
+                                        const std::optional<TokenLoader>& val_loader) {
+  return {config, tokenizer, run_settings(flags, config, tokenizer, loader, grad_accum_steps, val_loader),
+          val_loader ? val_loader->identities() : std::vector<SourceIdentity>{}};
 }
 
 using nn::checkpoints_in;
@@ -59,7 +63,7 @@ struct Keep {
 };
 
 // Writes out/step_000123 with the state after `step` steps, then removes older checkpoints that are not kept.
-// Returns its path. Calls `before_rename` with that path when everything is on disk, just before the rename.
+// Whatever has that name already is set aside. Returns its path. Calls `before_rename` with that path when everything is on disk, just before the rename.
 // Throws if a weight or a moment is not finite. After an error the existing checkpoints are unchanged.
 std::string save_checkpoint(const std::string& out, int64_t step, const Keep& keep,
                             const TrainingState& state, const CheckpointSetup& setup,
@@ -69,8 +73,11 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
 // Returns its step.
 int64_t load_checkpoint(const std::string& path, const nlohmann::json& saved, const TrainingState& state);
 
-// Renames the checkpoints after `step` to step_000123.unused, because a run that resumes at `step` writes its
-// own. Returns the new paths.
+// Renames the file or folder to PATH.unused, or PATH.unused2 and so on. Returns the new path.
+std::string set_aside(const std::string& path);
+
+// Sets aside everything named like a checkpoint after `step`, because a run that resumes at `step` writes its own.
+// Returns the new paths.
 std::vector<std::string> set_aside_after(const std::string& out, int64_t step);
 
 // Creates the folder `out` if it does not exist. Throws if it is not empty and `resume` is false, or if it is

@@ -24,6 +24,21 @@ size_t validation_begin(const std::string& text) {
   return found < at ? found : at;
 }
 
+// Throws if a source of the validation data is trained on, too.
+void require_held_out(const Dataset& dataset, const std::string& val_data) {
+  for (const auto& val : dataset.val) {
+    for (const auto& train : dataset.train) {
+      const SourceIdentity &a = val->identity(), &b = train->identity();
+      require(
+          a.tokens != b.tokens || a.samples != b.samples,
+          "--val-data {}: {} is in --data as well, so its loss would not be that of new text; give other "
+          "text{}",
+          val_data, a.name == "text" ? "the text" : a.name,
+          names_shards(val_data) ? "" : ", or leave out --val-data, then a tenth of --data is kept for it");
+    }
+  }
+}
+
 }  // namespace
 
 std::string read_text(const app::Options& options) {
@@ -56,6 +71,7 @@ Dataset open_dataset(const app::Options& options, const RunOptions& run, const s
   } else if (validates) {
     dataset.val = names_shards(run.val_data) ? open_files(run.val_data)
                                              : open(app::read_corpus(run.val_data, "--val-data"));
+    require_held_out(dataset, run.val_data);
   }
   return dataset;
 }

@@ -19,9 +19,7 @@ bool contains(const std::array<std::string_view, N>& names, std::string_view nam
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Validation matters only if it takes a part of the training text, and then the token count of --data
-// differs.
-constexpr std::array<std::string_view, 17> kFree = {"--log",
+constexpr std::array<std::string_view, 15> kFree = {"--log",
                                                     "--out",
                                                     "--resume",
                                                     "--resume-anyway",
@@ -30,14 +28,15 @@ constexpr std::array<std::string_view, 17> kFree = {"--log",
                                                     "--count",
                                                     "--keep",
                                                     "--keep-every",
-                                                    "--val-data",
                                                     "--val-every",
-                                                    "--hellaswag",
                                                     "--preset",
                                                     "--hellaswag-every",
                                                     "--sample-every",
                                                     "--checkpoint-every",
                                                     "--rendezvous-port"};
+
+// A run may begin or stop to measure, but not measure on other data as if they were the same.
+constexpr std::array<std::string_view, 2> kMeasured = {"--val-data", "--hellaswag"};
 
 // Settings that only change the order of summation.
 constexpr std::array<std::string_view, 7> kRounding = {"--batch", "--attention", "--cuda-graph", "device",
@@ -64,6 +63,10 @@ std::string setting(const std::string& name, const json& value) {
   if (name == "threads") {
     return fmt::format("{} {} (OMP_NUM_THREADS)", plain(value), value == 1 ? "thread" : "threads");
   }
+  if (name == "weights") {
+    return value.is_null() ? "new weights" : fmt::format("--model with weights of digest {}", plain(value));
+  }
+  if (value.is_array()) return fmt::format("{} of {} files", name, value.size());
   if (name == "ranks") return fmt::format("{} {}", plain(value), value == 1 ? "rank" : "ranks");
   const bool absent = value.is_null() || value == "" || value == false;
   if (absent) return "no " + name;
@@ -86,7 +89,7 @@ Difference first_source(const Difference& lists) {
 std::string list(const std::vector<Difference>& differences, json Difference::*side) {
   std::string all;
   for (const Difference& difference : differences) {
-    const Difference shown = difference.name == "--data" ? first_source(difference) : difference;
+    const Difference shown = difference.now.is_array() ? first_source(difference) : difference;
     all += (all.empty() ? "" : ", ") + setting(shown.name, shown.*side);
   }
   return all;
@@ -100,15 +103,24 @@ std::string name_of(const std::string& checkpoint) {
   return "checkpoint " + std::filesystem::path(checkpoint).filename().string();
 }
 
+// Whether a tenth of the training text is kept for validation.
+bool holds_out(const json& settings) { return settings.value("--val-data", json()) == kLastTenth; }
+
+bool is_absent(const json& value) { return value.is_null() || value == ""; }
+
 }  // namespace
 
 std::vector<Difference> differences(const json& before, const RunSettings& now) {
   std::vector<Difference> differences;
   const auto compare = [&](const std::string& name, const json& old_value, const json& new_value) {
-    if (!contains(kFree, name) && !is_same(old_value, new_value)) {
-      differences.push_back({name, old_value, new_value});
-    }
+    const bool is_free = contains(kFree, name) ||
+                         (contains(kMeasured, name) && (is_absent(old_value) || is_absent(new_value)));
+    if (!is_free && !is_same(old_value, new_value)) differences.push_back({name, old_value, new_value});
   };
+  // --val-every decides whether there is validation, and so how much of a text is trained on.
+  const json every = before.value("--val-every", json()), every_now = now.value("--val-every", json());
+  if (holds_out(before) != holds_out(json(now)) && every != every_now)
+    differences.push_back({"--val-every", every, every_now});
   for (const auto& item : now.items()) compare(item.key(), before.value(item.key(), json()), item.value());
   for (const auto& item : before.items()) {
     if (!now.contains(item.key())) compare(item.key(), item.value(), json());
@@ -124,13 +136,15 @@ std::string refusal(const std::string& checkpoint, const std::vector<Difference>
 }
 
 std::string acceptance(const std::vector<Difference>& differences) {
-  const bool rounding = std::all_of(differences.begin(), differences.end(), [](const Difference& difference) {
-    return contains(kRounding, difference.name);
-  });
-  return fmt::format(
-      "--resume-anyway: the run used {}; it now uses {}: {}", list(differences, &Difference::before),
-      list(differences, &Difference::now),
-      rounding ? "the same to rounding, no longer to the bit" : "from here on it is another run");
+  const auto all_in = [&](const auto& names) {
+    return std::all_of(differences.begin(), differences.end(),
+                       [&](const Difference& difference) { return contains(names, difference.name); });
+  };
+  return fmt::format("--resume-anyway: the run used {}; it now uses {}: {}",
+                     list(differences, &Difference::before), list(differences, &Difference::now),
+                     all_in(kMeasured)   ? "the training is the same, but the measurements are of other data"
+                     : all_in(kRounding) ? "the same to rounding, no longer to the bit"
+                                         : "from here on it is another run");
 }
 
 nlohmann::ordered_json as_json(const std::vector<Difference>& differences) {
@@ -139,13 +153,17 @@ nlohmann::ordered_json as_json(const std::vector<Difference>& differences) {
   return all;
 }
 
-std::string change_of_schedule(const std::string& checkpoint, int64_t step, const json& before,
-                               const RunSettings& now, bool anyway) {
-  const int64_t steps = now.value("--steps", int64_t{0}), steps_before = before.value("--steps", steps);
+void require_not_beyond(const std::string& checkpoint, int64_t step, int64_t steps) {
   require(
       step <= steps,
       "--steps {}: {} in {} is beyond it; give --steps {} or more, or an older checkpoint with --resume-from",
       steps, name_of(checkpoint), std::filesystem::path(checkpoint).parent_path().string(), step);
+}
+
+std::string change_of_schedule(const std::string& checkpoint, int64_t step, const json& before,
+                               const RunSettings& now, bool anyway) {
+  const int64_t steps = now.value("--steps", int64_t{0}), steps_before = before.value("--steps", steps);
+  require_not_beyond(checkpoint, step, steps);
   if (steps == steps_before) return "";
   require(steps > steps_before || anyway,
           "--resume: {} used --steps {} ({}); got --steps {}, which lowers the learning rate sooner; give "

@@ -17,7 +17,7 @@ struct Difference {
 };
 
 // Returns the settings that differ and affect the training. Not compared: the paths of logs and checkpoints,
-// how often the run is evaluated and saved, and --steps.
+// how often the run is evaluated and saved, and --steps. The data of an evaluation are compared if both runs have it.
 std::vector<Difference> differences(const nlohmann::json& before, const RunSettings& now);
 
 // Returns the error message: --resume: the run in runs/a used --batch 8 (checkpoint step_000020); got --batch
@@ -30,6 +30,9 @@ std::string acceptance(const std::vector<Difference>& differences);
 
 // Returns {"--batch": [8, 4], ...} for the log.
 nlohmann::ordered_json as_json(const std::vector<Difference>& differences);
+
+// Throws if the checkpoint's step is beyond --steps.
+void require_not_beyond(const std::string& checkpoint, int64_t step, int64_t steps);
 
 // Returns a note on how a longer run changes the learning rate from `step` on; empty if --steps is the same.
 // Throws if --steps is below `step`, or, unless `anyway`, below the checkpoint's --steps.

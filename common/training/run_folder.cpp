@@ -3,21 +3,26 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <span>
 #include <utility>
 
 #include "common/app/interrupt.h"
+#include "common/app/program.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/dist/agreement.h"
 #include "common/text/utf8.h"
 #include "common/training/checkpoint_digests.h"
 #include "common/training/resume.h"
+#include "common/training/run_log.h"
 
 namespace gpt2::training {
 namespace {
@@ -26,8 +31,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // Sends the digests of all sources' ids to all ranks: open_shards() has read each source on only one rank.
-void share_digests(TokenLoader& loader, const dist::ProcessGroup& group) {
-  const std::vector<SourceIdentity> sources = loader.identities();
+void share_digests(std::vector<SourceIdentity>& sources, const dist::ProcessGroup& group) {
+  if (sources.empty()) return;
   std::vector<double> halves;  // 32 bits each: a double represents them exactly
   for (size_t i = 0; i < sources.size(); ++i) {
     // The same division as in open_shards(). All ranks read a text; one of them sends its digest.
@@ -36,20 +41,30 @@ void share_digests(TokenLoader& loader, const dist::ProcessGroup& group) {
     halves.push_back(double(mine & UINT32_MAX));
   }
   group.all_reduce(std::span(halves));
+  for (size_t i = 0; i < sources.size(); ++i)
+    sources[i].content = uint64_t(halves[2 * i]) << 32 | uint64_t(halves[2 * i + 1]);
+}
+
+void share_digests(TokenLoader& loader, const dist::ProcessGroup& group) {
+  std::vector<SourceIdentity> sources = loader.identities();
+  share_digests(sources, group);
   std::vector<uint64_t> digests;
-  for (size_t i = 0; i < sources.size(); ++i) {
-    digests.push_back(uint64_t(halves[2 * i]) << 32 | uint64_t(halves[2 * i + 1]));
-  }
+  for (const SourceIdentity& source : sources) digests.push_back(source.content);
   loader.set_contents(digests);
 }
 
-// The name of the first source whose ids differ from those of the checkpoint's run; empty if none differs.
-std::string changed_source(const json& saved, const std::vector<SourceIdentity>& sources) {
-  const json before = saved.value("data", json::array());
-  for (size_t i = 0; i < sources.size(); ++i) {
-    if (i >= before.size() || before[i] != to_hex(sources[i].content)) return sources[i].name;
+// Adds the first source whose ids differ from those of the checkpoint's run, unless `flag` is among the differences.
+void add_changed_source(std::vector<Difference>& differences, const std::string& flag, const json& before,
+                        const std::vector<SourceIdentity>& sources) {
+  if (std::any_of(differences.begin(), differences.end(),
+                  [&](const auto& each) { return each.name == flag; }))
+    return;
+  for (size_t i = 0; i < sources.size() && i < before.size(); ++i) {
+    if (before[i] == to_hex(sources[i].content)) continue;
+    const std::string name = printable_line(sources[i].name);
+    differences.push_back({flag, name + " as it was", name + " as it is now, with other ids"});
+    return;
   }
-  return "";
 }
 
 // What to do about a damaged checkpoint.
@@ -71,27 +86,93 @@ std::string advice(const std::string& out, int64_t damaged) {
 
 // What follows is done by all ranks or by none.
 void require_same_folder(const RunOptions& run, const dist::ProcessGroup& group) {
-  const std::string out = run.out.empty() ? "" : std::filesystem::weakly_canonical(run.out).string();
+  std::error_code none;  // a path that cannot be resolved is compared as it is
+  const fs::path resolved = fs::weakly_canonical(run.out, none);
+  const std::string out = none ? run.out : resolved.string();
   dist::require_same_on_all_ranks(group, {{"--out", out}, {"--resume", run.resume ? "on" : "off"}});
 }
 
+// Whether --resume-from, a name or a path, names this checkpoint of --out.
+bool names(const std::string& given, const std::string& checkpoint) {
+  fs::path path = given;
+  if (!path.has_filename()) path = path.parent_path();  // a slash at the end
+  if (!path.has_parent_path()) return path == fs::path(checkpoint).filename();
+  std::error_code none;
+  return fs::equivalent(path, checkpoint, none);
+}
+
+// What is left after an error while `step` was saved.
+std::string after_an_error(const std::string& out, int64_t step) {
+  std::vector<std::string> checkpoints = checkpoints_in(out);
+  std::erase_if(checkpoints, [step](const std::string& path) { return *step_of(path) > step; });
+  if (checkpoints.empty()) return fmt::format("step {} is not saved, and there is no checkpoint yet", step);
+  const std::string newest = fs::path(checkpoints.back()).filename();
+  if (step_of(newest) == step) return fmt::format("step {} is saved", step);  // removing older ones failed
+  return fmt::format("step {} is not saved; --resume-from {} goes on from the newest checkpoint", step,
+                     newest);
+}
+
+// What would have no effect without --out.
+void require_out(const RunOptions& run) {
+  const char* flag = run.resume                      ? "--resume"
+                     : run.checkpoint_every > 0      ? "--checkpoint-every"
+                     : run.keep_every > 0            ? "--keep-every"
+                     : run.keep != RunOptions().keep ? "--keep"
+                                                     : nullptr;
+  require(flag == nullptr, "{}: give the run's folder with --out", flag == nullptr ? "" : flag);
+}
+
 }  // namespace
+
+RunFolder::Made::Made(const std::string& out) {
+  std::error_code none;
+  const fs::path whole = fs::absolute(out, none).lexically_normal();
+  for (fs::path path = whole; !path.empty() && !fs::exists(path, none); path = path.parent_path()) {
+    if (path.has_filename()) folders_.push_back(path);
+  }
+}
+
+RunFolder::Made::~Made() {
+  for (const std::string& folder : folders_) {
+    if (::rmdir(folder.c_str()) != 0) return;  // it is not empty, or gone
+  }
+}
 
 RunFolder::RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGroup& group)
     : run_(run), steps_(steps), group_(group) {
   require_same_folder(run, group);
   run_.resume = run.resume || run.resume_anyway || !run.resume_from.empty();
-  require(!run.out.empty() || (!run_.resume && run.checkpoint_every == 0),
-          "{}: give the run's folder with --out", run_.resume ? "--resume" : "--checkpoint-every");
-  if (run.out.empty()) return;
+  if (run.out.empty()) {
+    require_out(run_);
+    return;
+  }
+  require(run.resume_from.empty() || fs::is_directory(run.out),
+          "--resume-from {}: there is no folder {}; give the run's --out", run.resume_from, run.out);
   if (group.is_master()) {
+    made_.emplace(run.out);
     make_out(run.out, run_.resume);
-    lock_ = open(run.out.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    require(flock(lock_, LOCK_EX | LOCK_NB) == 0, "--out {}: another run is writing there", run.out);
+    lock_.emplace(run.out);
     remove_half_written(run.out);
   }
   group.barrier();
   choose_checkpoint();
+}
+
+RunFolder::Lock::Lock(const std::string& out)
+    : folder_(open(out.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  require(folder_ >= 0, "--out {}: {}", out, std::strerror(errno));
+  if (flock(folder_, LOCK_EX | LOCK_NB) == 0) return;
+  close(folder_);
+  fail("--out {}: another run is writing there", out);
+}
+
+RunFolder::Lock::~Lock() { close(folder_); }
+
+bool RunFolder::Lock::holds(const std::string& out) const {
+  struct stat locked {};
+  struct stat there {};
+  return fstat(folder_, &locked) == 0 && stat(out.c_str(), &there) == 0 && locked.st_dev == there.st_dev &&
+         locked.st_ino == there.st_ino;
 }
 
 void RunFolder::choose_checkpoint() {
@@ -99,19 +180,15 @@ void RunFolder::choose_checkpoint() {
   const auto chosen =
       run_.resume_from.empty()
           ? checkpoints.end() - std::min<std::ptrdiff_t>(1, std::ssize(checkpoints))
-          : std::find_if(checkpoints.begin(), checkpoints.end(), [&](const std::string& path) {
-              return fs::path(path).filename() == fs::path(run_.resume_from).filename();
-            });
+          : std::find_if(checkpoints.begin(), checkpoints.end(),
+                         [&](const std::string& path) { return names(run_.resume_from, path); });
   require(run_.resume_from.empty() || chosen != checkpoints.end(),
           "--resume-from {}: no such checkpoint in {}; the newest there is {}", run_.resume_from, run_.out,
           checkpoints.empty() ? "none" : fs::path(checkpoints.back()).filename().string());
   if (chosen == checkpoints.end()) return;
   checkpoint_ = *chosen;
   step_ = step_of(checkpoint_);
-}
-
-RunFolder::~RunFolder() {
-  if (lock_ >= 0) close(lock_);
+  require_not_beyond(checkpoint_, *step_, steps_);
 }
 
 void RunFolder::require_room_for_all(int64_t parameters) const {
@@ -147,7 +224,7 @@ json RunFolder::verified() const {
   return saved;
 }
 
-void RunFolder::require_same_run(const json& saved, const CheckpointSetup& setup, TokenLoader& loader) {
+void RunFolder::require_same_run(const json& saved, const TokenLoader& loader) {
   note_ = {{"step", *step_}, {"checkpoint", fs::path(checkpoint_).filename().string()}};
   const json before = saved.value("settings", json::object());
   if (!has_digests(saved)) {
@@ -156,20 +233,16 @@ void RunFolder::require_same_run(const json& saved, const CheckpointSetup& setup
     note_["compared"] = false;
     return;
   }
-  const std::string schedule =
-      change_of_schedule(checkpoint_, *step_, before, setup.settings, run_.resume_anyway);
+  RunSettings& now = setup_->settings;
+  if (now["weights"] == kOwnWeights) now["weights"] = before.value("weights", json());
+  const std::string schedule = change_of_schedule(checkpoint_, *step_, before, now, run_.resume_anyway);
   if (!schedule.empty()) {
     fmt::print("{}\n", schedule);
     note_["schedule"] = schedule;
   }
-  std::vector<Difference> different = differences(before, setup.settings);
-  const bool names_data = std::any_of(different.begin(), different.end(), [](const Difference& difference) {
-    return difference.name == "--data";
-  });
-  const std::string changed = names_data ? "" : changed_source(saved, loader.identities());
-  if (!changed.empty()) {
-    different.push_back({"--data", changed + " as it was", changed + " as it is now, with other ids"});
-  }
+  std::vector<Difference> different = differences(before, now);
+  add_changed_source(different, "--data", saved.value("data", json::array()), loader.identities());
+  add_changed_source(different, "--val-data", saved.value("val_data", json::array()), setup_->val_data);
   if (different.empty()) return;
   if (!run_.resume_anyway) fail("{}", refusal(checkpoint_, different));
   fmt::print("{}\n", acceptance(different));
@@ -183,39 +256,66 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
   if (group_.is_master()) require_room_for_all(state.model.num_parameters());
   require_shared_folder();
   share_digests(state.loader, group_);
-  if (!step_) {
-    if (run_.resume)
-      fmt::print("--resume: no checkpoint in {} yet; starting at step 0\n", printable_line(run_.out));
-    return;
-  }
+  share_digests(setup_->val_data, group_);
+  if (!step_) return;
   const json saved = verified();
-  require_same_run(saved, *setup_, state.loader);
+  saved_log_ = saved.value("log", json());
+  require_same_run(saved, state.loader);
   load_checkpoint(checkpoint_, saved, state);
   fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from",
              printable_line(checkpoint_));
   group_.barrier();  // all ranks have read it
-  if (group_.is_master()) {
-    for (const std::string& path : set_aside_after(run_.out, *step_))
-      fmt::print("set aside: {}\n", printable_line(path));
-  }
 }
 
 app::Log RunFolder::open_log(const std::string& path) const {
-  if (!group_.is_master() || step_ == steps_) return app::Log("");
+  if (!group_.is_master()) return app::Log("");
   if (run_.out.empty()) return app::Log(path);
-  const std::string json = path.empty() ? run_.out + "/log.jsonl" : path, text = run_.out + "/log.txt";
-  return step_ ? app::Log::resume(json, text, *step_, note_) : app::Log(json, text);
+  const LogPaths paths{path.empty() ? run_.out + "/log.jsonl" : path, run_.out + "/log.txt"};
+  const bool is_done = step_ == steps_;
+  ResumedLog resumed;
+  if (step_ && !is_done) {
+    resumed = log_up_to(paths, checkpoint_, *step_, saved_log_, run_.resume_anyway);
+  } else if (!step_ && run_.resume) {
+    resumed = log_from_start(paths, run_.out);
+    resumed.notes = {fmt::format("--resume: no checkpoint in {} yet; starting at step 0", run_.out)};
+  }
+  std::vector<std::string> aside;
+  for (const std::string& replaced : resumed.replaced) aside.push_back(app::keep_aside(replaced));
+  if (step_) {
+    for (std::string& later : set_aside_after(run_.out, *step_)) aside.push_back(std::move(later));
+  }
+  for (const std::string& note : resumed.notes) fmt::print("{}\n", printable_line(note));
+  for (const std::string& name : aside) fmt::print("set aside: {}\n", printable_line(name));
+  if (is_done) return app::Log("");
+  return step_ ? app::Log::resume(paths.json, paths.text, resumed.contents, note_)
+               : app::Log(paths.json, paths.text);
+}
+
+void RunFolder::save(int64_t step, app::Log& log) const {
+  CheckpointSetup setup = *setup_;
+  setup.log = log.extents();
+  // The log's event is written first. After a power cut between the two writes, the log has one event too
+  // many, which resuming removes. In the other order a checkpoint could be missing from the log.
+  const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
+  try {
+    require(lock_->holds(run_.out), "--out {}: moved, deleted or replaced during the run; put it back",
+            run_.out);
+    const std::string path =
+        save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, setup, log_it);
+    app::write_output(fmt::format("saved {}\n", printable_line(path)));
+  } catch (const Error& error) {
+    fail("{}; {}", error.what(), after_an_error(run_.out, step));
+  } catch (const fs::filesystem_error& error) {
+    fail("{}: {}; {}", error.path1().string(), error.code().message(), after_an_error(run_.out, step));
+  }
 }
 
 bool RunFolder::save_if_due(int64_t step, bool is_end, app::Log& log) const {
   const bool stops = is_end || app::stop_requested(group_);
   const bool is_due = step > 0 && run_.checkpoint_every > 0 && step % run_.checkpoint_every == 0;
   if (!run_.out.empty() && group_.is_master() && (is_due || stops) && step != step_) {
-    // The log's event is written first. After a power cut between the two writes, the log has one event too
-    // many, which resuming removes. In the other order a checkpoint could be missing from the log.
-    const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
-    const Keep keep{run_.keep, run_.keep_every};
-    fmt::print("saved {}\n", printable_line(save_checkpoint(run_.out, step, keep, *state_, *setup_, log_it)));
+    save(step, log);
+    if (stops) app::add_to_stop_error(fmt::format("; step {} is saved, --resume goes on from it", step));
   }
   return stops;
 }

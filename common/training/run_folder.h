@@ -23,9 +23,8 @@ namespace gpt2::training {
 class RunFolder {
  public:
   // Prepares the folder for a run of `steps` steps and locks it against other runs. Throws if it is not
-  // empty, unless the run resumes.
+  // empty, unless the run resumes. A folder that this object made is removed again if it stays empty.
   RunFolder(const RunOptions& run, int64_t steps, const dist::ProcessGroup& group);
-  ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
@@ -39,27 +38,55 @@ class RunFolder {
   std::optional<int64_t> resumed() const { return step_; }
 
   // Opens the log, by default OUT/log.jsonl, and OUT/log.txt. If the run resumes, its log is continued; if
-  // the run was already complete, its log does not change.
+  // the run was already complete, its log does not change. Throws if the log is not this run's
+  // (common/training/run_log.h). Sets aside checkpoints that are newer than the restored one.
   app::Log open_log(const std::string& path) const;
 
   // Writes a checkpoint if one is due before this step, at the end, or after an interrupt (app::interrupt).
-  // Returns true if the run ends here. All ranks must call it together.
+  // Returns true if the run ends here. All ranks must call it together. If saving fails, the message names the newest
+  // checkpoint.
   bool save_if_due(int64_t step, bool is_end, app::Log& log) const;
 
  private:
+  // The folders that were made for --out.
+  class Made {
+   public:
+    explicit Made(const std::string& out);
+    ~Made();
+    Made(const Made&) = delete;
+    Made& operator=(const Made&) = delete;
+
+   private:
+    std::vector<std::string> folders_;  // the innermost first
+  };
+  // The folder, locked against other runs.
+  class Lock {
+   public:
+    explicit Lock(const std::string& out);
+    ~Lock();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    bool holds(const std::string& out) const;  // whether `out` is still this folder
+
+   private:
+    int folder_;  // file descriptor
+  };
   void choose_checkpoint();
   void require_room_for_all(int64_t parameters) const;
   void require_shared_folder() const;
   nlohmann::json verified() const;
-  void require_same_run(const nlohmann::json& saved, const CheckpointSetup& setup, TokenLoader& loader);
+  void require_same_run(const nlohmann::json& saved, const TokenLoader& loader);
+  void save(int64_t step, app::Log& log) const;
 
+  std::optional<Made> made_;
   RunOptions run_;
   int64_t steps_;
   const dist::ProcessGroup& group_;
-  int lock_ = -1;                // file descriptor of the folder, locked by this run
+  std::optional<Lock> lock_;
   std::string checkpoint_;       // the checkpoint to resume from, or empty
   std::optional<int64_t> step_;  // its step
   nlohmann::ordered_json note_;  // how the run resumes, for the log
+  nlohmann::json saved_log_;     // how far the log went at the checkpoint
   std::optional<TrainingState> state_;
   std::optional<CheckpointSetup> setup_;
 };

@@ -1,10 +1,5 @@
 #include "common/training/run_options.h"
 
-#include <iomanip>
-#include <sstream>
-
-#include "common/base/course_data.h"
-
 namespace gpt2::training {
 namespace {
 
@@ -37,15 +32,6 @@ constexpr const char* kFinetuneShakespeare =
     "--batch 1 --seq 1024 --total-batch 32768 --steps 20 --max-lr 3e-5 --min-lr 3e-5 --warmup 0 "
     "--val-every 5 --sample-every 5 --out runs/finetune-shakespeare";
 
-// A preset's flags; data/... becomes the repository's folder unless the working directory has its own.
-std::string from_anywhere(const std::string& preset) {
-  std::istringstream words(preset);
-  std::ostringstream flags;
-  for (std::string word; words >> word;)
-    flags << std::quoted(word.starts_with("data/") ? in_repository(word) : word) << ' ';
-  return flags.str();
-}
-
 }  // namespace
 
 void RunOptions::add_to(app::CommandLine& flags) {
@@ -58,9 +44,12 @@ void RunOptions::add_to(app::CommandLine& flags) {
   flags.group("Evaluation");
   flags.add("--val-data", val_data, "text or token shards for the validation loss")
       .placeholder("DATA")
+      .input()
       .default_text("the last tenth of a text; none for shards");
   flags.add("--val-every", val_every, 0, kMany, "steps between validation losses; 0 disables them");
-  flags.add("--hellaswag", hellaswag, "HellaSwag questions, in its JSON Lines format").placeholder("FILE");
+  flags.add("--hellaswag", hellaswag, "HellaSwag questions, in its JSON Lines format")
+      .placeholder("FILE")
+      .input();
   flags.add("--hellaswag-every", hellaswag_every, 0, kMany,
             "steps between HellaSwag scores; 0 disables them");
   flags.add("--sample-every", sample_every, 0, kMany, "steps between samples of text; 0 disables them");
@@ -78,10 +67,10 @@ void RunOptions::add_to(app::CommandLine& flags) {
   flags.add("--resume-anyway", resume_anyway,
             "continue although settings, data or program differ; the log says which");
   flags.group("General");
-  flags.add_presets({{"gpt2-124m", from_anywhere(kGpt2OneNight)},
-                     {"shakespeare-char", from_anywhere(kShakespeareChar)},
-                     {"shakespeare-char-cpu", from_anywhere(kShakespeareCharCpu)},
-                     {"finetune-shakespeare", from_anywhere(kFinetuneShakespeare)}});
+  flags.add_presets({{"gpt2-124m", kGpt2OneNight},
+                     {"shakespeare-char", kShakespeareChar},
+                     {"shakespeare-char-cpu", kShakespeareCharCpu},
+                     {"finetune-shakespeare", kFinetuneShakespeare}});
 }
 
 }  // namespace gpt2::training

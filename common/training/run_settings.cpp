@@ -2,16 +2,22 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 
 #include "common/base/digest.h"
+#include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/os.h"
+#include "common/nn/checkpoints.h"
 #include "common/tensor/context.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::training {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 using nlohmann::json;
@@ -35,21 +41,66 @@ std::string architecture(const HfConfig& model) {
                      model.n_head, model.n_embd, model.n_positions, model.vocab_size);
 }
 
-std::string identity(const Tokenizer& tokenizer) {
-  Digest digest;
-  for (const Tokenizer::File& file : tokenizer.files()) {
-    digest.add(fmt::format("{} {}\n", file.name, file.text.size()));
-    digest.add(file.text);
-  }
-  return fmt::format("{} ids, digest {}", tokenizer.vocab_size(), to_hex(digest.value()));
+// Whether a file is part of a model: its configuration or weights, but not an optimizer's moments.
+bool is_of_model(const std::string& name) {
+  return name == "config.json" ||
+         (name.starts_with("model") && (name.ends_with(".safetensors") || name.ends_with(".index.json")));
+}
+
+// Which weights --model DIR names.
+json weights_of(const std::string& model, const std::string& out) {
+  std::error_code none;
+  if (!fs::is_directory(model, none)) return nullptr;
+  const fs::path folder = model_folder(model), run = fs::weakly_canonical(out, none);
+  if (!out.empty() && fs::weakly_canonical(folder / "config.json", none).parent_path().parent_path() == run)
+    return kOwnWeights;
+  return model_identity(folder);
+}
+
+json texts_of(const TokenLoader& loader) {
+  json texts = json::array();
+  for (const SourceIdentity& source : loader.identities()) texts.push_back(to_text(source));
+  return texts;
+}
+
+// What the run is measured on.
+void resolve_measurements(RunSettings& settings, const json& given,
+                          const std::optional<TokenLoader>& val_loader) {
+  const std::string val_data = given.value("--val-data", ""), hellaswag = given.value("--hellaswag", "");
+  settings["--val-data"] = !val_loader        ? json("")
+                           : val_data.empty() ? json(kLastTenth)
+                                              : texts_of(*val_loader);
+  if (!hellaswag.empty())
+    settings["--hellaswag"] = "a file of digest " + to_hex(digest_of(MappedFile(hellaswag).bytes()));
 }
 
 }  // namespace
 
+std::string model_folder(const std::string& model) {
+  std::error_code none;
+  const bool is_run = fs::is_directory(model, none) && !fs::exists(fs::path(model) / "config.json", none);
+  const std::vector<std::string> checkpoints =
+      is_run ? nn::checkpoints_in(model) : std::vector<std::string>();
+  return checkpoints.empty() ? model : checkpoints.back();
+}
+
+std::string model_identity(const std::string& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_of_model(entry.path().filename())) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  Digest digest;
+  for (const fs::path& file : files) {
+    digest.add(file.filename().string());
+    digest.add(MappedFile(file).text());
+  }
+  return to_hex(digest.value());
+}
+
 std::string build_identity() {
   std::error_code ignored;
   const std::string program = os::executable_path();
-  if (!std::filesystem::is_regular_file(program, ignored)) return "unknown";
+  if (!fs::is_regular_file(program, ignored)) return "unknown";
   const MappedFile self(program);
   return to_hex(digest_of(self.bytes()));
 }
@@ -59,10 +110,11 @@ std::string to_text(const SourceIdentity& source) {
 }
 
 RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, const Tokenizer& tokenizer,
-                         const TokenLoader& loader, int64_t grad_accum_steps) {
+                         const TokenLoader& loader, int64_t grad_accum_steps,
+                         const std::optional<TokenLoader>& val_loader) {
   const TokenLoader::Settings& batches = loader.settings();
   RunSettings settings;
-  const json given = flags.values();
+  const json given = json::parse(flags.values());
   for (const auto& [name, value] : given.items()) {
     if (name == "--device" || name == "--preset") continue;  // resolved below; --preset sets other flags
     settings[name] = value;
@@ -70,19 +122,22 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   const bool is_cuda = batches.device.is_cuda();
   const auto resolve = [&](const char* name, json value) { settings[name] = std::move(value); };
   resolve("--model", architecture(model));
+  resolve("weights", weights_of(given.value("--model", ""), given.value("--out", "")));
   resolve("--tokenizer", identity(tokenizer));
   resolve("--batch", batches.B);
   resolve("--seq", batches.T);
   resolve("--total-batch", batches.B * batches.T * grad_accum_steps * batches.world);
   if (!settings["--min-lr"].is_number())
     resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);  // not given
+  const double min_lr = settings["--min-lr"], max_lr = settings.value("--max-lr", min_lr);
+  require(min_lr <= max_lr, "--min-lr {}: above --max-lr {}, from which the learning rate falls to it",
+          min_lr, max_lr);
   resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
   if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // only GPUs have TF32
     resolve("--matmul-precision", "highest");
   }
-  json sources = json::array();
-  for (const SourceIdentity& source : loader.identities()) sources.push_back(to_text(source));
-  resolve("--data", std::move(sources));
+  resolve("--data", texts_of(loader));
+  resolve_measurements(settings, given, val_loader);
   resolve("device", is_cuda ? "cuda" : "cpu");
   resolve("ranks", batches.world);
   if (!is_cuda) resolve("threads", omp_get_max_threads());

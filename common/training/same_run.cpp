@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/dist/agreement.h"
+#include "common/text/tokenizer.h"
 #include "common/training/run_settings.h"
 
 namespace gpt2::training {
@@ -27,20 +28,13 @@ bool is_left_out(const std::string& flag) {
   return has(kOtherForm) || has(kMayDiffer);
 }
 
-// A folder of weights or of a tokenizer may lie elsewhere on another machine. Its configuration and tokenizer count;
-// rank 0's weights go to all ranks.
-std::string contents(const std::string& value) {
-  if (!std::filesystem::is_directory(value)) return value;
-  Digest digest;
-  for (const char* name : {"config.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe",
-                           "tokenizer.json", "added_tokens.json"}) {
-    const std::string file = value + "/" + name;
-    if (!std::filesystem::is_regular_file(file)) continue;
-    digest.add(name);
-    digest.add(MappedFile(file).text());
-  }
-  return "a folder with configuration and tokenizer of digest " + to_hex(digest.value());
+// A folder of weights may lie elsewhere on another machine: its contents count. Other weights of the same shape would
+// not be noticed, because all ranks start from rank 0's.
+std::string model_in(const std::string& folder) {
+  return "a folder with configuration and weights of digest " + model_identity(folder);
 }
+
+std::string tokenizer_in(const std::string& folder) { return identity(*make_tokenizer(folder, "")); }
 
 std::string resolved(const std::string& flag, const nlohmann::json& flags,
                      const TokenLoader::Settings& batches) {
@@ -52,7 +46,7 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
   }
   if (flag == "--tokenizer" && !is_given) {
     const std::string model = flags.at("--model");
-    return app::is_directory(model) ? contents(model) : "byte";
+    return app::is_directory(model) ? tokenizer_in(model_folder(model)) : "byte";
   }
   if (flag == "--min-lr" && !is_given) return fmt::format("{:.9g}", flags.at("--max-lr").get<double>() / 10);
   if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";
@@ -60,7 +54,9 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
     return "a file of digest " + to_hex(digest_of(MappedFile(value.get<std::string>()).bytes()));
   }
   if (value.is_number_float()) return fmt::format("{:.9g}", value.get<double>());
-  if (value.is_string()) return contents(value.get<std::string>());
+  if (value.is_string() && std::filesystem::is_directory(value.get<std::string>()))
+    return flag == "--tokenizer" ? tokenizer_in(value) : model_in(model_folder(value));
+  if (value.is_string()) return value;
   return value.is_null() ? "" : value.dump();
 }
 
@@ -90,7 +86,7 @@ void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& f
   const TokenLoader::Settings& batches = loader.settings();
   dist::Settings settings = {{"the program", flags.program()},
                              {"the device", group.device().is_cuda() ? "GPU" : "CPU"}};
-  const nlohmann::json values = flags.values();
+  const nlohmann::json values = nlohmann::json::parse(flags.values());
   for (const auto& [flag, value] : values.items()) {
     if (!is_left_out(flag)) settings.emplace_back(flag, resolved(flag, values, batches));
   }

@@ -13,7 +13,7 @@
 
 namespace gpt2::training {
 
-// Compares the flags as the program resolved them, the model's shape, the data and the program itself. A default that
+// Compares the flags as the program resolved them, the model and its tokenizer, the data and the program itself. A default that
 // is given explicitly is no difference, nor is the folder in which the data lie. Throws the same error on all ranks,
 // naming what differs and on which rank. Every rank calls it; what only rank 0 does (--log, --count) may differ.
 // `val_loader`, if there is one, serves --val-data.

@@ -34,10 +34,12 @@ int main(int argc, char** argv) {
     uint64_t seed = 1337;
     flags.group("Text");
     flags.add("--bytes", bytes, kEndless, std::numeric_limits<int64_t>::max(), "bytes to write; -1: endless");
-    flags.add("--hellaswag", items, 0, std::numeric_limits<int64_t>::max(),
-              "instead of text, write N stories with four endings to choose from, in HellaSwag's JSON Lines "
-              "format; "
-              "none of them is in the text of the same seed");
+    flags
+        .add("--hellaswag", items, 0, std::numeric_limits<int64_t>::max(),
+             "instead of text, write N stories with four endings to choose from, in HellaSwag's JSON Lines "
+             "format; "
+             "none of them is in the text of the same seed")
+        .excludes({"--bytes"});
     flags.add("--seed", seed, "seed of the stories");
     flags.parse();
     if (items > 0) return write_endings(items, seed);

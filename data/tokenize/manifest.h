@@ -1,6 +1,9 @@
 // The manifest that tokenize writes beside its shards: their settings, the complete shards, and where the
 // next shard begins.
 //
+// A run may continue another one only from the same texts with the same tokenizer. So the manifest has the
+// digests (common/base/digest.h) of the texts, the tokenizer and the shards, and its own.
+//
 // since 13_fineweb
 #pragma once
 
@@ -25,6 +28,7 @@ struct Manifest {
   struct Shard {
     std::string file;  // name within the folder
     int64_t tokens = 0;
+    uint64_t digest = 0;  // of the file
   };
 
   nlohmann::ordered_json settings;  // settings that must not change between two runs
@@ -32,6 +36,9 @@ struct Manifest {
   Place next;
   bool done = false;
 };
+
+// Returns the digest of a file of any size.
+uint64_t digest_of_file(const std::string& path);
 
 // OUT/PREFIX_manifest.json
 std::string manifest_path(const TokenizeOptions& options);
@@ -45,8 +52,8 @@ void write_manifest(const std::string& path, const Manifest& manifest);
 int64_t val_tokens_in(const std::string& path);
 
 // Reads the manifest at `path` for the shards of `options`. Throws if a setting differs from `settings` (the
-// message names the first), if a shard beside it is missing or has another length, or if its content cannot
-// come from tokenize.
+// message names the first), if a shard beside it is missing or changed, or if its content cannot come from
+// tokenize.
 Manifest read_manifest(const std::string& path, const nlohmann::ordered_json& settings,
                        const TokenizeOptions& options);
 

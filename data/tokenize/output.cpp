@@ -164,13 +164,11 @@ void Shards::write(const Place& next, bool last) {
     // The manifest is written before the first shard, so a run that is killed between the two can be
     // continued.
     if (manifest_.shards.empty()) write_manifest(manifest, manifest_);
-    if (fs::exists(path)) {
-      require(holds(path, ids),
-              "{}: already exists with other content; move it away, or name another --out or --prefix", path);
-    } else {
-      write_shard(path, ids);
-    }
-    manifest_.shards.push_back({name, int64_t(ids.size())});
+    const bool is_there = fs::exists(path);
+    require(!is_there || holds(path, ids),
+            "{}: already exists with other content; move it away, or name another --out or --prefix", path);
+    const uint64_t digest = is_there ? digest_of_file(path) : write_shard(path, ids);
+    manifest_.shards.push_back({name, int64_t(ids.size()), digest});
     manifest_.next = next;
     manifest_.done = last;
     write_manifest(manifest, manifest_);
@@ -181,8 +179,9 @@ void Shards::write(const Place& next, bool last) {
 void Shards::wait() {
   if (!writing_.valid()) return;
   writing_.get();
-  const auto& [name, tokens] = manifest_.shards.back();
-  fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", printable_line(name), tokens);
+  const Manifest::Shard& shard = manifest_.shards.back();
+  fmt::print("{}{}: {} tokens\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "", printable_line(shard.file),
+             shard.tokens);
   app::flush_output();
 }
 

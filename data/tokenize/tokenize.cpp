@@ -11,7 +11,9 @@
 #include <span>
 
 #include "common/app/program.h"
+#include "common/base/digest.h"
 #include "common/base/error.h"
+#include "common/base/file.h"
 #include "common/data/documents.h"
 #include "common/data/shards.h"
 #include "common/text/utf8.h"
@@ -43,6 +45,24 @@ class Corpus {
     reader_.reset();
   }
 
+  // Reads the files once for their digests. From then on, next() throws if a file changes.
+  void identify() {
+    for (const std::string& path : files_)
+      identities_.push_back({RandomAccessFile(path).stamp(), digest_of_file(path)});
+  }
+
+  // "a.txt, 1115394 bytes, digest 0123456789abcdef" for each file. The folders do not count.
+  std::vector<std::string> identities() const {
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < files_.size(); ++i) {
+      const auto& [stamp, digest] = identities_[i];
+      texts.push_back(fmt::format("{}, {} bytes, digest {}",
+                                  printable_line(fs::path(files_[i]).filename().string()), stamp.size,
+                                  to_hex(digest)));
+    }
+    return texts;
+  }
+
   // Gets the next block and its position; false at the end. After go_to() it is the block at that position.
   bool next(Block& block, Place& place) {
     for (; place_.file < files_.size(); place_ = {.file = place_.file + 1, .start = {}}) {
@@ -52,6 +72,7 @@ class Corpus {
         return true;
       }
       reader_.reset();
+      require_unchanged(place_.file);
     }
     return false;
   }
@@ -64,7 +85,19 @@ class Corpus {
   }
 
  private:
+  struct Identity {
+    RandomAccessFile::Stamp stamp;
+    uint64_t digest;
+  };
+
+  void require_unchanged(size_t i) const {
+    const bool is_same = RandomAccessFile(files_[i]).stamp() == identities_[i].stamp ||
+                         digest_of_file(files_[i]) == identities_[i].digest;
+    require(is_same, "{}: changed while it was read; move the shards away and start over", files_[i]);
+  }
+
   std::vector<std::string> files_;
+  std::vector<Identity> identities_;
   std::vector<int64_t> bytes_before_;  // for each file, the total size up to its end
   Place place_;
   std::optional<BlockReader> reader_;
@@ -107,11 +140,10 @@ class Progress {
 };
 
 // The settings on which the shards' contents depend.
-nlohmann::ordered_json settings_of(const TokenizeOptions& options, const Corpus& corpus) {
-  nlohmann::ordered_json files = nlohmann::ordered_json::array();
-  for (const std::string& file : corpus.files()) files.push_back({file, fs::file_size(file)});
-  return {{"files", files},
-          {"--tokenizer", options.tokenizer},
+nlohmann::ordered_json settings_of(const TokenizeOptions& options, const Corpus& corpus,
+                                   const Tokenizer& tokenizer) {
+  return {{"files", corpus.identities()},
+          {"--tokenizer", identity(tokenizer)},
           {"--shard-tokens", options.shard_tokens},
           {"--val-tokens", options.val_tokens}};
 }
@@ -136,8 +168,9 @@ int64_t suitable_val_tokens(const TokenizeOptions& options, const Corpus& corpus
 }
 
 // The manifest to continue from, or a new one, which is written with the first shard.
-Manifest begin(const TokenizeOptions& options, const Corpus& corpus, bool is_there) {
-  const auto settings = settings_of(options, corpus);
+Manifest begin(const TokenizeOptions& options, const Corpus& corpus, const Tokenizer& tokenizer,
+               bool is_there) {
+  const auto settings = settings_of(options, corpus, tokenizer);
   if (!is_there) return {.settings = settings, .shards = {}, .next = {}};
   Manifest manifest = read_manifest(manifest_path(options), settings, options);
   fmt::print("{}: {} shards are here{}\n", printable_line(options.out), manifest.shards.size(),
@@ -174,7 +207,8 @@ void tokenize(const TokenizeOptions& given) {
     options.val_tokens =
         is_there ? val_tokens_in(manifest_path(options)) : suitable_val_tokens(options, corpus, *tokenizer);
   }
-  Manifest manifest = begin(options, corpus, is_there);
+  corpus.identify();
+  Manifest manifest = begin(options, corpus, *tokenizer, is_there);
   folder.clean(manifest.shards, is_there);
   if (manifest.done) return;
   if (given.val_tokens < 0 && !is_there)

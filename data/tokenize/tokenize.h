@@ -6,7 +6,9 @@
 // changed.
 //
 // After each shard, a manifest (PREFIX_manifest.json) records where in the corpus the next shard begins. A
-// run that was interrupted in any way continues there and produces the same files as an uninterrupted run.
+// run that was interrupted in any way continues there and produces the same files as an uninterrupted run. It
+// is refused if a text, the tokenizer or a finished shard is no longer the same; the folder in which the
+// texts or the tokenizer are does not matter.
 //
 // since 13_fineweb
 #pragma once

@@ -15,6 +15,8 @@ void run(app::CommandLine& flags) {
   app::Options options;
   options.add_to(flags);
   flags.parse();
+  require(!app::is_directory(options.model),
+          "--model {}: a folder; from 02_hf_weights on, its weights are loaded", options.model);
   app::Log log(options.log);
   const std::string text = app::read_corpus(options.data);
   const auto tokenizer = app::make_tokenizer(options, text);
@@ -31,7 +33,7 @@ void run(app::CommandLine& flags) {
 
   const NoGrad no_grad;
   const Tensor logits = model(x);  // (B, T, vocab_size)
-  const auto [mean, std] = app::mean_and_std(logits.to_vector<float>());
+  const auto [mean, std] = app::mean_and_std(app::finite_values(logits));
   fmt::print("ids {} -> logits {}, mean {:.4f}, std {:.4f}\n", to_string(x.shape()),
              to_string(logits.shape()), mean, std);
   log.event("done", {{"logits", logits.shape()}, {"mean", mean}, {"std", std}});

@@ -21,9 +21,12 @@ struct Options : app::Options {
     flags.group("Weights");
     flags.add("--explore", explore,
               "print every tensor of the --model directory and draw the position embeddings in wpe.png");
-    flags.add("--ids", ids, "token ids to run instead of a batch of text: 464,3290").placeholder("IDS");
+    flags.add("--ids", ids, "token ids to run instead of a batch of text: 464,3290")
+        .placeholder("IDS")
+        .excludes({"--batch", "--seq"});
     flags.add("--logits", logits, "file for the logits of --ids: float32 (T, vocab_size) in the .npy format")
-        .placeholder("FILE");
+        .placeholder("FILE")
+        .output(app::OutputKind::npy);
   }
 };
 
@@ -62,9 +65,9 @@ void run(app::CommandLine& flags) {
 
   const NoGrad no_grad;
   const Tensor logits = model(x);  // (B, T, vocab_size)
-  if (!options.logits.empty())
-    write_npy(options.logits, logits.to_vector<float>(), {x.size(1), logits.size(2)});
-  const auto [mean, std] = app::mean_and_std(logits.to_vector<float>());
+  const std::vector<float> values = app::finite_values(logits);
+  if (!options.logits.empty()) write_npy(options.logits, values, {x.size(1), logits.size(2)});
+  const auto [mean, std] = app::mean_and_std(values);
   fmt::print("ids {} -> logits {}, mean {:.4f}, std {:.4f}\n", to_string(x.shape()),
              to_string(logits.shape()), mean, std);
   log.event("done", {{"logits", logits.shape()}, {"mean", mean}, {"std", std}});

@@ -29,7 +29,7 @@ inline GPTConfig config_named(const std::string& model, int64_t tokenizer_vocab)
   if (model == "gpt2-medium") return {1024, vocab, 24, 16, 1024};            //  350M
   if (model == "gpt2-large") return {1024, vocab, 36, 20, 1280};             //  774M
   if (model == "gpt2-xl") return {1024, vocab, 48, 25, 1600};                // 1558M
-  fail("--model {}: expected tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl or d12", model);
+  fail("--model {}: no such folder; expected tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl or d12", model);
 }
 
 // Reads the configuration from a Hugging Face directory's config.json.

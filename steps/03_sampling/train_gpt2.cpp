@@ -23,9 +23,12 @@ struct Options : app::Options {
     app::Options::add_to(flags);
     flags.group("Sampling");
     flags.add("--prompt", prompt, "the text to continue; <|endoftext|> in it begins a new document");
-    flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290").placeholder("IDS");
+    flags.add("--ids", ids, "token ids to continue instead of a prompt: 464,3290")
+        .placeholder("IDS")
+        .excludes({"--prompt"});
     flags.add("--print-ids", print_ids, "print the token ids of this text, as --ids reads them, and exit")
-        .may_be_empty();
+        .may_be_empty()
+        .excludes({"--prompt", "--ids"});
     flags.add("--num-sequences", num_sequences, 1, 1 << 16, "number of continuations");
     flags.add("--max-tokens", max_tokens, 1, 1 << 20, "tokens to add to the prompt");
     flags.add("--top-k", top_k, 1, 1 << 24, "draw each token from the N most likely ones");

@@ -69,9 +69,8 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
   for (int64_t step = folder.resumed().value_or(0);; ++step) {
     const bool is_end = step == options.steps;
-    // If the run resumes at this step, the run before has already evaluated it.
-    if (step != folder.resumed()) evaluate(model, step, is_end, log);
-    if (folder.save_if_due(step, is_end, log)) break;  // at the end, or after an interrupt
+    if (step != folder.resumed()) evaluate(model, step, is_end, log);  // else the run before did it
+    if (folder.save_if_due(step, is_end, log)) break;                  // at the end, or after an interrupt
     const app::StopWatch watch(device);
     const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
@@ -81,7 +80,6 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     for (int64_t micro_step = 0; micro_step < grad_accum_steps; ++micro_step) {
       const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
       ddp.require_backward_grad_sync = micro_step == grad_accum_steps - 1;  // once per optimizer step
-      // Each micro-batch of each rank draws its own masks.
       masks.set_draw((step * grad_accum_steps + micro_step) * group.world_size() + group.rank());
       const Dropout dropout(masks);
       auto [logits, loss] = model(x, y);
@@ -156,7 +154,8 @@ void run(app::CommandLine& flags) {
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   folder.resume({model, optimizer, inputs.loader},
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
-                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps));
+                                           *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps,
+                                           inputs.val_loader));
   const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       .options = options.run,

@@ -104,6 +104,8 @@ void add_included(const std::string& code, std::set<std::string>& headers) {
 TEST(Portability, EveryFileIncludesTheHeadersOfWhatItUses) {
   size_t files = 0;
   for (const Source& source : sources_in({"common", "data", "steps", "tests"})) {
+    if (source.name.find("/wrong/") != std::string::npos)
+      continue;  // parts of files: an exercise's wrong answers
     std::set<std::string> headers;
     add_included(source.code, headers);
     for (const Header& header : kHeaders) {

@@ -141,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Trouble{"unavailable", {.unavailable = 1}, 1, ""},
                       Trouble{"always_broken_off", {.breaks_off = 1, .times = 4}, 4, "transfer closed"},
                       Trouble{"always_stalled", {.breaks_off = 1, .times = 4, .stalls = true}, 4, "too slow"},
+                      Trouble{
+                          "endless", {.endless = 1}, 1, "it sends more than the 100012 bytes of the file"},
                       Trouble{"never_answered", {.silent = 4}, 0, "timed out"},
                       Trouble{"always_unavailable", {.unavailable = 4}, 0, "answer: HTTP 503"}),
     [](const auto& test) { return test.param.name; });
@@ -185,6 +187,9 @@ TEST_F(Fetch, AWrongChecksumIsKeptAsideAndNotUsed) {
       << output;
   EXPECT_FALSE(fs::exists(dir_ / file_of("train_000001")));
   EXPECT_EQ(file_bytes(dir_ / file_of("train_000001") + ".bad"), file.bytes);
+  fetch("fineweb-edu --shards 1", 1);  // what was kept stays
+  EXPECT_EQ(file_bytes(dir_ / file_of("train_000001") + ".bad.2"), file.bytes);
+  EXPECT_NE(errors_.find("kept as " + file_of("train_000001") + ".bad.2, run"), std::string::npos) << errors_;
   file.bytes[5] = 'x';
   fetch("fineweb-edu --shards 1", 0);
   EXPECT_EQ(file_bytes(dir_ / file_of("train_000001")), file.bytes);
@@ -196,6 +201,21 @@ TEST_F(Fetch, AFileThatChangedIsKeptAsideAndBroughtAnew) {
   fetch("fineweb-edu --shards 1", 0);
   EXPECT_EQ(file_bytes(dir_ / file_of("train_000001")), server_.files[path_of("train_000001")].bytes);
   EXPECT_EQ(file_bytes(dir_ / file_of("train_000001") + ".bad"), "something else");
+}
+
+TEST_F(Fetch, WhatWasKeptAsideBeforeStays) {
+  fetch("fineweb-edu --shards 1", 0);
+  const std::string file = dir_ / file_of("train_000001");
+  for (int i = 1; i <= 4; ++i) {
+    put_file(file, "number " + std::to_string(i));
+    if (i == 3) fs::create_directory(file + ".bad.3");
+    const std::string bad = file_of("train_000001") + (i == 1   ? ".bad"
+                                                       : i == 2 ? ".bad.2"
+                                                                : ".bad." + std::to_string(i + 1));
+    EXPECT_NE(fetch("fineweb-edu --shards 1", 0).find("kept as " + bad + "\n"), std::string::npos) << errors_;
+    EXPECT_EQ(file_bytes(dir_ / bad), "number " + std::to_string(i));
+  }
+  EXPECT_EQ(file_bytes(file + ".bad"), "number 1");
 }
 
 TEST_F(Fetch, HellaSwagsChecksumIsTheOneThatWasPublished) {

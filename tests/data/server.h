@@ -25,6 +25,7 @@ struct ServedFile {
   bool stalls = false;        // where it breaks off it keeps the connection and sends nothing more
   int silent = 0;             // so many requests get no answer at all
   int unavailable = 0;        // so many requests are answered with 503
+  int endless = 0;            // so many GETs are answered without a length, and with bytes that never end
 };
 
 class Server {
@@ -71,6 +72,9 @@ class Server {
         if (n <= 0) break;
         at += size_t(n);
       }
+      const std::string more = std::exchange(endless_, false) ? std::string(1 << 16, 'x') : "";
+      while (!more.empty() && ::send(connection, more.data(), more.size(), MSG_NOSIGNAL) > 0) {
+      }
       while (stays && ::read(connection, buffer, sizeof buffer) > 0) {
       }  // until the client has had enough
     }
@@ -99,7 +103,9 @@ class Server {
       answer += "Content-Range: bytes " + std::to_string(from) + "-" + std::to_string(file.bytes.size() - 1) +
                 "/" + std::to_string(file.bytes.size()) + "\r\n";
     }
-    answer += "Content-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n";
+    endless_ = method == "GET" && file.endless > 0 && --file.endless >= 0;
+    if (!endless_) answer += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    answer += "Connection: close\r\n";
     if (!file.checksum.empty()) answer += "ETag: \"" + file.checksum + "\"\r\n";
     if (method == "HEAD") return answer + "\r\n";
     if (file.breaks_off > 0) {
@@ -110,6 +116,7 @@ class Server {
     return answer + "\r\n" + body;
   }
 
+  bool endless_ = false;  // the current answer
   int socket_;
   int port_ = 0;
   std::thread thread_;

@@ -8,11 +8,14 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 #include <tuple>
 
+#include "common/base/digest.h"
 #include "common/data/shards.h"
 #include "common/tales/tales.h"
 #include "common/text/tokenizer.h"
@@ -54,6 +57,13 @@ Ids ids_in(const std::string& path) {
   Ids ids(static_cast<size_t>(shard.size()));
   shard.read(0, ids);
   return ids;
+}
+
+// A manifest with the digest that tokenize would give it.
+std::string sealed(nlohmann::json manifest) {
+  manifest.erase("digest");
+  manifest["digest"] = to_hex(digest_of(manifest.dump()));
+  return manifest.dump();
 }
 
 // Two files of documents, and what their ids are.
@@ -167,14 +177,124 @@ TEST_F(Tokenize, GoingOnWithOtherSettingsIsAnErrorThatNamesThem) {
   expect_error(files_ + out("out") + " --shard-tokens 100001", "--shard-tokens was 100000 and is 100001 now");
   expect_error(flags + " --val-tokens 5", "--val-tokens was 100000 and is 5 now");
   EXPECT_EQ(run(files_ + out("out") + " --shard-tokens 100000").status, 0);  // the default is what it was
-  expect_error(dir_ / "a.txt" + " " + out("out") + " --shard-tokens 100000", "files was ");
-  std::ofstream(dir_ / "a.txt", std::ios::app) << "more";
-  expect_error(flags, "files was ");
+  expect_error(dir_ / "a.txt" + " " + out("out") + " --shard-tokens 100000",
+               "the number of files was 2 and is 1 now");
   fs::remove(dir_ / "out/text_manifest.json");
   expect_error(flags, "has text_");
   ASSERT_EQ(run(flags + " --prefix other").status, 0);
   fs::resize_file(dir_ / "out/other_train_000001.bin", 1024);
-  expect_error(flags + " --prefix other", "other_train_000001.bin: its header says 100000 ids, but 0 follow");
+  expect_error(flags + " --prefix other", "other_train_000001.bin: changed since tokenize wrote it");
+}
+
+// A folder with the byte tokenizer's files and one merge more.
+void put_tokenizer(const std::string& folder, const std::string& merged) {
+  fs::create_directories(folder);
+  nlohmann::json tokens;
+  for (const Tokenizer::File& file : make_tokenizer("byte", "")->files())
+    if (file.name == "vocab.json") tokens = nlohmann::json::parse(file.text);
+  tokens[merged] = tokens.size();
+  put_file(folder + "/vocab.json", tokens.dump());
+  put_file(folder + "/merges.txt", fmt::format("{} {}\n", merged[0], merged[1]));
+}
+
+// What another run finds changed: it says so, whether the corpus was done or not, and touches nothing.
+TEST_F(Tokenize, WhatChangedSinceTheLastRunIsNamed) {
+  const auto flip = [&](const std::string& name, size_t at) {
+    std::string bytes = file_bytes(dir_ / name);
+    bytes[at] = char(bytes[at] ^ 1);
+    put_file(dir_ / name, bytes);
+  };
+  const auto swap = [&](const std::string& a, const std::string& b) {
+    const std::string bytes = file_bytes(dir_ / a);
+    put_file(dir_ / a, file_bytes(dir_ / b));
+    put_file(dir_ / b, bytes);
+  };
+  struct Case {
+    std::string message;
+    std::function<void()> change;
+  };
+  const std::vector<Case> cases = {
+      {"file 1 was \"a.txt, ", [&] { flip("a.txt", 0); }},
+      {"file 2 was \"b.jsonl, ", [&] { flip("b.jsonl", fs::file_size(dir_ / "b.jsonl") - 4); }},
+      {"file 1 was \"a.txt, ", [&] { std::ofstream(dir_ / "a.txt", std::ios::app) << "more"; }},
+      {"--tokenizer was \"258 ids, digest ", [&] { put_tokenizer(dir_ / "tokenizer", "an"); }},
+      {"text_val_000000.bin: changed", [&] { flip("out/text_val_000000.bin", 1500); }},
+      {"text_train_000001.bin: changed", [&] { flip("out/text_train_000001.bin", 1024); }},
+      {"text_train_000001.bin: changed",
+       [&] { swap("out/text_train_000001.bin", "out/text_train_000002.bin"); }},
+      {"text_train_000001.bin: cannot open", [&] { fs::remove(dir_ / "out/text_train_000001.bin"); }},
+      {"text_manifest.json: damaged, edited",
+       [&] { flip("out/text_manifest.json", file_bytes(dir_ / "out/text_manifest.json").find("skip") + 6); }},
+  };
+  const std::string flags = files_ + out("out") + " --shard-tokens 30000 --tokenizer " + (dir_ / "tokenizer");
+  const std::string text = file_bytes(dir_ / "a.txt"), lines = file_bytes(dir_ / "b.jsonl");
+  for (const bool is_done : {true, false}) {
+    for (const Case& c : cases) {
+      SCOPED_TRACE(c.message);
+      put_file(dir_ / "a.txt", text);
+      put_file(dir_ / "b.jsonl", lines);
+      put_tokenizer(dir_ / "tokenizer", "th");
+      fs::remove_all(dir_ / "out");
+      ASSERT_EQ(run(flags).status, 0);
+      auto manifest = nlohmann::ordered_json::parse(file_bytes(dir_ / "out/text_manifest.json"));
+      manifest["done"] = is_done;
+      put_file(dir_ / "out/text_manifest.json", sealed(manifest));
+      c.change();
+      const std::string before = file_bytes(dir_ / "out/text_manifest.json");
+      expect_error(flags, c.message);
+      EXPECT_EQ(file_bytes(dir_ / "out/text_manifest.json"), before);
+    }
+  }
+}
+
+TEST_F(Tokenize, WhereTheFilesAreDoesNotMatter) {
+  put_tokenizer(dir_ / "tokenizer", "th");
+  const std::string flags = " " + out("out") + " --shard-tokens 100000 --tokenizer ";
+  ASSERT_EQ(run(files_ + flags + (dir_ / "tokenizer")).status, 0);
+  fs::create_directory(dir_ / "elsewhere");
+  for (const char* name : {"a.txt", "b.jsonl", "tokenizer"})
+    fs::copy(dir_ / name, dir_ / "elsewhere/" + name, fs::copy_options::recursive);
+  fs::last_write_time(dir_ / "a.txt", fs::file_time_type::clock::now());
+  const std::string here = "./" + fs::relative(dir_.path()).string() + "/";
+  for (const std::string& folder : {dir_.path() + "/", here, dir_ / "elsewhere/", dir_ / "elsewhere/../"}) {
+    const Outcome again = run(folder + "a.txt " + folder + "b.jsonl" + flags + folder + "tokenizer");
+    EXPECT_EQ(again.status, 0) << again.output;
+    EXPECT_NE(again.output.find("the corpus is done"), std::string::npos) << again.output;
+  }
+}
+
+TEST_F(Tokenize, NamesOfAnyBytes) {
+  for (const std::string name : {"\xE9", "\xC3\xA9", "\x1B[31m", "a\tb", "a\"b", "a\\b", " "}) {
+    const std::string folder = dir_ / name;
+    fs::create_directory(folder);
+    put_tokenizer(folder + "/tokenizer", "th");
+    put_file(folder + "/" + name + ".txt", file_bytes(dir_ / "a.txt"));
+    const std::string flags = "'" + folder + "/" + name + ".txt' --tokenizer '" + folder +
+                              "/tokenizer' --out '" + folder + "/out' --prefix '" + name +
+                              "' --shard-tokens 30000";
+    for (const char* message : {"tokens from ", "the corpus is done"}) {
+      const Outcome outcome = run(flags);
+      EXPECT_EQ(outcome.status, 0) << outcome.output;
+      EXPECT_NE(outcome.output.find(message), std::string::npos) << outcome.output;
+    }
+    EXPECT_TRUE(fs::exists(folder + "/out/" + name + "_train_000001.bin"));
+  }
+}
+
+TEST_F(Tokenize, JsonLinesThatAreNamedAsATextAreRefused) {
+  for (const std::string lines : {"{\"text\": \"hello\"}\n{\"text\": \"you\"}\n",
+                                  "{\"id\": 7, \"text\": \"hello\"}", "{\"text\": \"\"}\n"}) {
+    put_file(dir_ / "lines.txt", lines);
+    expect_error(dir_ / "lines.txt" + " " + out("lines"), "lines.txt: JSON, not text; if each line");
+    std::system(("gzip -f " + (dir_ / "lines.txt")).c_str());
+    expect_error(dir_ / "lines.txt.gz" + " " + out("lines"), "lines.txt.gz: JSON, not text; if each line");
+    EXPECT_FALSE(fs::exists(dir_ / "lines"));
+  }
+  for (const std::string text : {"{\"text\" is a word}\n", "{ x\n", "A {\"text\": \"\"}\n"}) {
+    put_file(dir_ / "text.txt", text);
+    EXPECT_EQ(run(dir_ / "text.txt" + " " + out("text") + " --val-tokens 0").status, 0);
+    fs::remove_all(dir_ / "text");
+  }
 }
 
 TEST_F(Tokenize, BadInputIsOneLine) {
@@ -269,7 +389,7 @@ TEST_F(Tokenize, TheNextShardIsTakenOnlyIfItIsTheSame) {
   object["next"] = {{"file", 0}, {"offset", 0}, {"line", 1}, {"begins_document", true}, {"skip", 0}};
   for (const auto& path : expand_pattern(dir_ / "out/*.bin")) fs::remove(path);
   for (const std::string& content : {std::string("mine"), bytes.substr(0, bytes.size() - 2), bytes + "xx"}) {
-    put_file(manifest, object.dump());
+    put_file(manifest, sealed(object));
     put_file(dir_ / "out/text_val_000000.bin", content);
     expect_error(flags, "text_val_000000.bin: already exists with other content");
     EXPECT_EQ(file_bytes(dir_ / "out/text_val_000000.bin"), content);
@@ -290,7 +410,8 @@ TEST_F(Tokenize, AManifestThatNoRunWroteIsRefused) {
   good["done"] = false;
   good["next"] = {{"file", 0}, {"offset", 0}, {"line", 1}, {"begins_document", true}, {"skip", 0}};
   for (size_t i = 2; i < all.size(); ++i) fs::remove(dir_ / "out/" + all[i]["file"].get<std::string>());
-  const std::string no_run = "not what tokenize writes", no_block = "no block begins at byte";
+  const std::string no_run = "damaged, edited or of another version of tokenize",
+                    no_block = "no block begins at byte";
   const std::vector<std::tuple<std::string, std::string, std::string>> cases = {
       {"/next/offset", "-1", no_run},
       {"/next/offset", "-9223372036854775808", no_run},
@@ -316,14 +437,21 @@ TEST_F(Tokenize, AManifestThatNoRunWroteIsRefused) {
       {"/shards/0/tokens", "-20000", no_run},
       {"/shards/0/tokens", "19999", no_run},
       {"/shards/1/file", "\"text_val_000000.bin\"", no_run},
+      {"/shards/1/digest", "7", no_run},
+      {"/shards/1/digest", "\"\"", no_run},
+      {"/shards/1/digest", "\"0123456789abcdeg\"", no_run},
+      {"/shards/1/digest", "\"0123456789abcdef\"", "text_train_000001.bin: changed since tokenize wrote it"},
+      {"/settings/files", "{}", no_run},
       {"/settings", "[]", no_run},
       {"/settings/--val-tokens", "-5", "--val-tokens was -5"}};
   for (const auto& [at, value, message] : cases) {
     auto edited = good;
     edited[nlohmann::ordered_json::json_pointer(at)] = nlohmann::ordered_json::parse(value);
     put_file(path, edited.dump());
+    expect_error(flags, no_run);
+    put_file(path, sealed(edited));
     expect_error(flags, message);
-    EXPECT_EQ(file_bytes(path), edited.dump()) << at;
+    EXPECT_EQ(file_bytes(path), sealed(edited)) << at;
   }
 }
 
@@ -351,6 +479,33 @@ TEST_F(Tokenize, OfTwoAtOnceInOneFolderTheSecondIsRefused) {
   EXPECT_EQ(status, 0);
   EXPECT_FALSE(fs::exists(dir_ / "out/.text.lock"));
   EXPECT_EQ(run(dir_ / "long.jsonl" + " " + out("out")).status, 0);  // nothing left to do
+}
+
+TEST_F(Tokenize, ATextThatChangesWhileItIsReadIsNoticed) {
+  std::string lines;
+  for (int i = 0; i < 200'000; ++i) lines += "{\"text\": \"a line of a corpus that takes a while\"}\n";
+  put_file(dir_ / "long.jsonl", lines);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::freopen("/dev/null", "w", stdout);
+    std::freopen((dir_ / "errors").c_str(), "w", stderr);
+    execl(kProgram.c_str(), "tokenize", (dir_ / "long.jsonl").c_str(), "--out", (dir_ / "out").c_str(),
+          "--threads", "1", "--shard-tokens", "10000", nullptr);
+    _exit(127);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!fs::exists(dir_ / "out/text_val_000000.bin") && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ::kill(child, SIGSTOP);
+  std::fstream(dir_ / "long.jsonl", std::ios::in | std::ios::out).seekp(11).write("X", 1);
+  ::kill(child, SIGCONT);
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_NE(file_bytes(dir_ / "errors").find("long.jsonl: changed while it was read"), std::string::npos)
+      << file_bytes(dir_ / "errors");
+  EXPECT_FALSE(nlohmann::json::parse(file_bytes(dir_ / "out/text_manifest.json")).at("done").get<bool>());
 }
 
 TEST_F(Tokenize, APipeIsAnError) {

@@ -64,4 +64,4 @@ inline constexpr int warpSize = 32;
 namespace executor {
 inline void* dynamic_shared = nullptr;  // the running block's
 inline size_t dynamic_shared_bytes = 0;
-}
+}  // namespace executor

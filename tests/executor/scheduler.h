@@ -55,7 +55,8 @@ class Observer {
 };
 inline Observer* observer = nullptr;
 
-unsigned running_thread();   // of the running thread in its block, as warps count them; kNoThread outside kernels
+unsigned
+running_thread();  // of the running thread in its block, as warps count them; kNoThread outside kernels
 inline constexpr unsigned kNoThread = ~0u;
 uint3 thread_index(unsigned number);
 

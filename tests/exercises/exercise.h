@@ -191,8 +191,8 @@ std::vector<double> doubles(const std::vector<T>& values) {
 }
 
 struct Difference {
-  size_t index;
-  double actual, expected;
+  size_t index = 0;
+  double actual = 0, expected = 0;
 };
 
 // The largest difference beyond tolerance * max |expected|, if there is one; NaN differs from everything. Sizes must be

@@ -19,7 +19,7 @@ import torch
 from golden_io import ROOT
 
 GOLDENS = ("rng", "init", "losses", "gradients", "adamw", "hf", "hf_options", "sampling", "ops", "tokenizer")
-GOLDENS += ("schedule", "saved_tokenizer")
+GOLDENS += ("schedule", "saved_tokenizer", "tokenizer_config")
 
 
 def parse_arguments():

@@ -1,6 +1,7 @@
 // What holds for every program: --help, numbers, and standard streams that are full, closed or no longer read.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,11 +36,18 @@ std::vector<std::string> programs() {
   return names;
 }
 
-// Flags of a run that ends within a second.
+// A text that is read at once; the 4 MB of tales take a fifth of a second.
+const std::string kText = GPT2_SOURCE_DIR "/LICENSE";
+
+// Flags of a run that ends at once.
 std::vector<std::string> short_run(const std::string& program) {
   if (program == "tales") return {"--bytes", "20000"};
-  if (program == "03_sampling") return {"--device", "cpu", "--num-sequences", "1", "--max-tokens", "2"};
-  std::vector<std::string> flags = {"--device", "cpu", "--batch", "1", "--seq", "16", "--steps", "2"};
+  std::vector<std::string> flags = {"--device", "cpu", "--data", kText};
+  if (program == "03_sampling") {
+    flags.insert(flags.end(), {"--num-sequences", "1", "--max-tokens", "2"});
+    return flags;
+  }
+  flags.insert(flags.end(), {"--batch", "1", "--seq", "16", "--steps", "2"});
   if (program >= "11") flags.insert(flags.end(), {"--total-batch", "16"});
   return flags;
 }
@@ -87,6 +95,7 @@ Result run(const std::string& program, std::vector<std::string> flags, Streams s
   argv.push_back(nullptr);
   const pid_t child = fork();
   if (child == 0) {
+    setenv("OMP_NUM_THREADS", "1", 0);  // tests run beside each other: another thread only waits
     if (chdir(GPT2_SOURCE_DIR) != 0) _exit(99);
     signal(SIGPIPE, SIG_DFL);
     // From the last to the first, so that what is opened on the way never takes a closed stream's place.
@@ -111,6 +120,13 @@ void expect_one_line(const std::string& program, const Result& result, const std
 }
 
 // ---- --help
+
+const std::string& help_of(const std::string& program) {
+  static std::map<std::string, std::string> texts;
+  const auto [text, is_new] = texts.emplace(program, "");
+  if (is_new) text->second = run(program, {"--help"}).out;
+  return text->second;
+}
 
 // The flags with a number in --help: "--batch N", "--max-lr X".
 std::vector<std::string> number_flags(const std::string& help) {
@@ -152,7 +168,7 @@ TEST(EveryProgram, ExplainsAFlagWithTheSameWordsAsTheOthers) {
   std::map<std::string, std::string> explanation;  // of the flags that are shared by steps
   for (const std::string& step : steps()) {
     if (step.starts_with("02") || step.starts_with("03")) continue;  // --ids has two meanings
-    std::istringstream lines(run(step, {"--help"}).out);
+    std::istringstream lines(help_of(step));
     std::string flag;
     std::map<std::string, std::string> own;
     for (std::string line; std::getline(lines, line);) {
@@ -174,23 +190,23 @@ TEST(EveryProgram, RefusesEveryNumberThatIsNotOneNamingFlagAndReason) {
   const std::pair<std::string, std::string> table[] = {
       {"", "the value is empty"},      {"1,000", "1,000 has a comma"},
       {"0x10", "0x10 is hexadecimal"}, {"99999999999999999999", "99999999999999999999 is not in range"},
-      {"5k", "5k has a unit"},         {"many", "many is not a number"}};
-  size_t next = 0;  // each flag of each program is given two of the values
+      {"5k", "5k has a unit"},         {"many", "many is not a number"},
+      {"50%", "50% is a percentage"}};
+  std::map<std::string, size_t> next;  // each program that has a flag is given the next of the values
   for (const std::string& program : programs()) {
-    for (const std::string& flag : number_flags(run(program, {"--help"}).out)) {
-      for (int i = 0; i < 2; ++i) {
-        const auto& [value, reason] = table[next++ % std::size(table)];
-        std::vector<std::string> flags = {flag, value};
-        if (program == "tokenize") flags.emplace_back("no_file");
-        expect_one_line(program, run(program, flags), flag + ": " + reason);
-      }
+    for (const std::string& flag : number_flags(help_of(program))) {
+      const auto& [value, reason] = table[next.emplace(flag, next.size()).first->second++ % std::size(table)];
+      std::vector<std::string> flags = {flag, value};
+      if (program == "tokenize") flags.emplace_back("no_file");
+      expect_one_line(program, run(program, flags), flag + ": " + reason);
     }
   }
 }
 
 TEST(EveryProgram, RefusesAnEmptyValue) {
+  bool is_joined = false;  // --flag= and --flag '', by turns
   for (const std::string& program : programs()) {
-    std::istringstream lines(run(program, {"--help"}).out);
+    std::istringstream lines(help_of(program));
     for (std::string line; std::getline(lines, line);) {
       std::istringstream words(line);
       std::string flag, placeholder;
@@ -199,10 +215,11 @@ TEST(EveryProgram, RefusesAnEmptyValue) {
                               placeholder == "DATA" || placeholder == "MODEL" || placeholder == "NAME" ||
                               placeholder == "TOKENIZER" || placeholder == "DEVICE" || placeholder == "IDS";
       if (!line.starts_with("  --") || !takes_text || flag == "--print-ids" || flag == "--prompt") continue;
-      std::vector<std::string> flags = {flag, ""}, joined = {flag + "="};
-      if (program == "tokenize") flags.emplace_back("no_file"), joined.emplace_back("no_file");
+      is_joined = !is_joined;
+      std::vector<std::string> flags =
+          is_joined ? std::vector<std::string>{flag + "="} : std::vector<std::string>{flag, ""};
+      if (program == "tokenize") flags.emplace_back("no_file");
       expect_one_line(program, run(program, flags), flag + ": the value is empty");
-      expect_one_line(program, run(program, joined), flag + ": the value is empty");
     }
   }
 }
@@ -222,8 +239,8 @@ TEST(EveryProgram, RefusesAFlagWhoseValueIsMissing) {
 TEST(Numbers, AreTakenAsTheyAreMeant) {
   for (const std::string steps : {"010", "1e1", "1_0", "+10", "10.0", "1.0e1"}) {
     const TempDir folder;
-    const Result result =
-        run("04_overfit", {"--device", "cpu", "--batch", "1", "--seq", "8", "--steps", steps});
+    const Result result = run(
+        "04_overfit", {"--device", "cpu", "--data", kText, "--batch", "1", "--seq", "8", "--steps", steps});
     EXPECT_EQ(result.status, 0) << result.error;
     EXPECT_NE(result.out.find("step    9 |"), std::string::npos) << steps << "\n" << result.out;
     EXPECT_EQ(result.out.find("step   10 |"), std::string::npos) << steps << "\n" << result.out;
@@ -252,6 +269,75 @@ TEST(PrintIds, PrintsWhatIdsReads) {
   const Result nothing = run("03_sampling", {"--device", "cpu", "--print-ids", ""});
   EXPECT_EQ(nothing.status, 0) << nothing.error;
   EXPECT_EQ(nothing.out, "\n");  // the empty text has no ids; nothing is sampled
+}
+
+TEST(EveryProgram, RefusesAnEmptyArgument) {
+  for (const std::string& program : programs()) {
+    if (program != "tokenize") expect_one_line(program, run(program, {""}), "an argument is empty");
+    const Result help = run(program, {"--help=maybe"});
+    expect_one_line(program, help, "--help: maybe is not one of true, false");
+  }
+  expect_one_line("04_overfit", run("04_overfit", {"--overfit="}),
+                  "--overfit: the value is empty; leave out the =");
+}
+
+// ---- sizes
+
+// Neither a crash nor another reason, wherever the product of the sizes would overflow.
+TEST(EveryStep, SaysThatABatchIsTooLarge) {
+  const std::pair<std::string, std::string> batches[] = {
+      {"1e9", "1000000000"}, {"1e11", "100000000000"}, {"1e12", "1000000000000"}};
+  for (const std::string& step : steps()) {
+    if (step.starts_with("03")) continue;  // it reads no batch
+    const bool trains = step >= "04";
+    for (const auto& [given, batch] : batches) {
+      for (const std::string model : {"tiny", "gpt2"}) {
+        if (!trains && model == "gpt2") continue;  // the batch is refused before there is a model
+        const Result result =
+            run(step, {"--device", "cpu", "--data", kText, "--model", model, "--batch", given});
+        expect_one_line(step, result,
+                        trains ? "--batch " + batch + " x --seq " : "do not fill a batch of " + batch);
+        if (trains) expect_one_line(step, result, "a training step needs ");
+      }
+    }
+  }
+}
+
+TEST(EveryProgram, SaysThatTheNumberOfThreadsIsTooLarge) {
+  for (const std::string& program : programs()) {
+    for (const std::string threads : {"100000", "2147483647"}) {
+      setenv("OMP_NUM_THREADS", threads.c_str(), 1);
+      const Result result = run(program, short_run(program));
+      unsetenv("OMP_NUM_THREADS");
+      expect_one_line(program, result, "OMP_NUM_THREADS is " + threads + ", more than the 1024 threads");
+    }
+  }
+}
+
+// ---- outputs
+
+TEST(EveryStep, NeverReplacesAFileThatIsNoLog) {
+  for (const std::string& step : steps()) {
+    const TempDir folder;
+    put_file(folder / "text", "To be, or not to be\n");
+    std::vector<std::string> flags = short_run(step);
+    flags.insert(flags.end(), {"--log", folder / "text"});
+    expect_one_line(step, run(step, flags), "text: the file exists and is not a log");
+    EXPECT_EQ(file_bytes(folder / "text"), "To be, or not to be\n");
+    ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+    flags.back() = folder / "pipe";
+    expect_one_line(step, run(step, flags), "pipe: a pipe that nobody reads");
+  }
+}
+
+TEST(Log, MayBeAPipe) {
+  const TempDir folder;
+  const std::string command = "cd " + folder.path() +
+                              " && bash -c '" GPT2_BIN_DIR
+                              "/04_overfit --device cpu --batch 1 --seq 16 --steps 2 --data " +
+                              kText + " --log >(cat > copy) > /dev/null; wait $!'";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  EXPECT_NE(file_bytes(folder / "copy").find("{\"event\":\"done\""), std::string::npos);
 }
 
 // ---- streams
@@ -333,8 +419,8 @@ TEST(LongRun, SavesACheckpointWhenTheReaderOfItsOutputLeaves) {
     if (step < "13") continue;
     const TempDir folder;
     const std::string command = "bash -c '" GPT2_BIN_DIR "/" + step + " --device cpu --batch 1 --seq 16 " +
-                                "--total-batch 16 --steps 1000000 --out " + folder.path() + "/run 2> " +
-                                folder.path() +
+                                "--total-batch 16 --steps 1000000 --data " + kText + " --out " +
+                                folder.path() + "/run 2> " + folder.path() +
                                 "/error | grep -m 1 \"^step    3 \"; exit ${PIPESTATUS[0]}' > /dev/null";
     const int status = std::system(command.c_str());
     EXPECT_EQ(WEXITSTATUS(status), 128 + SIGPIPE) << step;

@@ -35,7 +35,9 @@ TEST(Module, BadFlagsAreOneLine) {
   expect_error("01_module", "--batch 0", "--batch");
   expect_error("01_module", "--seq many", "--seq");
   expect_error("01_module", "--seq 257", "--seq 257 is longer than the model's block size 256");
-  expect_error("01_module", "--model huge", "--model huge: expected tiny, gpt2");
+  expect_error("01_module", "--model huge", "--model huge: no such folder; expected tiny, gpt2");
+  expect_error("01_module", "--model data/fixtures/tiny-gpt2",
+               "a folder; from 02_hf_weights on, its weights are");
   expect_error("01_module", "--data nowhere.txt", "nowhere.txt");
   expect_error("01_module", "--device tpu", "--device tpu: expected auto, cpu, cuda or cuda:N");
   expect_error("01_module", "--device cuda:99", "--device cuda:99");

@@ -1,6 +1,7 @@
 // The model's own tests on every variant of checkpoint are in tests/common/nn/pretrained_test.cpp.
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <tuple>
 
 #include "common/data/npy.h"
@@ -91,10 +92,31 @@ TEST(HfWeights, NoControlCharacterOfANameReachesTheTerminal) {
   }
 }
 
+// Every weight is finite, and yet the logits are not.
+TEST(HfWeights, LogitsThatAreNotFiniteAreOneLine) {
+  const TempDir folder;
+  const gpt2::SafetensorsFile file(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/model.safetensors");
+  std::vector<gpt2::SafetensorsEntry> entries = file.entries();
+  const std::vector<float> huge(39, 3e38f);
+  for (auto& entry : entries)
+    if (entry.name == "transformer.ln_f.weight") entry.bytes = std::as_bytes(std::span(huge));
+  gpt2::write_safetensors(folder / "model.safetensors", entries);
+  put_file(folder / "config.json", file_bytes(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2/config.json"));
+  for (const std::string& flags : {std::string(), " --logits " + (folder / "l.npy")})
+    expect_error("02_hf_weights", "--model " + folder.path() + " --ids 1,2" + flags,
+                 "the model's output is not finite: logit ");
+  EXPECT_FALSE(std::filesystem::exists(folder / "l.npy"));
+}
+
 TEST(HfWeights, BadInputIsOneLine) {
   const std::string model = "--model data/fixtures/tiny-gpt2 ";
   expect_error("02_hf_weights", model + "--ids 1,2,x", "--ids 1,2,x: expected ids from 0 to 256");
   expect_error("02_hf_weights", model + "--ids 1,257", "--ids 1,257: expected ids from 0 to 256");
+  expect_error("02_hf_weights", model + "--ids 1 --batch 2", "--ids: --batch would be ignored beside it");
+  expect_error("02_hf_weights", model + "--ids 1 --seq 2", "--ids: --seq would be ignored beside it");
+  const std::string weights = "data/fixtures/tiny-gpt2/model.safetensors";
+  expect_error("02_hf_weights", model + "--ids 1 --logits " + weights,
+               "--logits: " + weights + ": the file exists and is not a .npy file");
   expect_error("02_hf_weights", model + "--ids 1,", "--ids 1,: expected ids");
   expect_error("02_hf_weights", model + "--ids 1,2 --logits /nowhere/l.npy", "/nowhere/l.npy");
   expect_error("02_hf_weights", model + "--seq 38", "--seq 38 is longer than the model's block size 37");

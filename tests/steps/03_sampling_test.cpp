@@ -132,6 +132,12 @@ TEST(Sampling, BadInputIsOneLine) {
   expect_error("03_sampling", model + "--prompt ''", "--prompt");
   expect_error("03_sampling", model + "--top-k 0", "--top-k");
   expect_error("03_sampling", model + "--temperature 0", "--temperature");
+  expect_error("03_sampling", model + "--ids 1 --prompt a", "--ids: --prompt would be ignored beside it");
+  expect_error("03_sampling", model + "--ids 1 --print-ids a",
+               "--print-ids: --ids would be ignored beside it");
+  expect_error("03_sampling", model + "--print-ids a --prompt a",
+               "--print-ids: --prompt would be ignored beside it");
+  expect_error("03_sampling", "--model my-model", "--model my-model: no such folder; expected tiny");
   expect_error("03_sampling", model + "--ids 999", "--ids 999: expected ids from 0 to 256");
   const TempDir folder;
   std::filesystem::copy(
@@ -143,5 +149,6 @@ TEST(Sampling, BadInputIsOneLine) {
   expect_error("03_sampling", "--model " + folder.path(), "tokenizer.json: not valid JSON");
   put_file(folder / "tokenizer.json",
            file_bytes(GPT2_SOURCE_DIR "/tests/golden/saved_tokenizer/tokenizer.json"));
-  expect_error("03_sampling", "--model " + folder.path(), "--tokenizer: it has 300 ids");
+  expect_error("03_sampling", "--model " + folder.path(),
+               "the tokenizer has 300 ids, but the model has only 257 rows for them");
 }

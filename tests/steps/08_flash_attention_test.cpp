@@ -94,7 +94,8 @@ TEST(FlashAttentionProgram, BadInputIsOneLine) {
   expect_error("08_flash_attention", "--attention torch", "--attention: torch is not one of own, cudnn");
   expect_error("08_flash_attention", "--attention cudnn", "--attention cudnn");
   const TempDir folder;  // one head of 130 channels
-  put_file(folder / "config.json", R"({"n_embd": 130, "n_head": 1, "n_layer": 1, "vocab_size": 257})");
+  put_file(folder / "config.json",
+           R"({"n_embd": 130, "n_head": 1, "n_layer": 1, "n_positions": 256, "vocab_size": 257})");
   expect_error("08_flash_attention", "--batch 1 --seq 8 --tokenizer byte --model " + folder.path(),
                "heads of 130 channels; flash attention takes at most 128, steps 01 to 07 take any number");
 }

@@ -91,6 +91,27 @@ TEST(Ddp, RanksThatDifferEndBeforeTheFirstStep) {
                     same = text_file(folder, "same", 50000, 'T'),
                     other = text_file(folder, "other", 50000, 'U'),
                     longer = text_file(folder, "longer", 60000, 'T');
+  // A copy of the tales' model in which two values of something are exchanged.
+  const auto model = [&](const std::string& name, const std::string& exchanged = "") {
+    const std::filesystem::path copy = folder / name;
+    if (std::filesystem::exists(copy)) return copy.string();
+    std::filesystem::create_directories(copy.parent_path());
+    std::filesystem::copy(GPT2_SOURCE_DIR "/data/tales-gpt2", copy);
+    if (exchanged == "weights") {
+      std::string bytes = file_bytes(copy / "model.safetensors");
+      std::swap(bytes.end()[-1], bytes.end()[-5]);  // the signs and exponents of the last two
+      put_file(copy / "model.safetensors", bytes);
+    } else if (exchanged == "tokenizer") {
+      auto ids = nlohmann::json::parse(file_bytes(copy / "vocab.json"));
+      std::swap(ids["z"], ids["q"]);
+      put_file(copy / "vocab.json", ids.dump());
+    }
+    return copy.string();
+  };
+  // The folder of a run with that model as its checkpoint.
+  const auto run = [&](const std::string& name, const std::string& exchanged = "") {
+    return std::filesystem::path(model(name + "/step_000001", exchanged)).parent_path().string();
+  };
   const std::vector<Difference> differences = {
       {{"--max-lr 1e-3", "--max-lr 1e-4"}, "ranks differ: --max-lr is 0.001 on rank 0, 0.0001 on rank 1; "},
       {{"", "--max-lr 1e-3"}, "--max-lr is 0.0006 on rank 0, 0.001 on rank 1; "},
@@ -114,6 +135,22 @@ TEST(Ddp, RanksThatDifferEndBeforeTheFirstStep) {
       {{"--data " + text, "--data " + text + " --tokenizer char"}, "--tokenizer is "},
       {{"--model " GPT2_SOURCE_DIR "/data/tales-gpt2 --data " + text, "--seq 16 --data " + text},
        "--model is "},
+      // Folders are compared by what is in them: weights of one shape, the tokenizer beside them or elsewhere.
+      {{"--data " + text + " --model " + model("a"), "--data " + text + " --model " + model("b", "weights")},
+       "--model is a folder with configuration and weights of digest "},
+      {{"--data " + text + " --model " + model("a"),
+        "--data " + text + " --model " + model("c", "tokenizer")},
+       "--tokenizer is 257 ids, digest "},
+      {{"--data " + text + " --model " + run("e"), "--data " + text + " --model " + run("f", "weights")},
+       "--model is a folder with configuration and weights of digest "},
+      {{"--data " + text + " --model " + run("e"), "--data " + text + " --model " + run("g", "tokenizer")},
+       "--tokenizer is 257 ids, digest "},
+      {{"--data " + text + " --tokenizer " + model("a"),
+        "--data " + text + " --tokenizer " + model("c", "tokenizer")},
+       "--tokenizer is 257 ids, digest "},
+      {{"--seq 16 --total-batch 128 --data " + text + " --model " + model("a"),
+        "--seq 16 --total-batch 128 --data " + text + " --model " + model("d")},
+       ""},
       // No differences: a default that is given, another path to the same text, what rank 0 does alone.
       {{"", "--batch 4 --seq 64 --total-batch 3072 --seed 1337 --matmul-precision highest --tokenizer byte"},
        ""},

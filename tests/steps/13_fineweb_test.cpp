@@ -49,7 +49,20 @@ Ended run_ranks(int ranks, const std::string& flags, const std::string& out, dou
                       std::to_string(ranks) + " " + command);
 }
 
-// The claim of exact resume, with kills at moments that nobody chose.
+// Of the run in `killed` and the run in `whole`: the same checkpoints, weights, and a log with each step once.
+void expect_same_run(const TempDir& killed, const TempDir& whole) {
+  EXPECT_EQ(names_of_checkpoints(killed / "out"), names_of_checkpoints(whole / "out"));
+  EXPECT_TRUE(bytes_of_weights(killed / "out") == bytes_of_weights(whole / "out"));
+  std::vector<int64_t> steps;
+  for (const auto& event : events_in(killed / "out/log.jsonl")) {
+    if (event.at("event") == "step") steps.push_back(event.at("step"));
+  }
+  for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], int64_t(i));
+  EXPECT_EQ(steps.size(), 120u);
+}
+
+// The claim of exact resume, with kills at moments that nobody chose. A run that ends before the last kill is
+// compared and begins again.
 void expect_kills_change_nothing(int ranks) {
   constexpr int kKills = 20;
   const std::string flags = kSmall + "--steps 120 --checkpoint-every 4 --keep 2";
@@ -60,26 +73,21 @@ void expect_kills_change_nothing(int ranks) {
 
   std::mt19937 random(std::random_device{}());
   std::uniform_real_distribution<double> moment(start / 2, start + (never_killed.seconds - start) / 8);
-  int kills = 0;
-  for (int i = 0; i < kKills; ++i) {
-    kills += run_ranks(ranks, flags, killed / "out", moment(random)).status != 0;
+  for (int kills = 0; kills < kKills;) {
+    if (run_ranks(ranks, flags, killed / "out", moment(random)).status == 0) {
+      expect_same_run(killed, whole);
+      std::filesystem::remove_all(killed / "out");
+      continue;
+    }
+    ++kills;
     for (const std::string& path :
          training::checkpoints_in(killed / "out")) {  // whatever is in view is whole
       EXPECT_TRUE(std::filesystem::exists(path + "/state.json")) << path;
     }
   }
-  EXPECT_GE(kills, kKills / 2) << "the run was over too soon";
   const Ended resumed = run_ranks(ranks, flags, killed / "out");
   EXPECT_EQ(resumed.status, 0) << resumed.output;
-  EXPECT_EQ(names_of_checkpoints(killed / "out"), names_of_checkpoints(whole / "out"));
-  EXPECT_TRUE(bytes_of_weights(killed / "out") == bytes_of_weights(whole / "out"));
-
-  std::vector<int64_t> steps;  // the log has each step once
-  for (const auto& event : events_in(killed / "out/log.jsonl")) {
-    if (event.at("event") == "step") steps.push_back(event.at("step"));
-  }
-  for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], int64_t(i));
-  EXPECT_EQ(steps.size(), 120u);
+  expect_same_run(killed, whole);
 }
 
 }  // namespace
@@ -294,7 +302,8 @@ TEST(FineWeb, ReadsTokenShards) {
   const TempDir folder;
   std::vector<uint16_t> ids(5000);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = uint16_t(i * i % 250);
-  for (const char* name : {"train_0.bin", "train_1.bin", "val_0.bin"}) write_shard(folder / name, ids);
+  for (const char* name : {"train_0.bin", "train_1.bin"}) write_shard(folder / name, ids);
+  write_shard(folder / "val_0.bin", std::vector<uint16_t>(5000, 'v'));
   const std::string train = " --data '" + (folder / "train_*.bin") + "'";
   const Outcome outcome =
       run_program(kProgram, kSmall + "--steps 3 --val-every 3 --val-data " + (folder / "val_0.bin") + train);
@@ -443,6 +452,18 @@ TEST(FineWeb, ARunIsMadeLongerAndLogsWhatDiffers) {
   EXPECT_EQ(resumed.at("differs").at("threads"), nlohmann::json({2, 1}));
 }
 
+TEST(FineWeb, NoProgramLoadsADamagedCheckpoint) {
+  const FinishedRun run;
+  const std::string checkpoint = run.out + "/step_000002";
+  flip_a_bit(checkpoint + "/model.safetensors", 100'000);
+  for (const std::string program : {"02_hf_weights", "03_sampling", "04_overfit", "13_fineweb"}) {
+    for (const std::string& model : {checkpoint, run.out}) {
+      expect_error(program, "--steps 1 --model " + model,
+                   checkpoint + "/model.safetensors: not the file that this checkpoint was written with");
+    }
+  }
+}
+
 TEST(FineWeb, ADamagedCheckpointNamesTheOneToGoOnFrom) {
   const TempDir folder;
   const std::string out = folder / "out",
@@ -565,11 +586,229 @@ TEST(FineWeb, AReaderThatGoesAwayEndsTheRunWithACheckpoint) {
   EXPECT_EQ(training::checkpoints_in(out).size(), 1u) << stopped.output;
 }
 
+// Runs it until its log has this line, then sends the signal; KILL ends it before its next checkpoint.
+Ended run_and_stop(const std::string& flags, const std::string& out, const std::string& line,
+                   const std::string& signal, const std::string& before = "") {
+  return run_in_shell("cd " GPT2_SOURCE_DIR "\n" + before +
+                      "\nexport OMP_WAIT_POLICY=passive\n" GPT2_BIN_DIR
+                      "/13_fineweb --device cpu --steps 20000 --out " +
+                      out + kSmall + flags + " &\nuntil grep -qs '" + line + "' " + out +
+                      "/log.txt || ! kill -0 $!; do sleep 0.05; done\nkill -" + signal + " $!; wait $!");
+}
+
+// Nothing of a log is lost, whatever is done to the folder between two runs.
+TEST(FineWeb, ResumeTakesNoOtherFolderAndNoOtherLogForItsOwn) {
+  namespace fs = std::filesystem;
+  struct Case {
+    std::string name;
+    std::function<void(const std::string& out)> change;
+    std::string flags, message;
+  };
+  const auto rename_all = [](const std::string& out) {
+    for (const std::string& path : training::checkpoints_in(out)) fs::rename(path, path + ".unused");
+  };
+  const auto remove_all = [](const std::string& out) {
+    for (const std::string& path : training::checkpoints_in(out)) fs::remove_all(path);
+  };
+  for (const Case& each : std::vector<Case>{
+           {"log.jsonl is gone", [](const std::string& out) { fs::remove(out + "/log.jsonl"); }, "",
+            "log.jsonl is not the log of this run up to step_000002: it is missing"},
+           {"log.jsonl is cut", [](const std::string& out) { fs::resize_file(out + "/log.jsonl", 100); }, "",
+            "it was cut"},
+           {"odd JSON", [](const std::string& out) { put_file(out + "/log.jsonl", "7\n{\"event\": 1}\n"); },
+            "", "it was cut"},
+           {"a thesis", [](const std::string& out) { put_file(out + "/../thesis.txt", "Chapter 1\n"); },
+            " --log $OUT/../thesis.txt", "thesis.txt: the file exists and is not a log"},
+           {"a thesis in the folder",
+            [](const std::string& out) { put_file(out + "/log.txt", "Chapter 1\n"); }, "",
+            "log.txt is not the log of this run"},
+           {"all renamed", rename_all, "", " has no checkpoint, but step_00000"},
+           {"all removed", remove_all, "", " has no checkpoint, but its log says that step 2 was saved"}}) {
+    SCOPED_TRACE(each.name);
+    const FinishedRun run;
+    each.change(run.out);
+    const auto read_all = [&] {
+      std::string all;
+      for (const std::string& name : run.folder.names()) all += name + "\n";
+      for (const char* name : {"log.jsonl", "log.txt", "../thesis.txt"}) {
+        if (fs::exists(run.out + "/" + name)) all += file_bytes(run.out + "/" + name);
+      }
+      return all;
+    };
+    const std::string before = read_all();
+    expect_refused(run_13(run.flags + run.data + " --resume --steps 3 " + each.flags,
+                          "OUT=" + run.out + "; OMP_NUM_THREADS=2"),
+                   each.message);
+    EXPECT_EQ(read_all(), before);
+  }
+  const TempDir foreign;
+  put_file(foreign / "log.txt", "Captain's log\n");
+  expect_refused(run_13(kSmall + "--steps 1 --resume --out " + foreign.path()), "is not the folder of a run");
+  EXPECT_EQ(file_bytes(foreign / "log.txt"), "Captain's log\n");
+}
+
+TEST(FineWeb, ARunKilledBeforeItsFirstCheckpointBeginsAgain) {
+  const TempDir folder;
+  const std::string out = folder / "out";
+  const Ended killed = run_and_stop("", out, "1 train", "KILL");
+  EXPECT_NE(killed.status, 0) << killed.output;
+  const std::string log = file_bytes(out + "/log.jsonl");
+  const Ended again = run_13(kSmall + "--steps 2 --resume --out " + out);
+  EXPECT_EQ(again.status, 0) << again.output;
+  EXPECT_EQ(again.count("starting at step 0"), 1) << again.output;
+  EXPECT_EQ(file_bytes(out + "/log.jsonl.unused"), log);
+  EXPECT_EQ(names_of_checkpoints(out), (std::vector<std::string>{"step_000002"}));
+}
+
+TEST(FineWeb, ALogThatIsALinkIsContinued) {
+  namespace fs = std::filesystem;
+  const TempDir folder;
+  const std::string out = folder / "out", log = " --log " + (folder / "link");
+  fs::create_symlink("log", folder / "link");
+  ASSERT_EQ(run_13(kSmall + "--steps 1 --out " + out + log).status, 0);
+  const Ended resumed = run_13(kSmall + "--steps 2 --resume --out " + out + log);
+  EXPECT_EQ(resumed.status, 0) << resumed.output;
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_EQ(events_in(folder / "log").back().at("event"), "done");
+}
+
+TEST(FineWeb, OtherWeightsOrOtherDataToMeasureOnAreRefused) {
+  namespace fs = std::filesystem;
+  const TempDir folder;
+  const auto write = [&](const std::string& name, int factor) {
+    std::vector<uint16_t> ids(300'000);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = uint16_t(i * i * size_t(factor) % 250);
+    write_shard(folder / name, ids);
+  };
+  write("val.bin", 1);
+  put_file(folder / "val.txt", tales(30000, 7));
+  const auto score = [&](int n) {
+    ASSERT_EQ(
+        std::system(
+            (GPT2_BIN_DIR "/tales --hellaswag " + std::to_string(n) + " > " + (folder / "h.jsonl")).c_str()),
+        0);
+  };
+  score(4);
+  fs::copy(GPT2_SOURCE_DIR "/data/tales-gpt2", folder / "base", fs::copy_options::recursive);
+  struct Case {
+    std::string flags;
+    std::function<void()> change, undo;
+    std::string message;
+  };
+  for (const Case& each : std::vector<Case>{
+           {" --val-every 1 --val-data " + (folder / "val.bin"),
+            [&] { flip_a_bit(folder / "val.bin", 301'025); },
+            [&] { flip_a_bit(folder / "val.bin", 301'025); }, " used --val-data val.bin as it was"},
+           {" --val-every 1 --val-data " + (folder / "val.bin"), [&] { write("val.bin", 3); },
+            [&] { write("val.bin", 1); }, " used --val-data val.bin, 300000 tokens, digest "},
+           {" --val-every 1 --val-data " + (folder / "val.txt"),
+            [&] { put_file(folder / "val.txt", tales(30000, 8)); },
+            [&] { put_file(folder / "val.txt", tales(30000, 7)); },
+            " used --val-data text, 30000 tokens, digest "},
+           {" --hellaswag-every 1 --hellaswag " + (folder / "h.jsonl"), [&] { score(5); }, [&] { score(4); },
+            " used --hellaswag a file of digest "},
+           {" --model " + (folder / "base"), [&] { flip_a_bit(folder / "base/model.safetensors", 100'000); },
+            [&] { flip_a_bit(folder / "base/model.safetensors", 100'000); },
+            " used --model with weights of digest "}}) {
+    SCOPED_TRACE(each.message);
+    const std::string out = folder / "out", flags = kSmall + "--steps 1 --out " + out + each.flags;
+    fs::remove_all(out);
+    const Ended first = run_13(flags);
+    ASSERT_EQ(first.status, 0) << first.output;
+    each.change();
+    expect_refused(run_13(flags + " --resume"), each.message);
+    expect_nothing_left(run_13(flags + " --resume-anyway"));
+    each.undo();
+    expect_nothing_left(run_13(flags + " --resume"));
+  }
+}
+
+TEST(FineWeb, ValidationThatTakesAPartOfTheTextIsNamed) {
+  const FinishedRun run;
+  expect_refused(run.resume("--val-every 1"), " used --val-every 0, --data text, ");
+  expect_nothing_left(run.resume("--val-every 1 --val-data docs/13_fineweb.md"));
+}
+
+// The state of a run is worth more than a line: it ends with a checkpoint that knows the lines.
+TEST(FineWeb, AFullDiskUnderTheOutputLeavesACheckpoint) {
+  namespace fs = std::filesystem;
+  for (const std::string sink : {"stdout", "log"}) {
+    SCOPED_TRACE(sink);
+    const TempDir folder;
+    const std::string out = folder / "out", screen = folder / "screen",
+                      flags = kSmall + "--steps 500 --out " + out;
+    put_file(screen, "");
+    fs::resize_file(screen, 50'000 * 1024 - 2000);  // nearly as large as a file may become
+    const std::string command = GPT2_BIN_DIR "/13_fineweb --device cpu " + flags;
+    const Ended full =
+        run_in_shell(sink == "stdout" ? "ulimit -f 50000\n" + command + " >> " + screen
+                                      : command + " --log >(head -n 4 > " + (folder / "lines") + ")");
+    EXPECT_EQ(full.status, 1) << full.output;
+    const auto checkpoints = training::checkpoints_in(out);
+    ASSERT_EQ(checkpoints.size(), 1u) << full.output;
+    const std::string step = std::to_string(*training::step_of(checkpoints[0]));
+    EXPECT_EQ(full.count(sink == "stdout"
+                             ? "13_fineweb: standard output: File too large; step " + step + " is saved"
+                             : ": Broken pipe; step " + step + " is saved"),
+              1)
+        << full.output;
+    if (sink == "log") continue;
+    const Ended resumed = run_13(kSmall + "--resume --out " + out + " --steps " +
+                                 std::to_string(*training::step_of(checkpoints[0]) + 2) + " --resume-anyway");
+    EXPECT_EQ(resumed.status, 0) << resumed.output;
+    std::vector<int64_t> steps;
+    for (const auto& event : events_in(out + "/log.jsonl")) {
+      if (event.at("event") == "step") steps.push_back(event.at("step"));
+    }
+    for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], int64_t(i));
+    EXPECT_EQ(int64_t(steps.size()), *training::step_of(checkpoints[0]) + 2);
+  }
+}
+
+TEST(FineWeb, ALogThatIsLostDuringTheRunIsWrittenAgain) {
+  const TempDir folder;
+  const std::string out = folder / "out";
+  const Ended ended =
+      run_in_shell(GPT2_BIN_DIR "/13_fineweb --device cpu --steps 20000 --out " + out + kSmall +
+                   "&\nuntil grep -qs '3 train' " + out + "/log.txt; do sleep 0.05; done\nrm " + out +
+                   "/log.jsonl; echo mine > " + out + "/log.jsonl\nsleep 0.2; kill -TERM %1; wait %1");
+  EXPECT_EQ(ended.status, 143) << ended.output;
+  EXPECT_EQ(ended.count("/log.jsonl: replaced during the run; written again"), 1) << ended.output;
+  EXPECT_EQ(file_bytes(out + "/log.jsonl.unused"), "mine\n");
+  EXPECT_EQ(events_in(out + "/log.jsonl").at(1).at("step"), 0);
+}
+
+TEST(FineWeb, ASignalThatIsIgnoredAtTheStartStaysIgnored) {
+  for (const std::string signal : {"TERM", "HUP", "XCPU"}) {
+    const TempDir folder;
+    const std::string out = folder / "out";
+    const Ended ended = run_in_shell(
+        "trap '' " + signal + "\n" GPT2_BIN_DIR "/13_fineweb --device cpu --steps 20000 --out " + out +
+        kSmall + "&\nuntil grep -qs train " + out + "/log.txt; do sleep 0.05; done\nkill -" + signal +
+        " %1; sleep 0.5; kill -0 %1 || exit 99; kill -INT %1; wait %1");
+    EXPECT_EQ(ended.status, 130) << signal << ended.output;
+  }
+}
+
 TEST(FineWeb, BadInputIsOneLine) {
   const TempDir folder;
   const std::string out = " --out " + (folder / "out");
   expect_error(kProgram, "--resume", "--resume: give the run's folder with --out");
   expect_error(kProgram, "--checkpoint-every 5", "--checkpoint-every: give the run's folder with --out");
+  expect_error(kProgram, "--keep 7", "--keep: give the run's folder with --out");
+  expect_error(kProgram, "--min-lr 1e-3", "--min-lr 0.001: above --max-lr 0.0006");
+  put_file(folder / "text.txt", tales(20000));
+  put_file(folder / "copy.txt", tales(20000));
+  expect_error(kProgram,
+               "--val-every 5 --data " + (folder / "text.txt") + " --val-data " + (folder / "copy.txt"),
+               "copy.txt: the text is in --data as well");
+  for (const char* shard : {"train_0.bin", "val_0.bin"})
+    write_shard(folder / shard, std::vector<uint16_t>(5000, shard[0]));
+  expect_error(kProgram,
+               "--val-every 5 --data '" + (folder / "*_0.bin") + "' --val-data " + (folder / "val_0.bin"),
+               "val_0.bin: val_0.bin is in --data as well");
+  expect_error(kProgram, "--data " + (folder / "none.txt") + out, "none.txt: cannot open");
+  EXPECT_FALSE(std::filesystem::exists(folder / "out")) << "an empty folder is left";
   expect_error(kProgram, "--hellaswag-every 5", "--hellaswag-every: give the file with --hellaswag");
   put_file(folder / "three.jsonl", R"({"ctx": "a", "label": 0, "endings": ["a", "b", "c"]})");
   expect_error(kProgram, "--hellaswag-every 5 --hellaswag " + (folder / "three.jsonl"),

@@ -2,12 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
-
 #include <sstream>
 
 #include "common/app/help.h"
 #include "common/base/error.h"
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2::testing {
@@ -38,7 +39,7 @@ struct Flags {
     add_to(line);
     help = line.help();
     line.parse();
-    values = line.values();
+    values = nlohmann::json::parse(line.values());
   }
 
   void add_to(app::CommandLine& line) {
@@ -141,6 +142,13 @@ TEST(CommandLine, RefusesWhatItCannotRead) {
       {{"--precision", ""}, "--precision: the value is empty"},
       {{"--maybe-precision", "x"}, "--maybe-precision: x is not one of full, half"},
       {{"--on=maybe"}, "--on: maybe is not one of true, false"},
+      {{"--on="}, "--on: the value is empty; leave out the =, or give true or false"},
+      {{"--help="}, "--help: the value is empty"},
+      {{"--help=maybe"}, "--help: maybe is not one of true, false"},
+      {{""}, "an argument is empty"},
+      {{"--count", "3", ""}, "an argument is empty"},
+      {{"--on", ""}, "an argument is empty"},
+      {{"--rate", "50%"}, "--rate: 50% is a percentage; write the fraction, such as 0.5 for 50%"},
       {{"--preset", "third"}, "--preset: third is not one of first, second"},
   };
   for (const auto& [arguments, message] : table) EXPECT_ERROR(Flags(arguments), message);
@@ -165,8 +173,13 @@ TEST(CommandLine, ValuesAreWhatWasReadHoweverItWasWritten) {
   EXPECT_FALSE(values({}).contains("--help"));
 }
 
+TEST(CommandLine, HelpThatIsSwitchedOffIsNone) {
+  for (const std::string flag : {"--help=false", "--help=off", "--help=0"})
+    EXPECT_EQ(Flags({"--count", "3", flag}).count, 3);
+}
+
 TEST(CommandLine, HelpEndsTheParsing) {
-  for (const std::string flag : {"--help", "-h"}) {
+  for (const std::string flag : {"--help", "-h", "--help=true"}) {
     try {
       Flags({"--count", "0", flag});
       FAIL() << flag;
@@ -236,6 +249,66 @@ TEST(CommandLine, ValuesWithoutAFlagAreTakenInOrder) {
   EXPECT_EQ(files({"--out", "x", "--", "-b"}), (std::vector<std::string>{"-b", "x"}));
   EXPECT_ERROR(files({"--out", "x"}), "FILE: name at least one");
   EXPECT_ERROR(files({"a", "--count", "3"}), "--count: no such flag");
+}
+
+// A line with an input, two outputs, and flags that exclude others.
+struct Paths {
+  std::string input, log, npy, a, b, c;
+
+  explicit Paths(std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    arguments.insert(arguments.begin(), "program");
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    app::CommandLine line("program", int(argv.size()), argv.data());
+    line.add("--input", input, "an input").input();
+    line.add("--log", log, "a log").output(app::OutputKind::log);
+    line.add("--npy", npy, "an array").output(app::OutputKind::npy);
+    line.add("--a", a, "a").excludes({"--b", "--c"});
+    line.add("--b", b, "b");
+    line.add("--c", c, "c").excludes({"--b"});
+    line.add_presets({{"with-b", "--b 1"}});
+    line.parse();
+  }
+};
+
+TEST(CommandLine, RefusesFlagsOfWhichOneWouldBeIgnored) {
+  const std::pair<std::vector<std::string>, std::string> table[] = {
+      {{"--a", "1", "--b", "1"}, "--a: --b would be ignored beside it; give one of the two"},
+      {{"--b", "1", "--a", "1"}, "--a: --b would be ignored"},
+      {{"--a", "1", "--c=1"}, "--a: --c would be ignored"},
+      {{"--b", "1", "--c", "1"}, "--c: --b would be ignored"},
+      {{"--preset", "with-b", "--a", "1"}, "--a: --b would be ignored"}};
+  for (const auto& [arguments, message] : table) EXPECT_ERROR(Paths(arguments), message);
+  for (const std::string flag : {"--a", "--b", "--c"}) EXPECT_NO_THROW(Paths({flag, "1"}));
+}
+
+TEST(CommandLine, AnOutputNeverReplacesAFileOfAnotherKind) {
+  const TempDir dir;
+  put_file(dir / "text", "To be\n");
+  put_file(dir / "log", "{\"event\":\"config\"}\n");
+  EXPECT_EQ(Paths({"--log", dir / "log"}).log, dir / "log");
+  EXPECT_EQ(Paths({"--npy", dir / "new"}).npy, dir / "new");
+  EXPECT_ERROR(Paths({"--log", dir / "text"}),
+               "--log: " + dir / "text" + ": the file exists and is not a log");
+  EXPECT_ERROR(Paths({"--npy", dir / "log"}),
+               "--npy: " + dir / "log" + ": the file exists and is not a .npy file");
+}
+
+TEST(CommandLine, AnInputInDataIsTheRepositorysFromAnyFolder) {
+  const std::string root = std::filesystem::canonical(GPT2_SOURCE_DIR).string() + "/";
+  if (!std::filesystem::canonical("/proc/self/exe").string().starts_with(root))
+    GTEST_SKIP() << "built outside the repository";
+  const TempDir dir;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  for (const auto& [given, read] : std::vector<std::pair<std::string, std::string>>{
+           {"data/fixtures/tiny-gpt2", root + "data/fixtures/tiny-gpt2"},
+           {"data/fixtures/*.x", root + "data/fixtures/*.x"},
+           {"data/no-such-thing", "data/no-such-thing"},
+           {"other/data", "other/data"}})
+    EXPECT_EQ(Paths({"--input", given}).input, read);
+  EXPECT_EQ(Paths({"--log", "data/fixtures"}).log, "data/fixtures");  // an output stays where it is
+  std::filesystem::current_path(before);
 }
 
 }  // namespace

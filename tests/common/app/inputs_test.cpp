@@ -18,13 +18,17 @@ TEST(ReadCorpus, ReadsATextAndRefusesTheRest) {
   const TempDir dir;
   put_file(dir / "a.txt", "Hello\n");
   put_file(dir / "empty.txt", "");
+  put_file(dir / "tail.txt", std::string(100'000, 'x') + std::string(1, '\0') + "y");
+  put_file(dir / "pointer.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 5\n");
   put_file(dir / "a.jsonl", "{\"text\": \"hello\"}\n");
   put_file(dir / "shard.bin", std::string_view("\x88\xd8\x34\x01\1\0\0\0", 8));
   ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(app::read_corpus(dir / "a.txt"), "Hello\n");
   const std::vector<std::pair<std::string, std::string>> cases = {
       {dir / "empty.txt", "the file is empty"},
-      {dir / "a.jsonl", "JSON Lines, not text"},
+      {dir / "a.jsonl", "JSON, not text"},
+      {dir / "tail.txt", "not text: it has a NUL byte at offset 100000"},
+      {dir / "pointer.txt", "a Git LFS pointer, not the file itself"},
       {dir / "shard.bin", "token ids, not text"},
       {dir / "pipe", "not a regular file but a pipe"},
       {dir.path(), "not a regular file but a folder"},
@@ -34,7 +38,7 @@ TEST(ReadCorpus, ReadsATextAndRefusesTheRest) {
       {"data/fineweb-edu/edu_fineweb_train_*.bin", "; ./course data fineweb-edu downloads"}};
   for (const auto& [path, expected] : cases) EXPECT_ERROR(app::read_corpus(path, "--val-data"), expected);
   EXPECT_ERROR(app::read_corpus(dir / "a.jsonl", "--val-data"),
-               "--val-data " + dir / "a.jsonl" + ": JSON Lines");
+               "--val-data " + dir / "a.jsonl" + ": JSON, not text");
 }
 
 TEST(ResolveModel, ASizeIsNoFolder) {
@@ -75,8 +79,12 @@ TEST(ResolveModel, WhatIsNotThereIsAnErrorThatSaysWhatToDo) {
   const TempDir dir;
   put_file(dir / "model.safetensors", "");
   fs::create_directories(dir / "data/gpt2");
+  fs::create_symlink("nowhere", dir / "link");
+  fs::create_symlink("nowhere", dir / "data/gpt2-large");
   const std::vector<std::pair<std::string, std::string>> cases = {
       {dir / "none", "no such folder"},
+      {dir / "link", "a link to nowhere, which does not exist"},
+      {dir / "data/gpt2-large", "which does not exist; ./course data gpt2-large downloads data/gpt2-large"},
       {"./none", "./none: no such folder"},
       {dir / "data/gpt2-xl", "no such folder; ./course data gpt2-xl downloads data/gpt2-xl"},
       {"openai-community/gpt2", "no such folder; ./course data gpt2 downloads data/gpt2"},

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "tests/common/files.h"
 
 namespace gpt2::app {
 namespace {
@@ -14,6 +17,13 @@ TEST(Log, ALossOrANormThatIsNotFiniteStopsTheRun) {
     EXPECT_THROW(log.step({.step = 1, .loss = bad, .ms = 1, .tokens = 1}), Error);
     EXPECT_THROW(log.step({.step = 1, .loss = 1, .lr = 1e-3, .norm = bad, .ms = 1, .tokens = 1}), Error);
   }
+}
+
+TEST(Log, TheMessageNamesTheNewestCheckpoint) {
+  Log log("");
+  log.checkpoint(20, "runs/a/step_000020");
+  EXPECT_ERROR(log.step({.step = 21, .loss = NAN, .ms = 1, .tokens = 1}),
+               "--resume-from step_000020 goes back to the newest checkpoint");
 }
 
 }  // namespace

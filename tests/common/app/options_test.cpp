@@ -106,6 +106,11 @@ TEST(Options, TheTotalBatchIsAMultipleOfWhatAllRanksDoAtOnce) {
       "--total-batch 1000: not a multiple of 256 (--batch 4 x --seq 64); the nearest multiples are 768 "
       "and 1024");
   EXPECT_ERROR(app::total_batch("gpt2", 100, {4, 64}, 2), "the nearest multiple is 512");
+  const int64_t large = int64_t{1} << 40;
+  for (const int64_t T : {int64_t{1} << 21, int64_t{1} << 24, large})
+    EXPECT_ERROR(
+        app::total_batch("tiny", 0, {large, T}, 2),
+        fmt::format("--batch {} x --seq {} x 2 ranks: more tokens at once than any memory holds", large, T));
 }
 
 TEST(Options, AnUnknownFlagOrAValueOutOfRangeIsNamed) {
@@ -201,7 +206,7 @@ TEST(Encode, RefusesATokenizerThatTheModelDoesNotFit) {
   const auto bytes = app::make_tokenizer(options({}), "");
   EXPECT_EQ(app::encode(*bytes, "!!", 257), (std::vector<int32_t>{0, 0}));
   EXPECT_ERROR(app::encode(*bytes, "!!", 256),
-               "--tokenizer: it has 257 ids, the model's vocabulary only 256");
+               "the tokenizer has 257 ids, but the model has only 256 rows for them");
 }
 
 TEST(Encode, ReadsEndOfTextAsATokenUnlessToldNotTo) {
@@ -220,6 +225,16 @@ TEST(Encode, AnAddedTokenNeedsARowOfTheModelOnlyWhereItOccurs) {
   EXPECT_EQ(app::encode(*tokenizer, "![PAD]", 258), (std::vector<int32_t>{0, 257}));
   EXPECT_ERROR(app::encode(*tokenizer, "![PAD]", 257),
                "--tokenizer: the added token \"[PAD]\" has the id 257, the model only 257 rows");
+}
+
+TEST(OpenFolder, AnAddedTokenThatDoesNotFitIsBlamedOnBothFiles) {
+  for (const std::string added : {R"({"!": 5})", R"({"[PAD]": 300})", R"({"[PAD]": 3})", R"({"": 257})"}) {
+    const TempDir folder;
+    for (const auto& file : make_tokenizer("byte", "")->files()) put_file(folder / file.name, file.text);
+    put_file(folder / "added_tokens.json", added);
+    EXPECT_ERROR(app::make_tokenizer(options({"--tokenizer", folder.path()}), ""),
+                 " with added_tokens.json: ");
+  }
 }
 
 }  // namespace

@@ -178,7 +178,8 @@ TEST_F(Plot, IsAPngIfItsNameEndsInPng) {
 
 TEST_F(Plot, AFullDiskLeavesThePictureThatWasThere) {
   put_file(dir_ / "run.jsonl", training(3, 5, 4));
-  put_file(dir_ / "run.svg", "the picture of yesterday");
+  const std::string before = "<desc>Produced by GNUPLOT</desc>, the picture of yesterday";
+  put_file(dir_ / "run.svg", before);
   put_file(dir_ / "cp",
            "#!/bin/sh\nfor target; do :; done\n: >\"$target\"\n"
            "echo \"cp: error writing '$target': No space left on device\" >&2\nexit 1\n");
@@ -188,7 +189,7 @@ TEST_F(Plot, AFullDiskLeavesThePictureThatWasThere) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.output.find("plot: --out run.svg: could not be written (No space left on device)"), 0u)
       << outcome.output;
-  EXPECT_EQ(file_bytes(dir_ / "run.svg"), "the picture of yesterday");
+  EXPECT_EQ(file_bytes(dir_ / "run.svg"), before);
   EXPECT_EQ(dir_.names(), (std::vector<std::string>{"cp", "run.jsonl", "run.svg"}));
 }
 
@@ -214,6 +215,36 @@ TEST_F(Plot, BadInputIsOneLine) {
            {"run.jsonl --colour red", "--colour: no such flag"}})
     expect_error(arguments, message);
   EXPECT_EQ(file_bytes(dir_ / "run.jsonl"), training(3, 5, 4));
+}
+
+TEST_F(Plot, SaysThatItsOutputCannotBePrinted) {
+  put_file(dir_ / "run.jsonl", training(3, 5, 4));
+  expect_error("run.jsonl > /dev/full", "standard output: No space left on device");
+}
+
+// A picture replaces a picture of this command, and nothing else.
+TEST_F(Plot, NeverReplacesAFileOfAnotherKind) {
+  put_file(dir_ / "run.jsonl", training(3, 5, 4));
+  for (const std::string& bytes :
+       {std::string("<svg>mine</svg>\n"), training(3, 5, 4), std::string("a text\n")}) {
+    for (const std::string name : {"run.svg", "mine.png"}) {
+      put_file(dir_ / name, bytes);
+      expect_error("run.jsonl" + (name == "run.svg" ? "" : " --out " + name),
+                   "--out " + name + ": the file exists and is not a picture of this command");
+      EXPECT_EQ(file_bytes(dir_ / name), bytes);
+    }
+  }
+  put_file(dir_ / "log.svg", training(3, 5, 4));
+  expect_error("log.svg --out log.svg",
+               "--out log.svg: the file exists and is not a picture of this command");
+  fs::create_directory(dir_ / "folder.svg");
+  expect_error("run.jsonl --out folder.svg", "--out folder.svg: could not be written");
+  EXPECT_EQ(shell("mkfifo " + (dir_ / "pipe.svg")).status, 0);
+  expect_error("run.jsonl --out pipe.svg", "--out pipe.svg: not a regular file");
+  for (const std::string name : {"empty.svg", "new.svg", "new.png", "new.svg", "new.png"}) {
+    if (name == "empty.svg") put_file(dir_ / name, "");
+    EXPECT_EQ(plot("run.jsonl --out " + name), 0) << printed;
+  }
 }
 
 }  // namespace gpt2::testing

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "common/base/file.h"
+#include "common/base/shell.h"
 #include "common/data/shards.h"
 #include "common/text/tokenizer.h"
 #include "paths.h"
@@ -24,7 +25,12 @@ class ElsewhereTest : public ::testing::Test {
   fs::path before_;
 };
 
-TEST(CourseData, NamesTheCommandForEveryPathThatItDownloads) {
+class InRepositoryTest : public ElsewhereTest {
+ protected:
+  InRepositoryTest() { fs::current_path(GPT2_SOURCE_DIR); }
+};
+
+TEST_F(InRepositoryTest, NamesTheCommandForEveryPathThatItDownloads) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"data/gpt2", "; ./course data gpt2 downloads data/gpt2"},
       {"data/gpt2/", "; ./course data gpt2 downloads data/gpt2"},
@@ -45,6 +51,15 @@ TEST(CourseData, NamesTheCommandForEveryPathThatItDownloads) {
       {"book.txt", ""},
       {"", ""}};
   for (const auto& [path, expected] : cases) EXPECT_EQ(how_to_download(path), expected) << path;
+}
+
+TEST_F(ElsewhereTest, TheAdviceSaysWhereToRunTheCommand) {
+  const std::string root = fs::canonical(GPT2_SOURCE_DIR).string();
+  if (!fs::canonical("/proc/self/exe").string().starts_with(root + "/"))
+    GTEST_SKIP() << "built outside the repository";
+  EXPECT_EQ(how_to_download("data/gpt2"),
+            "; ./course data gpt2 downloads data/gpt2 (run it in " + shell_word(root) + ")");
+  EXPECT_EQ(how_to_download("book.txt"), "");
 }
 
 TEST_F(ElsewhereTest, EveryReaderSaysHowToDownloadWhatIsMissing) {

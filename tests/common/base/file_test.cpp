@@ -235,5 +235,19 @@ TEST(AtomicFile, OnAFullDiskLeavesTheOldFileAndNoTemporary) {
   EXPECT_EQ(file_bytes(dir / "file"), content);
 }
 
+TEST(EveryReader, SaysThatAFileIsAGitLfsPointer) {
+  const TempDir dir;
+  put_file(dir / "a", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n");
+  const std::string expected =
+      dir / "a" + ": a Git LFS pointer, not the file itself; fetch that with: git lfs pull";
+  EXPECT_ERROR(MappedFile(dir / "a"), expected);
+  EXPECT_ERROR(RandomAccessFile(dir / "a"), expected);
+  EXPECT_ERROR(read_text_file(dir / "a"), expected);
+  for (const std::string text : {"version https://git-lf", "version 2 of a text, which is longer"}) {
+    put_file(dir / "a", text);
+    EXPECT_EQ(read_text_file(dir / "a"), text);
+  }
+}
+
 }  // namespace
 }  // namespace gpt2

@@ -59,7 +59,7 @@ TEST(ParseNumber, RefusesTheRestForTheRightReason) {
       {"-0X1F", "-0X1F is hexadecimal"},
       {"5k", "5k has a unit"},
       {"10M", "10M has a unit"},
-      {"50%", "50% has a unit"},
+      {"50%", "50% is a percentage; write the fraction, such as 0.5 for 50%"},
       {"1.5", "1.5 is not a whole number"},
       {"1e-3", "1e-3 is not a whole number"},
       {"15e-1", "15e-1 is not a whole number"},
@@ -128,15 +128,26 @@ TEST(ParseNumber, TakesRealNumbersAsTheyAreMeant) {
   };
   for (const auto& [text, value] : table) EXPECT_EQ(parse_number(text, -1e300, 1e300), value) << text;
   const std::pair<std::string, std::string> refused[] = {
-      {"", "the value is empty"},     {"0,5", "has a comma"},
-      {"nan", "not a number"},        {"-nan", "not a number"},
-      {"inf", "not a number"},        {"0x1p3", "hexadecimal"},
-      {"hot", "not a number"},        {"1/10", "not a number"},
-      {"1e-400", "too small"},        {"1e400", "not in range 0 to 1"},
-      {"1.1", "not in range 0 to 1"}, {"-0.1", "not in range 0 to 1"},
-      {"10%", "has a unit"},
+      {"", "the value is empty"},       {"0,5", "has a comma"},         {"nan", "not a number"},
+      {"-nan", "not a number"},         {"inf", "not a number"},        {"0x1p3", "hexadecimal"},
+      {"hot", "not a number"},          {"1/10", "not a number"},       {"1e-400", "too small"},
+      {"1e400", "not in range 0 to 1"}, {"1.1", "not in range 0 to 1"}, {"-0.1", "not in range 0 to 1"},
+      {"10%", "10% is a percentage"},
   };
   for (const auto& [text, reason] : refused) EXPECT_ERROR(parse_number(text, 0.0, 1.0), reason);
+}
+
+TEST(Product, IsNothingIfItOverflows) {
+  const std::pair<std::vector<int64_t>, std::optional<int64_t>> table[] = {
+      {{}, 1},
+      {{7}, 7},
+      {{1'000'000'000'000, 256}, 256'000'000'000'000},
+      {{1'000'000'000'000, 256, 50257}, std::nullopt},
+      {{int64_t{1} << 40, 1 << 23}, std::nullopt},
+      {{int64_t{1} << 40, 1 << 22}, int64_t{1} << 62},
+      {{INT64_MAX, 1}, INT64_MAX},
+      {{5, 0}, 0}};
+  for (const auto& [factors, expected] : table) EXPECT_EQ(product(factors), expected);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "common/data/documents.h"
 #include "common/data/shards.h"
 #include "tests/common/files.h"
+#include "tests/shell.h"
 
 namespace gpt2 {
 namespace {
@@ -45,7 +46,6 @@ const std::vector<Case> kNoTexts = {
     {"a.arrow", "ARROW1\0\0"s, "an Arrow table"},
     {"a.pdf", "%PDF-1.7\n"s, "a PDF document; make a text of it with: pdftotext "},
     {"a.rtf", "{\\rtf1"s, "an RTF document"},
-    {"a.txt", "version https://git-lfs.github.com/spec/v1\n"s, "a Git LFS pointer"},
     {"a.txt", "\xff\xfeh\0i\0"s, "text in UTF-16; make UTF-8 of it with: iconv -f UTF-16 -t UTF-8 "},
     {"a.txt", "\xfe\xff\0h\0i"s, "text in UTF-16"},
     {"a.txt", "\xff\xfe\0\0h\0\0\0"s, "text in UTF-32"},
@@ -58,9 +58,11 @@ const std::vector<Case> kTexts = {{"a.txt", "Hello", ""},
                                   {"a.txt", "PK and PAR are letters", ""},
                                   {"a.txt", "caf\xe9 in Latin-1", ""},
                                   {"a.py", "{\n  1: 2}", ""},
-                                  {"a.json", "{\"text\": 7}", ""},
-                                  {"a.bin", "", ""},
-                                  {"a.txt", std::string(8000, 'x') + '\0', ""}};
+                                  {"a.txt", "[Enter HAMLET]\nTo be", ""},
+                                  {"a.txt", "[1] A footnote\n[2] Another", ""},
+                                  {"a.txt", "{ \"a\" } in quotes", ""},
+                                  {"a.txt", "\"a text\"\n", ""},
+                                  {"a.bin", "", ""}};
 
 TEST(FileKind, SaysWhatIsNoTextAndWhatToUseInstead) {
   const TempDir dir;
@@ -76,16 +78,74 @@ TEST(FileKind, SaysWhatIsNoTextAndWhatToUseInstead) {
   }
 }
 
-TEST(FileKind, JsonLinesAreNoTextToLearnFrom) {
-  const std::string line = "{\"id\": 1, \"text\": \"hello\"}\n";
-  for (const auto& [name, bytes] :
-       std::vector<std::pair<std::string, std::string>>{{"a.jsonl", line},
-                                                        {"a.ndjson", line},
-                                                        {"a.jsonl", "{\"content\": 1}\n"},
-                                                        {"a.txt", line + line}}) {
+TEST(FileKind, RecordsAreNoTextToLearnFrom) {
+  const std::string line = "{\"id\": 1, \"text\": \"hello\"}\n", other = "{\"content\": \"hello\"}\n";
+  std::string lines, array = "[";
+  while (lines.size() < kBeginningBytes) lines += line, array += line + ", ";
+  for (const auto& [name, bytes] : std::vector<std::pair<std::string, std::string>>{
+           {"a.jsonl", line},
+           {"a.ndjson", line},
+           {"a.jsonl", other},
+           {"a.json", "{\"text\": 7}"},
+           {"a.txt", line},
+           {"a.txt", line + line},
+           {"a.txt", other + other},
+           {"a.txt", "\n " + lines},
+           {"a.txt", "\xef\xbb\xbf" + lines},
+           {"a.txt", "[" + other + ", " + other + "]\n"},
+           {"a.txt", "[\n  {\n    \"a\": \"x\"\n  }\n]\n"},
+           {"a.txt", array},  // cut
+           {"a.txt", "{\"text\": \"" + std::string(kBeginningBytes, 'x')},
+           {"a.txt", "{\"text\": \"" + std::string(kBeginningBytes - 11, 'x') + "\xc3\xa4\"}"},
+           {"a.txt", "[\"hello\", \"there\"]"}}) {
     EXPECT_EQ(binary_kind(name, bytes), "");
-    EXPECT_EQ(kind_unless_text(name, bytes).substr(0, 62),
-              "JSON Lines, not text; make a text of them with: jq -j '.text +");
+    EXPECT_EQ(kind_unless_text(name, bytes).find("JSON, not text; make a text of its records with: jq -j "),
+              0u)
+        << name << ": " << bytes.substr(0, 40);
+  }
+  for (const char* name : {"a.csv", "a.tsv"})
+    EXPECT_EQ(
+        kind_unless_text(name, "id,text\n1,hello\n").find("a table, not text; make a text of its column"),
+        0u);
+}
+
+TEST(FileKind, ANulByteAnywhereIsNoText) {
+  for (const size_t at : {size_t{0}, size_t{7999}, size_t{8000}, kBeginningBytes, 10 * kBeginningBytes}) {
+    const std::string bytes = std::string(at, 'x') + std::string(1, '\0') + "tail";
+    EXPECT_EQ(kind_unless_text("a.txt", bytes),
+              "not text: it has a NUL byte at offset " + std::to_string(at));
+  }
+}
+
+// Each command, read by a shell, has the file's name as one of its words.
+TEST(FileKind, TheAdviceQuotesTheFilesName) {
+  const TempDir dir;
+  std::vector<Case> cases = kNoTexts;
+  cases.push_back({"a.jsonl", "{\"text\": \"x\"}\n", ""});
+  cases.push_back({"a.csv", "text\nx\n", ""});
+  for (const Case& c : cases) {
+    const std::string name = "it's \"my\" $HOME/" + c.name, kind = kind_unless_text(name, c.bytes);
+    const size_t with = kind.find(" with: ");
+    if (with == kind.npos) continue;
+    const std::string command = kind.substr(with + 7, kind.find("; tokenize") - with - 7);
+    const testing::Outcome outcome =
+        testing::shell("cd " + dir.path() + " && set -- " + command.substr(0, command.find(" > ")) +
+                       "\nprintf '<%s>' \"$@\"");
+    EXPECT_NE(outcome.output.find("<" + name + ">"), outcome.output.npos) << kind << "\n" << outcome.output;
+  }
+}
+
+TEST(FileKind, TheAdviceForJsonMakesATextThatIsRead) {
+  if (std::system("command -v jq > /dev/null") != 0) GTEST_SKIP() << "no jq";
+  const TempDir dir;
+  const std::string a = "{\"text\": \"one\"}", b = "{\"text\": \"two\"}";
+  for (const std::string& bytes : {a + "\n" + b + "\n", "[" + a + ",\n" + b + "]"}) {
+    put_file(dir / "it's a.json", bytes);
+    const std::string kind = kind_unless_text(dir / "it's a.json", bytes), before = "records with: ";
+    ASSERT_NE(kind.find(before), kind.npos) << kind;
+    const std::string command = kind.substr(kind.find(before) + before.size());
+    ASSERT_EQ(std::system(("cd " + dir.path() + " && " + command).c_str()), 0);
+    EXPECT_EQ(file_bytes(dir / "text.txt"), "one<|endoftext|>two<|endoftext|>");
   }
 }
 

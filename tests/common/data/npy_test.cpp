@@ -120,9 +120,9 @@ TEST_P(BadNpy, IsRefusedWithOneLine) {
 INSTANTIATE_TEST_SUITE_P(
     Headers, BadNpy,
     ::testing::Values(
-        Bad{"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", "its dtype is not one of"},
-        Bad{"{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", "its dtype is not one of"},
-        Bad{"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "its dtype is not one of"},
+        Bad{"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", "its dtype >f4 is not one of"},
+        Bad{"{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", "its dtype <f8 is not one of"},
+        Bad{"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "its dtype |O is not one of"},
         Bad{"{'descr': '', 'fortran_order': False, 'shape': (1,), }", "its dtype is not one of"},
         Bad{"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", "a structured array"},
         Bad{"{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", "fortran_order is not False"},

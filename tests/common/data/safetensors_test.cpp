@@ -407,8 +407,8 @@ TEST(SafetensorsCheckpoint, WeightsOfAnotherFormatAreNamed) {
   const struct {
     const char *file, *advice;
   } cases[] = {
-      {"pytorch_model.bin", "convert it with two lines of Python: "},
-      {"pytorch_model.bin.index.json", "convert it with two lines of Python: "},
+      {"pytorch_model.bin", "convert it with: python3 -c "},
+      {"pytorch_model.bin.index.json", "convert it with: python3 -c "},
       {"tf_model.h5", "not from tf_model.h5; "},
       {"flax_model.msgpack", "not from flax_model.msgpack; "},
       {"ckpt.pt", "not from ckpt.pt; "},
@@ -425,10 +425,13 @@ TEST(SafetensorsCheckpoint, WeightsOfAnotherFormatAreNamed) {
     EXPECT_NE(error.find(c.advice), std::string::npos) << error;
   }
   const TempDir dir;
-  put_file(dir / "pytorch_model.bin", "weights");
-  EXPECT_ERROR(SafetensorsCheckpoint{dir.path()},
-               "from transformers import GPT2LMHeadModel; GPT2LMHeadModel.from_pretrained(\"" + dir.path() +
-                   "\").save_pretrained(\"" + dir.path() + "\")");
+  const std::string folder = dir / "it's mine";
+  std::filesystem::create_directory(folder);
+  put_file(folder + "/pytorch_model.bin", "weights");
+  EXPECT_ERROR(
+      SafetensorsCheckpoint{folder},
+      "import GPT2LMHeadModel; GPT2LMHeadModel.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[1])' '" +
+          dir.path() + "/it'\\''s mine'");
 }
 
 TEST(SafetensorsCheckpoint, IndexAndFilesMustAgree) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,7 @@ namespace gpt2 {
 namespace {
 
 using testing::as_bytes;
+using testing::error_of;
 using testing::file_bytes;
 using testing::put_file;
 using testing::TempDir;
@@ -236,8 +238,9 @@ TEST(Shards, AForeignFileIsRefusedWithOneLine) {
   std::string negative = bin_of(ids);
   negative[11] = '\xff';
   expect_refused(negative, "ids, but 20 follow");
-  expect_refused(npy_of(ids, "<i4", "10,"), "file: an array (10) of <i4; a shard is one row of uint16 (<u2)");
-  expect_refused(npy_of(ids, "<u2", "4, 5"), "file: an array (4, 5) of <u2; a shard is one row");
+  expect_refused(npy_of(ids, "<i4", "10,"),
+                 "file: an array (10) of <i4, but a shard is one row of uint16 (<u2)");
+  expect_refused(npy_of(ids, "<u2", "4, 5"), "file: an array (4, 5) of <u2, but a shard is one row");
   expect_refused(npy_of(ids, "<u2", "21,"), "file: 40 bytes of values do not fill shape (21)");
 }
 
@@ -263,6 +266,54 @@ TEST(Shards, ATextIsASourceOfItsIds) {
   ASSERT_EQ(sources.size(), 1u);
   EXPECT_EQ(sources[0]->size(), 4);
   EXPECT_EQ(read(*sources[0], 1, 3), (std::vector<int32_t>{6, 7, 8}));
+}
+
+// Arrays of ids that are not quite shards: the message has a command that makes one of them.
+TEST(Shards, AnArrayOfOtherIntegersIsRefusedWithTheCommandThatConvertsIt) {
+  const std::pair<const char*, const char*> table[] = {
+      {"np.arange(40)", "an array (40) of <i8, but a shard is one row of uint16"},
+      {"np.arange(40, dtype='<i4')", "an array (40) of <i4, but a shard is one row of uint16"},
+      {"np.arange(40, dtype='>u2')", "its dtype >u2 is not one of"},
+      {"np.arange(40, dtype='u4')", "its dtype <u4 is not one of"},
+      {"np.arange(40, dtype='<u2').reshape(4, 10)", "an array (4, 10) of <u2, but a shard is one row"},
+      {"np.asfortranarray(np.arange(40, dtype='<u2').reshape(4, 10))", "fortran_order is not False"}};
+  const std::string python =
+      std::getenv("COURSE_PYTHON") != nullptr ? std::getenv("COURSE_PYTHON") : "python3";
+  if (std::system((python + " -c 'import numpy' 2>/dev/null").c_str()) != 0) GTEST_SKIP() << "no numpy";
+  for (const auto& [array, message] : table) {
+    const TempDir dir;
+    const std::string path = dir / "my ids.npy", code = dir / "code.py";
+    put_file(code, std::string("import numpy as np, sys\nnp.save(sys.argv[1], ") + array + ")\n");
+    ASSERT_EQ(std::system((python + " " + code + " '" + path + "'").c_str()), 0);
+    const std::string error = error_of([&] { open_shards(path, 50257); }), before = "with: python3 ";
+    EXPECT_NE(error.find(path + ": " + message), error.npos) << error;
+    ASSERT_NE(error.find(before), error.npos) << error;
+    const std::string command = python + " " + error.substr(error.find(before) + before.size());
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+    const TokenSources sources = open_shards(dir / "my ids_u2.npy", 50257);
+    std::vector<int32_t> ids(40), expected(40);
+    std::iota(expected.begin(), expected.end(), 0);
+    sources[0]->read(0, ids);
+    EXPECT_EQ(ids, expected) << array;
+  }
+}
+
+TEST(Shards, OnePatternIsNotForTrainingAndValidation) {
+  const TempDir dir;
+  const std::vector<uint16_t> ids(100, 7);
+  const auto opened = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : dir.names()) std::filesystem::remove(dir / name);
+    for (const std::string& name : names) write_shard(dir / name, ids);
+    return open_shards(dir / "*.bin", 50257).size();
+  };
+  for (const auto& [train, val] : std::vector<std::pair<std::string, std::string>>{
+           {"edu_fineweb_train_000001.bin", "edu_fineweb_val_000000.bin"},
+           {"tiny_shakespeare_train.bin", "tiny_shakespeare_val.bin"},
+           {"x_train_1.bin", "x_val.bin"}})
+    EXPECT_ERROR(opened({train, val}), "*.bin: it matches " + train + " and " + val);
+  EXPECT_EQ(opened({"a_train_1.bin", "a_train_2.bin"}), 2u);
+  EXPECT_EQ(opened({"a_val_1.bin", "a_val_2.bin"}), 2u);
+  EXPECT_EQ(opened({"trained_valley.bin", "a_train.bin", "a_values_1.bin"}), 3u);
 }
 
 }  // namespace

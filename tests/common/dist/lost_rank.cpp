@@ -22,8 +22,9 @@ void lose(const std::string& how) {
 }
 
 void run(Device device, const std::string& how, int who) {
-  const dist::ProcessGroup group(
-      device, {.meeting_time = std::chrono::seconds(20), .patience = std::chrono::seconds(2)});
+  const dist::ProcessGroup group(device, {.meeting_time = std::chrono::seconds(20),
+                                          .init_time = std::chrono::seconds(8),
+                                          .patience = std::chrono::seconds(2)});
   const Tensor x = empty({1000}, group.device());
   zero_(x);
   for (int i = 0; i < 20; ++i) {

@@ -208,6 +208,36 @@ TEST(Peers, EndAtOnceWhereSomebodyElseListens) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Nothing tells a rank 0 that is slow from another program that never says a word. A run waits for the one as long as a
+// lost rank may be silent.
+TEST(Peers, WaitForASlowRank0AndNameItWhenItStaysSilent) {
+  struct Case {
+    int silence;  // seconds that rank 0 takes before it answers
+    std::string expected;
+  };
+  const std::vector<Case> cases = {
+      {1, ""},
+      {7, ""},
+      {14,
+       "where something listens: rank 0 is too slow, or another program is there; --rendezvous-port takes"}};
+  std::vector<std::thread> threads;
+  for (const Case& c : cases) {
+    threads.emplace_back([&c] {
+      const Socket listener = listen_here();
+      std::thread rank0([&] {
+        std::this_thread::sleep_for(seconds(c.silence));
+        error_of([&] { dist::meet(listener, rank_of(0, 2), Deadline(seconds(1))); });
+      });
+      const std::string error = error_of(
+          [&] { dist::meet(dist::kLoopback, listener.port(), rank_of(1, 2), Deadline(seconds(60))); });
+      EXPECT_EQ(error.empty(), c.expected.empty()) << error;
+      EXPECT_NE(error.find(c.expected), std::string::npos) << error;
+      rank0.join();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 TEST(Peers, APortInUseIsNoListener) {
   const Socket listener = listen_here();
   EXPECT_FALSE(Socket::listen(dist::kLoopback, listener.port(), kSoon).defined());

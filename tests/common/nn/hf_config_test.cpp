@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/common/files.h"
 
 namespace gpt2 {
@@ -23,6 +25,14 @@ constexpr const char* kGpt2 = R"({
   "vocab_size": 50257
 })";
 
+// A config.json with the sizes of GPT-2 and `others`, which may change them: "n_layer": 6
+std::string with_sizes(const std::string& others = "{}") {
+  nlohmann::json config = nlohmann::json::parse(
+      R"({"vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12})");
+  config.update(nlohmann::json::parse(others));
+  return config.dump();
+}
+
 TEST(HfConfig, ReadsTheHubsGpt2) {
   const HfConfig config = parse_hf_config(kGpt2, "config.json");
   HfConfig expected;
@@ -42,24 +52,45 @@ TEST(HfConfig, EveryFieldIsRead) {
 }
 
 TEST(HfConfig, DefaultsAreThoseOfGpt2Config) {
-  EXPECT_EQ(parse_hf_config("{}", "config.json"), HfConfig());
+  EXPECT_EQ(parse_hf_config(with_sizes(), "config.json"), HfConfig());
   for (const char* same : {R"({"n_inner": null, "eos_token_id": null})", R"({"n_inner": 3072})",
                            R"({"add_cross_attention": false, "is_causal": true})",
                            R"({"pruned_heads": {}, "per_layer_config": null, "quantization_config": null})"})
-    EXPECT_EQ(parse_hf_config(same, "config.json"), HfConfig()) << same;
+    EXPECT_EQ(parse_hf_config(with_sizes(same), "config.json"), HfConfig()) << same;
+}
+
+// The default of n_head, for one, would be another function of the same weights.
+TEST(HfConfig, EverySizeMustBeThere) {
+  const std::pair<const char*, const char*> sizes[] = {{"vocab_size", nullptr},
+                                                       {"n_positions", "max_position_embeddings"},
+                                                       {"n_embd", "hidden_size"},
+                                                       {"n_layer", "num_hidden_layers"},
+                                                       {"n_head", "num_attention_heads"}};
+  for (const auto& [name, alias] : sizes) {
+    nlohmann::json config = nlohmann::json::parse(with_sizes());
+    const int value = config[name];
+    config.erase(name);
+    EXPECT_ERROR(parse_hf_config(config.dump(), "dir/config.json"),
+                 fmt::format("dir/config.json: {} is missing; copy the config.json that belongs", name));
+    if (alias == nullptr) continue;
+    config[alias] = value;
+    EXPECT_EQ(parse_hf_config(config.dump(), "c"), HfConfig());
+  }
+  EXPECT_ERROR(parse_hf_config("{}", "c"), "c: vocab_size, n_positions, n_embd, n_layer, n_head are missing");
 }
 
 TEST(HfConfig, EveryNameOfTheTanhApproximationIsAccepted) {
   for (const std::string name :
        {"gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"}) {
     const std::string text = R"({"activation_function": ")" + name + R"("})";
-    EXPECT_EQ(parse_hf_config(text, "config.json").activation_function, name);
+    EXPECT_EQ(parse_hf_config(with_sizes(text), "config.json").activation_function, name);
   }
 }
 
 TEST(HfConfig, TheOtherNamesOfTheSizesAreAccepted) {
   const HfConfig config = parse_hf_config(
-      R"({"max_position_embeddings": 40, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2})",
+      R"({"max_position_embeddings": 40, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2,)"
+      R"("vocab_size": 9})",
       "config.json");
   EXPECT_EQ(config.n_positions, 40);
   EXPECT_EQ(config.n_embd, 24);
@@ -78,7 +109,7 @@ TEST(HfConfig, TwoNamesOfASizeMustAgree) {
                {"n_head", "num_attention_heads", 12, 2}};
   for (const auto& size : sizes) {
     const auto both = [&](int value, const std::string& alias_value) {
-      return fmt::format(R"({{"{}": {}, "{}": {}}})", size.name, value, size.alias, alias_value);
+      return with_sizes(fmt::format(R"({{"{}": {}, "{}": {}}})", size.name, value, size.alias, alias_value));
     };
     EXPECT_EQ(parse_hf_config(both(size.value, std::to_string(size.value)), "c"), HfConfig());
     for (const std::string& other :
@@ -91,8 +122,9 @@ TEST(HfConfig, TwoNamesOfASizeMustAgree) {
 }
 
 TEST(HfConfig, AnEndOfTextOutsideTheVocabularyIsNone) {
-  EXPECT_EQ(parse_hf_config(R"({"vocab_size": 65, "eos_token_id": 50256})", "c").eos_token_id, std::nullopt);
-  EXPECT_EQ(parse_hf_config(R"({"eos_token_id": [50256]})", "c").eos_token_id, std::nullopt);
+  EXPECT_EQ(parse_hf_config(with_sizes(R"({"vocab_size": 65, "eos_token_id": 50256})"), "c").eos_token_id,
+            std::nullopt);
+  EXPECT_EQ(parse_hf_config(with_sizes(R"({"eos_token_id": [50256]})"), "c").eos_token_id, std::nullopt);
 }
 
 TEST(HfConfig, WhatIsWrittenIsReadBack) {
@@ -105,7 +137,7 @@ TEST(HfConfig, WhatIsWrittenIsReadBack) {
 TEST(HfConfig, IsReadFromItsFolder) {
   const TempDir dir;
   EXPECT_ERROR(read_hf_config(dir.path()), dir / "config.json" + ": cannot open: No such file or directory");
-  put_file(dir / "config.json", R"({"n_layer": 6})");
+  put_file(dir / "config.json", with_sizes(R"({"n_layer": 6})"));
   EXPECT_EQ(read_hf_config(dir.path()).n_layer, 6);
   put_file(dir / "config.json", R"({"n_layer": )");
   EXPECT_ERROR(read_hf_config(dir.path()), dir / "config.json" + ": not valid JSON (line 1, column ");
@@ -141,7 +173,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"n_positions": 0})", "n_positions is 0"}, Bad{R"({"n_embd": 0})", "n_embd is 0"},
         Bad{R"({"n_embd": 1152921504606846976})", "n_embd is 1152921504606846976"},
         Bad{R"({"n_head": 1000})", "n_head is 1000; it must be an integer from 1 to 768"},
-        Bad{R"({"n_head": 7})", "n_embd 768 is not a multiple of n_head 7"},
+        Bad{R"({"vocab_size": 9, "n_positions": 8, "n_embd": 768, "n_layer": 1, "n_head": 7})",
+            "n_embd 768 is not a multiple of n_head 7"},
         Bad{R"({"n_inner": 3073})", "n_inner is 3073; it must be an integer from 1 to 3072"},
         Bad{R"({"n_inner": 0})", "n_inner is 0; it must be an integer from 1 to 3072"},
         Bad{R"({"layer_norm_epsilon": 0})", "layer_norm_epsilon is 0; it must be a number above 0"},

@@ -218,5 +218,15 @@ TEST_P(TensorTest, ErrorsPrintTheShapes) {
 
 INSTANTIATE_ON_EVERY_DEVICE(TensorTest);
 
+TEST(Empty, AShapeThatOverflowsIsAnError) {
+  const int64_t large = int64_t{1} << 40;
+  for (const Shape& shape : {Shape{large, large}, Shape{large, 256, 50257}, Shape{large, 1 << 23},
+                             Shape{INT64_MAX, 2}, Shape{INT64_MAX}}) {
+    for (const Device device : {kCpu, kMeta})
+      EXPECT_ERROR(empty(shape, device), to_string(shape) + " has more elements than memory has addresses");
+  }
+  EXPECT_EQ(empty({large, 256}, kMeta).numel(), large * 256);
+}
+
 }  // namespace
 }  // namespace gpt2::testing

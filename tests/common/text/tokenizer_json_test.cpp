@@ -128,6 +128,23 @@ TEST(TokenizerJson, AnotherKindIsRefusedByTheSettingsName) {
   }
 }
 
+TEST(TokenizerJson, TheFilesBesideItCount) {
+  const TempDir folder;
+  put_file(folder / "tokenizer.json", saved().dump());
+  for (const auto& [content, expected] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"pad_token": "[PAD]", "tokenizer_class": "GPT2Tokenizer"})", ""},
+           {R"({"pad_token": "[MASK]"})", "pad_token is \"[MASK]\", which"},
+           {R"({"add_prefix_space": true})", "add_prefix_space is true"},
+           {R"({"eos_token": "[PAD]"})", "eos_token is \"[PAD]\""}}) {
+    put_file(folder / "tokenizer_config.json", content);
+    if (expected.empty()) {
+      expect_goldens(*make_tokenizer(folder.path(), ""));
+    } else {
+      EXPECT_ERROR(make_tokenizer(folder.path(), ""), expected);
+    }
+  }
+}
+
 TEST(TokenizerJson, IsNotTrusted) {
   EXPECT_ERROR(parse_tokenizer_json("", "tokenizer.json"), "tokenizer.json: not valid JSON");
   EXPECT_ERROR(parse_tokenizer_json("[]", "tokenizer.json"), "tokenizer.json: not a tokenizer");
@@ -135,6 +152,10 @@ TEST(TokenizerJson, IsNotTrusted) {
                "tokenizer.json: model.merges[3]: [\"a\"] is not a merge");
   EXPECT_ERROR(parse(with("/model/merges/3", "abc")), "model.merges[3]: \"abc\" is not a merge");
   EXPECT_ERROR(parse(with("/model/merges/3", {"zz", "q"})), "model.merges[3]: token \"zz\" is not in");
+  json cut = saved();
+  cut["model"]["merges"].erase(cut["model"]["merges"].end() - 1);
+  EXPECT_ERROR(parse(cut), "tokenizer.json: no merge makes the token ");
+  EXPECT_ERROR(parse(with("/model/merges", json::array())), "tokenizer.json: no merge makes the token ");
   EXPECT_ERROR(parse(with("/model/vocab/a", 1)), "have the same id 1");
   EXPECT_ERROR(parse(with("/added_tokens/4/id", 400)), "token \"good day\" has the id 400; 305 tokens have");
   EXPECT_ERROR(parse(with("/added_tokens/4/id", 303)), "have the same id 303");

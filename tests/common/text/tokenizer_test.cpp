@@ -2,24 +2,29 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <random>
 #include <string>
+#include <tuple>
 
 #include "common/text/char_tokenizer.h"
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2 {
 namespace {
 
+using testing::file_bytes;
 using testing::put_file;
 using testing::TempDir;
 using Ids = std::vector<int32_t>;
 
-// encoder.json of the byte tokenizer and one token more, "he" (257).
-std::string vocabulary_json() {
+// encoder.json of the byte tokenizer and more tokens: "he" (257) and those in `more`.
+std::string vocabulary_json(const std::string& more = "") {
   const auto byte = make_tokenizer("byte", "");
-  std::string json = "{\"<|endoftext|>\": 256, \"he\": 257";
+  std::string json = "{\"<|endoftext|>\": 256, \"he\": 257" + more;
   for (int id = 0; id < 256; ++id) {
     const unsigned b = static_cast<unsigned char>(byte->decode({{id}})[0]);
     const bool itself = (b > 0x20 && b < 0x7F) || (b > 0xA0 && b != 0xAD);
@@ -178,6 +183,91 @@ TEST(MakeTokenizer, OpensBothPairsOfNames) {
     const auto tokenizer = make_tokenizer(folder.path(), "");
     EXPECT_EQ(tokenizer->vocab_size(), 258);
     EXPECT_EQ(tokenizer->encode("the he"), (Ids{83, 257, 220, 257}));
+  }
+}
+
+// What transformers makes of the files beside vocab.json and merges.txt: we give its ids, or name the setting.
+TEST(MakeTokenizer, GivesTheIdsOfTransformersOrNamesTheSetting) {
+  const auto golden =
+      nlohmann::json::parse(file_bytes(GPT2_SOURCE_DIR "/tests/golden/tokenizer_config.json"));
+  const std::string text = golden.at("text");
+  ASSERT_GE(golden.at("cases").size(), 20u);
+  for (const auto& c : golden.at("cases")) {
+    SCOPED_TRACE(c.at("name"));
+    const TempDir folder;
+    put_file(folder / "vocab.json", vocabulary_json(", \"<pad>\": 258"));
+    put_file(folder / "merges.txt", "#version: 0.2\nh e\n");
+    for (const auto& [name, content] : c.at("files").items()) put_file(folder / name, content.dump());
+    const std::string refused = c.at("refused");
+    if (!refused.empty()) {
+      EXPECT_ERROR(make_tokenizer(folder.path(), ""), refused);
+      continue;
+    }
+    const auto tokenizer = make_tokenizer(folder.path(), "");
+    EXPECT_EQ(tokenizer->encode_documents(text), c.at("ids").get<Ids>());
+    EXPECT_EQ(reopened(*tokenizer)->encode_documents(text), c.at("ids").get<Ids>());
+    EXPECT_EQ(identity(*reopened(*tokenizer)), identity(*tokenizer));
+  }
+}
+
+TEST(MakeTokenizer, DoesNotTrustTheFilesBesideTheVocabulary) {
+  const TempDir folder;
+  put_file(folder / "vocab.json", vocabulary_json());
+  put_file(folder / "merges.txt", "h e\n");
+  for (const auto& [json, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"", "not valid JSON"},
+           {"[]", "not a tokenizer's settings"},
+           {R"({"tokenizer_class": "RobertaTokenizer"})", "tokenizer_class is \"RobertaTokenizer\""},
+           {R"({"add_prefix_space": "true"})", "add_prefix_space is \"true\""},
+           {R"({"pad_token": 7})", "pad_token is 7"},
+           {R"({"pad_token": ""})", "pad_token is \"\""},
+           {R"({"pad_token": {"text": "he"}})", "pad_token is {\"text\":\"he\"}"},
+           {R"({"additional_special_tokens": [["he"]]})", "additional_special_tokens is [[\"he\"]]"},
+           {R"({"added_tokens_decoder": []})", "added_tokens_decoder is []"},
+           {R"({"added_tokens_decoder": {"x": {"content": "a"}}})", "added_tokens_decoder is {\"x\":"},
+           {R"({"added_tokens_decoder": {"258": "a"}})", "added_tokens_decoder.258 is \"a\""},
+           {R"({"added_tokens_decoder": {"-1": {"content": "a"}}})", "added_tokens_decoder is {\"-1\":"},
+           {R"({"added_tokens_decoder": {"256": {"content": "a"}}})",
+            "token \"a\" has two ids, 64 and 256"}}) {
+    for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+      put_file(folder / name, json);
+      EXPECT_ERROR(make_tokenizer(folder.path(), ""), expected);
+      std::filesystem::remove(folder / name);
+    }
+  }
+}
+
+// A merges file that was emptied or cut would give the ids of another language.
+TEST(MakeTokenizer, AMergesFileThatDoesNotMakeTheVocabularyIsRefused) {
+  const std::string learned = ", \"\\u0120he\": 258", more = learned + ", \"the\": 259",
+                    special = learned + ", \"<pad>\": 259, \"[CLS]\": 260, \"<|user|>\": 261";
+  for (const auto& [tokens, merges, expected] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"", "h e\n", ""},
+           {"", "h e", ""},
+           {"", "#version: 0.2\r\nh e\r\n", ""},
+           {learned, "h e\r\n\xC4\xA0 he\r", ""},
+           {"", "h e\nh e\n", ""},
+           {special, "h e\n\xC4\xA0 he\n", ""},
+           {more, "h e\nt he\n\xC4\xA0 he\n", ""},
+           {"", "", "merges.txt: no merge makes the token \"he\" (id 257) of "},
+           {"", "#version: 0.2\n", "no merge makes the token \"he\" (id 257)"},
+           {learned, "#version: 0.2\nh e\n", "no merge makes the token \" he\" (id 258)"},
+           {more, "h e\n\xC4\xA0 he\n", "no merge makes the token \"the\" (id 259)"},
+           {special, "h e\n", "no merge makes the token \" he\" (id 258)"},
+           {learned, "#version: 0.2\nh e\n\xC4\xA0 h", "token \"\\u0120h\" is not in "},
+           {learned, "#version: 0.2\nh e\n\xC4\xA0", "is not a merge"},
+           {"", "#version: 0.2\rh e\r", "merges.txt, line 1: lines end in CR alone"},
+           {learned, "h e\r\xC4\xA0 he\r\n", "merges.txt, line 1: lines end in CR alone"}}) {
+    SCOPED_TRACE(merges);
+    const TempDir folder;
+    put_file(folder / "vocab.json", vocabulary_json(tokens));
+    put_file(folder / "merges.txt", merges);
+    if (expected.empty()) {
+      EXPECT_EQ(make_tokenizer(folder.path(), "")->encode("he"), (Ids{257}));
+    } else {
+      EXPECT_ERROR(make_tokenizer(folder.path(), ""), expected);
+    }
   }
 }
 

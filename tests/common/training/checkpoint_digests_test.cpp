@@ -112,8 +112,10 @@ TEST(CheckpointDigests, WhatDoesNotBelongTogetherIsNamed) {
       {"a file's digest", edit_state([](json& state) { state["files"].erase("model.safetensors"); }), two,
        edited},
       {"no files", edit_state([](json& state) { state.erase("files"); }), two, edited},
-      {"no digest, and another step",
-       edit_state([](json& state) { state.erase("digest"), state["step"] = 3; }), two,
+      {"no digest", edit_state([](json& state) { state.erase("digest"); }), two, edited},
+      {"another digest", edit_state([](json& state) { state["digest"] = 7; }), two, edited},
+      {"no digests, and another step",
+       edit_state([](json& state) { state.erase("digest"), state.erase("files"), state["step"] = 3; }), two,
        "step is 3, but optimizer_steps 2"}};
   for (const Case& each : cases) {
     const TwoCheckpoints run;

@@ -61,6 +61,53 @@ TEST(Resume, ARefusalNamesTheFlagTheRunAndTheCheckpoint) {
             expected("--batch 8", "no --batch"));
 }
 
+// A run may begin to measure, but other data are not taken for the same.
+TEST(Resume, TheDataOfAnEvaluationAreCompared) {
+  const json a = {"a.bin, 9 tokens, digest 1"}, b = {"a.bin, 9 tokens, digest 2"};
+  struct Case {
+    std::string name;
+    json before, now;
+    std::string used;  // empty: it may go on
+  };
+  for (const Case& each : std::vector<Case>{
+           {"--val-data", a, a, ""},
+           {"--val-data", a, b, "--val-data a.bin, 9 tokens, digest 1"},
+           {"--val-data", "", b, ""},
+           {"--val-data", a, "", ""},
+           {"--val-data", a, training::kLastTenth, "--val-data of 1 files"},
+           {"--hellaswag", "a file of digest 1", "a file of digest 2", "--hellaswag a file of digest 1"},
+           {"--hellaswag", "a file of digest 1", "", ""},
+           {"weights", "1", "2", "--model with weights of digest 1"},
+           {"weights", nullptr, "2", "new weights"},
+           {"weights", "2", nullptr, "--model with weights of digest 2"}}) {
+    RunSettings before = settings(), now = settings();
+    before[each.name] = each.before;
+    now[each.name] = each.now;
+    const auto different = training::differences(json(before), now);
+    const std::string refusal = different.empty() ? "" : training::refusal(kCheckpoint, different);
+    EXPECT_EQ(different.size(), each.used.empty() ? 0u : 1u) << refusal;
+    EXPECT_NE(refusal.find(each.used.empty() ? "" : "used " + each.used + " ("), std::string::npos)
+        << refusal;
+    if (each.name.starts_with("--") && !different.empty()) {
+      EXPECT_NE(training::acceptance(different).find("the training is the same"), std::string::npos);
+    }
+  }
+}
+
+TEST(Resume, TheFlagThatTakesAPartOfTheTextIsNamed) {
+  RunSettings before = settings(), now = settings();
+  before["--val-every"] = 0, before["--val-data"] = "";
+  now["--val-every"] = 5, now["--val-data"] = training::kLastTenth;
+  now["--data"] = {"text, 8 tokens, digest 3"};
+  for (const bool begins : {true, false}) {
+    if (!begins) std::swap(before, now);
+    const std::string refusal = training::refusal(kCheckpoint, training::differences(json(before), now));
+    EXPECT_NE(refusal.find(begins ? "used --val-every 0, --data" : "used --val-every 5, --data"),
+              std::string::npos)
+        << refusal;
+  }
+}
+
 TEST(Resume, AcceptedDifferencesSayWhatTheyMean) {
   RunSettings now = settings();
   now["threads"] = 1;

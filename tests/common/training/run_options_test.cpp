@@ -30,7 +30,7 @@ nlohmann::json values_of_preset(const std::string& preset) {
   for (const char* flag : {"--max-lr", "--min-lr", "--beta2"}) flags.add(flag, number, 0, 1, "");
   for (const char* flag : {"--warmup", "--total-batch"}) flags.add(flag, tokens, 0, int64_t{1} << 40, "");
   flags.parse();
-  return flags.values();
+  return nlohmann::json::parse(flags.values());
 }
 
 // A preset's data is that of the repository, or ./course data says how to get it.

@@ -92,4 +92,50 @@ TEST(RunSettings, KnowTheData) {
   EXPECT_NE(settings_of({}, {a, {"b.bin", 10, 3, 2}}), settings);
 }
 
+TEST(RunSettings, KnowTheWeightsOfAModelFolder) {
+  const TempDir folder;
+  const auto model = [&](const std::string& name, const std::string& weights) {
+    std::filesystem::create_directories(folder / name);
+    put_file(folder / (name + "/config.json"), "{}");
+    put_file(folder / (name + "/model.safetensors"), weights);
+    put_file(folder / (name + "/optimizer.safetensors"), name);
+    return folder / name;
+  };
+  const std::string a = model("a", "weights"), same = model("same", "weights"), b = model("b", "other"),
+                    own = model("run/step_000002", "weights");
+  const auto weights = [&](const std::string& path, const std::string& out = "") {
+    std::vector<std::string> flags = {"--model", path};
+    if (!out.empty()) flags.insert(flags.end(), {"--out", out});
+    return settings_of(flags).at("weights");
+  };
+  EXPECT_TRUE(weights("tiny").is_null());
+  EXPECT_EQ(weights(a), weights(same));
+  EXPECT_EQ(weights(a), weights(a + "/"));
+  EXPECT_NE(weights(a), weights(b));
+  EXPECT_EQ(weights(folder / "run"), weights(own)) << "its newest checkpoint";
+  EXPECT_EQ(weights(own, folder / "elsewhere"), weights(a));
+  EXPECT_EQ(weights(own, folder / "run"), training::kOwnWeights);
+  EXPECT_EQ(weights(folder / "run", folder / "run/"), training::kOwnWeights);
+}
+
+TEST(RunSettings, KnowWhatTheRunIsMeasuredOn) {
+  const TempDir folder;
+  put_file(folder / "a.jsonl", "a");
+  put_file(folder / "b.jsonl", "b");
+  const auto hellaswag = [&](const std::string& name) {
+    return settings_of({"--hellaswag", folder / name}).at("--hellaswag");
+  };
+  EXPECT_EQ(hellaswag("a.jsonl"),
+            hellaswag("../" + folder.path().substr(folder.path().rfind('/') + 1) + "/a.jsonl"));
+  EXPECT_NE(hellaswag("a.jsonl"), hellaswag("b.jsonl"));
+  EXPECT_ERROR(hellaswag("none.jsonl"), "none.jsonl: cannot open");
+  EXPECT_EQ(settings_of({}).at("--val-data"), "") << "there is no validation";
+}
+
+TEST(RunSettings, ALearningRateThatWouldRiseIsRefused) {
+  EXPECT_ERROR(settings_of({"--max-lr", "1e-4", "--min-lr", "2e-4"}),
+               "--min-lr 0.0002: above --max-lr 0.0001");
+  EXPECT_NO_THROW(settings_of({"--max-lr", "1e-4", "--min-lr", "1e-4"}));
+}
+
 }  // namespace gpt2::testing

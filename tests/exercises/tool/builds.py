@@ -23,6 +23,7 @@ PUBLIC_HEADERS = {"exercise.h", "todo.h", "tensors.h", "device.h"}
 STUDENT_FLAGS = ["-Wno-unused", "-Wno-unused-parameter"]
 # tests/executor/tracer.h says why.
 TRACED_FLAGS = ["-O1", "-g1", "-fno-tree-sra", "-fsanitize=thread", "-fsanitize=bounds", "-fdata-sections", "-x", "c++"]
+COMPILE_SECONDS = 600  # a compilation takes 5, but the machine may be busy
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -125,7 +126,10 @@ def _object(words, source, name, exercise, student=False):
 def _compile(words, source, made, exercise, student):
     depends = made.with_suffix(".d")
     command = words + ["-MD", "-MF", str(depends), "-fdiagnostics-color=never", "-o", str(made), "-c", str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=BUILD, timeout=120, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=BUILD, timeout=COMPILE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise CompileError(f"{source.name}: the compiler was stopped after {COMPILE_SECONDS} seconds") from None
     if done.returncode != 0:
         raise CompileError(done.stderr.replace(f"{source.parent}/", ""))
     if student:

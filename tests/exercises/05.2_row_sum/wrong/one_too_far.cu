@@ -1,12 +1,12 @@
 //@fails sums | out of bounds: the thread reads 4 bytes at byte
 //@solution 05.2
-  __shared__ float partial[kThreads];
-  float sum = 0;
-  for (int64_t i = thread; i <= cols; i += kThreads) sum += row[i] * row[i];
-  partial[thread] = sum;
-  for (int half = kThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (thread < half) partial[thread] += partial[thread + half];
-  }
-  if (thread == 0) sums[blockIdx.x] = partial[0];
+__shared__ float partial[kThreads];
+float sum = 0;
+for (int64_t i = thread; i <= cols; i += kThreads) sum += row[i] * row[i];
+partial[thread] = sum;
+for (int half = kThreads / 2; half > 0; half /= 2) {
+  __syncthreads();
+  if (thread < half) partial[thread] += partial[thread + half];
+}
+if (thread == 0) sums[blockIdx.x] = partial[0];
 //@end

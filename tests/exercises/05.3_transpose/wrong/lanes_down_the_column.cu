@@ -1,13 +1,13 @@
 //@fails whole sectors | they must write neighbouring values of y
 //@solution 05.3
-  __shared__ float tile[kTile][kTile + 1];
-  for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
-    const int64_t row = first_row + i, col = first_col + lane;
-    if (row < rows && col < cols) tile[i][lane] = x[row * cols + col];
-  }
-  __syncthreads();
-  for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
-    const int64_t row = first_row + i, col = first_col + lane;
-    if (row < rows && col < cols) y[col * rows + row] = tile[i][lane];
-  }
+__shared__ float tile[kTile][kTile + 1];
+for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
+  const int64_t row = first_row + i, col = first_col + lane;
+  if (row < rows && col < cols) tile[i][lane] = x[row * cols + col];
+}
+__syncthreads();
+for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
+  const int64_t row = first_row + i, col = first_col + lane;
+  if (row < rows && col < cols) y[col * rows + row] = tile[i][lane];
+}
 //@end

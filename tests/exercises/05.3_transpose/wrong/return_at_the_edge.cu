@@ -1,14 +1,14 @@
-//@fails values | divergence: 
+//@fails values | divergence:
 //@solution 05.3
-  if (first_row + int(threadIdx.y) >= rows || first_col + lane >= cols) return;
-  __shared__ float tile[kTile][kTile + 1];
-  for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
-    const int64_t row = first_row + i, col = first_col + lane;
-    if (row < rows && col < cols) tile[i][lane] = x[row * cols + col];
-  }
-  __syncthreads();
-  for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
-    const int64_t row = first_row + lane, col = first_col + i;
-    if (row < rows && col < cols) y[col * rows + row] = tile[lane][i];
-  }
+if (first_row + int(threadIdx.y) >= rows || first_col + lane >= cols) return;
+__shared__ float tile[kTile][kTile + 1];
+for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
+  const int64_t row = first_row + i, col = first_col + lane;
+  if (row < rows && col < cols) tile[i][lane] = x[row * cols + col];
+}
+__syncthreads();
+for (int i = int(threadIdx.y); i < kTile; i += kRowsAtOnce) {
+  const int64_t row = first_row + lane, col = first_col + i;
+  if (row < rows && col < cols) y[col * rows + row] = tile[lane][i];
+}
 //@end

@@ -12,11 +12,11 @@ __device__ Part merged(const Part& a, const Part& b) {
 
 //@end
 //@solution 07.3 kernel
-  Part part{-INFINITY, 0};
-  for (int64_t i = thread; i < V; i += kThreads) part = merged(part, {row[i], 1});
-  const float largest = block_max(part.largest), sum = block_sum(part.sum);
-  if (thread == 0) {
-    largests[blockIdx.x] = largest;
-    sums[blockIdx.x] = sum;
-  }
+Part part{-INFINITY, 0};
+for (int64_t i = thread; i < V; i += kThreads) part = merged(part, {row[i], 1});
+const float largest = block_max(part.largest), sum = block_sum(part.sum);
+if (thread == 0) {
+  largests[blockIdx.x] = largest;
+  sums[blockIdx.x] = sum;
+}
 //@end

@@ -1,0 +1,183 @@
+#include "common/app/log_file.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "common/app/interrupt.h"
+#include "common/app/program.h"
+#include "common/base/digest.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/text/utf8.h"
+
+namespace gpt2::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_pipe(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+// The target of a symbolic link, because AtomicFile would replace the link.
+std::string target_of(const std::string& path) {
+  std::error_code none;
+  const fs::path target = fs::weakly_canonical(path, none);
+  return none ? path : target.string();
+}
+
+void put_contents(const std::string& path, std::string_view bytes) {
+  AtomicFile file(target_of(path));
+  file.write(bytes);
+  file.commit();
+}
+
+}  // namespace
+
+struct LogFile::Open {
+  int descriptor = -1;
+  bool is_file = false;  // not a pipe or a device
+  int64_t bytes = 0;
+  Digest digest;
+  std::string pending;  // lines that are not in the file yet
+
+  Open() = default;
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+  ~Open() { ::close(descriptor); }
+};
+
+LogFile::LogFile(std::string path) : path_(std::move(path)) {
+  if (!path_.empty()) open(O_TRUNC);
+}
+
+LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(path)) {
+  std::error_code none;
+  const bool is_same = fs::is_regular_file(path_, none) && MappedFile(path_).text() == contents;
+  if (!is_same) put_contents(path_, contents);
+  open(0);
+  open_->bytes = int64_t(contents.size());
+  open_->digest.add(contents);
+}
+
+LogFile::~LogFile() = default;
+LogFile::LogFile(LogFile&&) noexcept = default;
+
+void LogFile::open(int flags) {
+  auto opened = std::make_unique<Open>();
+  // Without O_NONBLOCK, opening a pipe without a reader would block. A file is also opened for reading: put_back().
+  const int access = is_pipe(path_) ? O_WRONLY | O_NONBLOCK : O_RDWR;
+  opened->descriptor = ::open(path_.c_str(), access | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
+  const int reason = errno;
+  if (opened->descriptor < 0) {
+    fail("--log {}: {}", path_,
+         reason == ENXIO ? "a pipe without a reader; start the reader first"
+                         : fmt::format("{}; give a file in a folder that exists", std::strerror(reason)));
+  }
+  ::fcntl(opened->descriptor, F_SETFL, O_APPEND);  // a full pipe blocks
+  struct stat info {};
+  opened->is_file = ::fstat(opened->descriptor, &info) == 0 && S_ISREG(info.st_mode);
+  open_ = std::move(opened);
+}
+
+// Writes the waiting lines. Returns 0, or the error's number; then the file ends after a complete line.
+int LogFile::write_pending() {
+  std::string_view left = open_->pending;
+  while (!left.empty()) {
+    const ssize_t n = ::write(open_->descriptor, left.data(), left.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    left.remove_prefix(size_t(n));
+  }
+  const int reason = left.empty() ? 0 : errno;
+  const bool is_undone = reason != 0 && open_->is_file && ::ftruncate(open_->descriptor, open_->bytes) == 0;
+  const size_t written = is_undone ? 0 : open_->pending.size() - left.size();
+  open_->digest.add(std::string_view(open_->pending).substr(0, written));
+  open_->bytes += int64_t(written);
+  open_->pending.erase(0, written);
+  return reason;
+}
+
+void LogFile::stop(const std::string& reason) const {
+  const std::string message = fmt::format("--log {}: {}", path_, reason);
+  if (!stop_with_error(message)) fail("{}", message);
+}
+
+void LogFile::write(const std::string& line) {
+  if (!open_) return;
+  open_->pending += line + "\n";
+  if (const int reason = write_pending(); reason != 0) stop(std::strerror(reason));
+}
+
+void LogFile::sync() {
+  if (!open_) return;
+  try {
+    put_back();
+    const bool synced =
+        ::fsync(open_->descriptor) == 0 || errno == EINVAL || errno == ENOTSUP;  // a pipe cannot be synced
+    require(synced, "{}", std::strerror(errno));
+    const fs::path folder = fs::path(path_).parent_path();
+    sync_folder(folder.empty() ? "." : folder.string());  // otherwise a new file's name may be lost
+  } catch (const Error& error) {
+    stop(error.what());
+  }
+}
+
+void LogFile::put_back() {
+  if (!open_->is_file) return;
+  struct stat mine {
+  }, there{};
+  require(::fstat(open_->descriptor, &mine) == 0, "{}", std::strerror(errno));
+  require(mine.st_size == open_->bytes, "another program changed it during the run");
+  const bool exists = ::stat(path_.c_str(), &there) == 0;
+  if (exists && there.st_dev == mine.st_dev && there.st_ino == mine.st_ino) return;
+  std::string text(size_t(mine.st_size), '\0');
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t n = ::pread(open_->descriptor, text.data() + done, text.size() - done, off_t(done));
+    require(n > 0, "cannot be read: {}", std::strerror(errno));
+    done += size_t(n);
+  }
+  std::string note;
+  if (exists) {
+    const std::string aside = unused_name(path_);
+    require(::rename(path_.c_str(), aside.c_str()) == 0, "replaced during the run: {}", std::strerror(errno));
+    note = fmt::format("; the other file is now {}", printable_line(aside));
+  }
+  LogFile anew(path_, text);
+  anew.open_->pending = std::move(open_->pending);
+  open_ = std::move(anew.open_);
+  write_output(fmt::format("--log {}: {} during the run; written again{}\n", printable_line(path_),
+                           exists ? "replaced" : "deleted or moved", note));
+}
+
+nlohmann::ordered_json LogFile::extent() const {
+  if (!open_) return {};
+  nlohmann::ordered_json extent = {{"bytes", open_->bytes}, {"digest", to_hex(open_->digest.value())}};
+  if (!open_->pending.empty()) extent["pending"] = open_->pending;
+  return extent;
+}
+
+std::string unused_name(const std::string& path) {
+  std::string name = path + ".unused";
+  std::error_code none;
+  for (int i = 2; fs::symlink_status(name, none).type() != fs::file_type::not_found; ++i)
+    name = fmt::format("{}.unused{}", path, i);
+  return name;
+}
+
+std::string keep_aside(const std::string& path) {
+  const std::string aside = unused_name(path);
+  put_contents(aside, MappedFile(path).text());
+  return aside;
+}
+
+}  // namespace gpt2::app

@@ -1,0 +1,39 @@
+// The log of a run that resumes: whether the files are this run's, and what they keep.
+//
+// Nothing is removed from a file unless it is a later part of the same run: a checkpoint stores how far the log went
+// and its digest (app::Log::extents), and what follows must be events. Any other file is refused, or stays beside the
+// new one as log.jsonl.unused.
+//
+// since 13_fineweb
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "common/app/log.h"
+
+namespace gpt2::training {
+
+struct LogPaths {
+  std::string json, text;  // --log or OUT/log.jsonl; OUT/log.txt
+};
+
+struct ResumedLog {
+  app::Log::Contents contents;        // of the two files from here on
+  std::vector<std::string> replaced;  // files whose old contents must be kept beside them (app::keep_aside)
+  std::vector<std::string> notes;     // lines for the screen, once the log is accepted
+};
+
+// Returns the log up to the checkpoint (its path, step and state.json's "log"), with the events that come before the
+// training of that step. Throws if a file is not this run's log up to there, unless `anyway`; then the
+// new file begins with the old one's events. Neither function changes a file.
+ResumedLog log_up_to(const LogPaths& paths, const std::string& checkpoint, int64_t step,
+                     const nlohmann::json& extents, bool anyway);
+
+// Prepares the log of a run that resumes in a folder without checkpoints, and so starts at step 0. Throws if the
+// folder is not that of a run that was stopped before its first checkpoint.
+ResumedLog log_from_start(const LogPaths& paths, const std::string& out);
+
+}  // namespace gpt2::training

@@ -1,0 +1,72 @@
+#include "common/nn/checkpoints.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "common/app/inspect.h"
+#include "tests/common/files.h"
+#include "tests/common/training/tiny_training.h"
+
+namespace gpt2::testing {
+
+namespace fs = std::filesystem;
+
+TEST(Checkpoints, AStepHasOneName) {
+  for (const auto& [name, step] :
+       std::vector<std::pair<std::string, std::optional<int64_t>>>{{"step_000000", 0},
+                                                                   {"out/step_000123", 123},
+                                                                   {"step_1234567", 1234567},
+                                                                   {"step_9223372036854775807", INT64_MAX},
+                                                                   {"step_0001234567", std::nullopt},
+                                                                   {"step_9223372036854775808", std::nullopt},
+                                                                   {"step_-00001", std::nullopt},
+                                                                   {"step_00012", std::nullopt},
+                                                                   {"step_000123.unused", std::nullopt},
+                                                                   {".step_000123", std::nullopt}}) {
+    EXPECT_EQ(nn::step_of(name), step) << name;
+  }
+}
+
+// Every way to open the model of a checkpoint compares it with its digests.
+TEST(Checkpoints, ADamagedOneIsNotLoaded) {
+  const auto flip = [](const std::string& path, size_t from_end) {
+    std::string bytes = file_bytes(path);
+    bytes.at(bytes.size() - from_end) ^= 1;
+    put_file(path, bytes);
+  };
+  struct Case {
+    std::string name;
+    bool is_damage;
+  };
+  for (const Case& each : std::vector<Case>{{"model.safetensors", true},
+                                            {"config.json", true},
+                                            {"vocab.json", true},
+                                            {"optimizer.safetensors", false}}) {  // not read
+    SCOPED_TRACE(each.name);
+    const TempDir out;
+    Training training;
+    const std::string path = training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
+    EXPECT_NO_THROW(nn::load(training.model, path));
+    fs::remove(path + "/merges.txt");  // a missing file is another error
+    EXPECT_NO_THROW(nn::load(training.model, path));
+    flip(path + "/" + each.name, 3);
+    if (each.is_damage) {
+      const std::string message =
+          path + "/" + each.name + ": not the file that this checkpoint was written with";
+      EXPECT_ERROR(nn::load(training.model, path), message);
+      EXPECT_ERROR(app::explore(path, out / "picture.png"), message);
+      fs::remove(path + "/state.json");  // a folder of another program has none
+    }
+    if (each.name != "config.json") {
+      EXPECT_NO_THROW(nn::load(training.model, path));
+    }
+    put_file(path + "/state.json", "{\"files\": ");
+    EXPECT_ERROR(nn::load(training.model, path), "state.json: not valid JSON");
+    put_file(path + "/state.json", "[1, 2]");
+    if (each.name != "config.json") {
+      EXPECT_NO_THROW(nn::load(training.model, path));
+    }
+  }
+}
+
+}  // namespace gpt2::testing
