@@ -1,4 +1,4 @@
 //@fails softmax | no barrier lies between
 //@solution 05.4 softmax
-  __syncwarp();
+__syncwarp();
 //@end

@@ -1,4 +1,4 @@
-//@fails row sum | divergence: 
+//@fails row sum | divergence:
 //@solution 05.4 row_sum
-    if (thread < half) __syncthreads();
+if (thread < half) __syncthreads();
 //@end
