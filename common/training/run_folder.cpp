@@ -122,6 +122,19 @@ void require_out(const RunOptions& run) {
   require(flag == nullptr, "{}: give the run's folder with --out", flag == nullptr ? "" : flag);
 }
 
+// --log must be neither a file that the run writes itself nor a file of another run.
+void require_own_log(const std::string& path, const std::string& out) {
+  std::error_code none;
+  const fs::path file = fs::weakly_canonical(path, none), folder = file.parent_path();
+  if (folder == fs::weakly_canonical(out, none)) {
+    require(file.filename() != "log.txt" && !step_of(file),
+            "--log {}: the run writes a file of this name itself; give another name", path);
+  } else {
+    require(!fs::exists(file, none) || checkpoints_in(folder).empty(),
+            "--log {}: a file of the run in {}; give another name", path, folder.string());
+  }
+}
+
 }  // namespace
 
 RunFolder::Made::Made(const std::string& out) {
@@ -270,6 +283,7 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
 app::Log RunFolder::open_log(const std::string& path) const {
   if (!group_.is_master()) return app::Log("");
   if (run_.out.empty()) return app::Log(path);
+  if (!path.empty()) require_own_log(path, run_.out);
   const LogPaths paths{path.empty() ? run_.out + "/log.jsonl" : path, run_.out + "/log.txt"};
   const bool is_done = step_ == steps_;
   ResumedLog resumed;

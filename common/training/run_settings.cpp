@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string_view>
 
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/os.h"
+#include "common/data/safetensors.h"
 #include "common/nn/checkpoints.h"
 #include "common/tensor/context.h"
 #include "common/text/utf8.h"
@@ -39,12 +41,6 @@ std::string utf8_of(std::string_view text) {
 std::string architecture(const HfConfig& model) {
   return fmt::format("{} layers, {} heads, {} channels, block size {}, vocabulary {}", model.n_layer,
                      model.n_head, model.n_embd, model.n_positions, model.vocab_size);
-}
-
-// Whether a file is part of a model: its configuration or weights, but not an optimizer's moments.
-bool is_of_model(const std::string& name) {
-  return name == "config.json" ||
-         (name.starts_with("model") && (name.ends_with(".safetensors") || name.ends_with(".index.json")));
 }
 
 // Which weights --model DIR names.
@@ -85,13 +81,12 @@ std::string model_folder(const std::string& model) {
 }
 
 std::string model_identity(const std::string& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (is_of_model(entry.path().filename())) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
+  std::set<std::string> files{fs::path(folder) / "config.json"};
+  const SafetensorsCheckpoint weights(folder);
+  for (const auto& [name, entry] : weights.entries()) files.insert(entry.file);
   Digest digest;
-  for (const fs::path& file : files) {
-    digest.add(file.filename().string());
+  for (const std::string& file : files) {
+    digest.add(fs::path(file).filename().string());
     digest.add(MappedFile(file).text());
   }
   return to_hex(digest.value());

@@ -23,7 +23,8 @@ using RunSettings = nlohmann::ordered_json;  // name -> value, always in the sam
 // Returns the folder of the model that --model names: of a run's folder, its newest checkpoint.
 std::string model_folder(const std::string& model);
 
-// Returns a digest of the configuration and the weights in a model's folder.
+// Returns a digest of the configuration and the weights in a model's folder, whatever the files of the weights are
+// called. Throws if there are none.
 std::string model_identity(const std::string& folder);
 
 // Returns a digest of the running program's file, which depends on its sources, compiler and flags.

@@ -134,6 +134,23 @@ TEST(RunFolder, ResumeFromTakesANameOrItsPath) {
   }
 }
 
+TEST(RunFolder, ALogIsNoOtherFileOfARun) {
+  TinyRun run, other;
+  other.train(1);
+  RunFolder folder(run.options(), 1, run.group);
+  folder.resume(run.training.state(), run.training.setup);
+  const std::string itself = ": the run writes a file of this name itself";
+  for (const auto& [path, message] : std::vector<std::pair<std::string, std::string>>{
+           {run.out + "/log.txt", itself},
+           {run.out + "/../out/log.txt", itself},
+           {run.out + "/step_000001", itself},
+           {other.out + "/log.jsonl", ": a file of the run in " + other.out}}) {
+    const std::string before = fs::is_regular_file(path) ? file_bytes(path) : "";
+    EXPECT_ERROR(folder.open_log(path), "--log " + path + message);
+    EXPECT_EQ(fs::is_regular_file(path) ? file_bytes(path) : "", before);
+  }
+}
+
 TEST(RunFolder, ACheckpointBeyondTheStepsIsNamed) {
   for (const std::string step : {"step_000003", "step_9223372036854775807"}) {
     TinyRun run;

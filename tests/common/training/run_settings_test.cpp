@@ -1,9 +1,13 @@
 #include "common/training/run_settings.h"
 
 #include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "common/app/options.h"
+#include "common/data/safetensors.h"
 #include "common/training/run_options.h"
+#include "paths.h"
 #include "tests/common/files.h"
 
 namespace gpt2::testing {
@@ -50,6 +54,31 @@ RunSettings settings_of(std::vector<std::string> arguments,
 
 }  // namespace
 
+// The weights that are loaded count, in whatever files the index places them.
+TEST(RunSettings, AModelIsItsConfigurationAndItsWeights) {
+  const TempDir folder;
+  const auto model = [&](const std::string& name, const std::string& weights) {
+    const std::string to = folder / name, file = to + "/" + weights;
+    std::filesystem::copy(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2", to);
+    if (weights == "model.safetensors") return to;
+    std::filesystem::rename(to + "/model.safetensors", file);
+    nlohmann::json index;
+    const SafetensorsFile opened(file);
+    for (const SafetensorsEntry& entry : opened.entries()) index["weight_map"][entry.name] = weights;
+    put_file(to + "/model.safetensors.index.json", index.dump());
+    return to;
+  };
+  for (const char* weights : {"model.safetensors", "part-1.safetensors", "a.bin"}) {
+    const std::string one = model(std::string("one_") + weights, weights),
+                      two = model(std::string("two_") + weights, weights);
+    EXPECT_EQ(training::model_identity(one), training::model_identity(two));
+    std::string bytes = file_bytes(two + "/" + weights);
+    bytes.back() = char(bytes.back() ^ 1);
+    put_file(two + "/" + weights, bytes);
+    EXPECT_NE(training::model_identity(one), training::model_identity(two)) << weights;
+  }
+}
+
 TEST(RunSettings, HoldWhatWasResolved) {
   const RunSettings settings = settings_of({"--batch", "4", "--log", "/tmp/log"});
   EXPECT_EQ(settings.at("--batch"), 4);
@@ -94,15 +123,17 @@ TEST(RunSettings, KnowTheData) {
 
 TEST(RunSettings, KnowTheWeightsOfAModelFolder) {
   const TempDir folder;
-  const auto model = [&](const std::string& name, const std::string& weights) {
+  const auto model = [&](const std::string& name, bool is_other = false) {
     std::filesystem::create_directories(folder / name);
-    put_file(folder / (name + "/config.json"), "{}");
-    put_file(folder / (name + "/model.safetensors"), weights);
+    std::filesystem::copy(GPT2_SOURCE_DIR "/data/fixtures/tiny-gpt2", folder / name);
     put_file(folder / (name + "/optimizer.safetensors"), name);
+    std::string bytes = file_bytes(folder / (name + "/model.safetensors"));
+    if (is_other) bytes.back() = char(bytes.back() ^ 1);
+    put_file(folder / (name + "/model.safetensors"), bytes);
     return folder / name;
   };
-  const std::string a = model("a", "weights"), same = model("same", "weights"), b = model("b", "other"),
-                    own = model("run/step_000002", "weights");
+  const std::string a = model("a"), same = model("same"), b = model("b", true),
+                    own = model("run/step_000002");
   const auto weights = [&](const std::string& path, const std::string& out = "") {
     std::vector<std::string> flags = {"--model", path};
     if (!out.empty()) flags.insert(flags.end(), {"--out", out});
