@@ -234,7 +234,7 @@ class Handout(Temporary):
             out = self.folder / exercise.name
             public.write(exercise, out)
             shown = "".join(path.read_text(errors="replace") for path in out.rglob("*") if path.is_file())
-            self.assertNotIn("//@solution", shown)
+            self.assertNotRegex(shown, r"(?m)^\s*(//|#)@solution")  # a line that opens a region
             self.assertEqual([path.name for path in out.iterdir() if path.name in public.SECRET], [])
             copy = catalogue.Exercise(out)
             self.assertEqual(copy.starter(), exercise.starter())
