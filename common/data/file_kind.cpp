@@ -102,7 +102,7 @@ bool is_json(std::string_view beginning) {
   return (goes_on && nlohmann::json::accept(line)) || begins_json(beginning, is_cut);
 }
 
-// What a file of records is, although its bytes are text; empty if it is none. A table is known by its name only.
+// The format of a file of records whose bytes are text; empty if the file has no such format. A table is recognised by its name only.
 std::string kind_of_records(const std::string& path, std::string_view beginning) {
   if (ends_with_any(path, {".csv", ".tsv"})) {
     return fmt::format(

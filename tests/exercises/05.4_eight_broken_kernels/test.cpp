@@ -18,7 +18,7 @@ std::string read(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The starter of the exercise's source: of the regions, the lines behind //|. A text without regions stays as it is.
+// The starter of the exercise's source: of the regions, the lines behind //|. A text without regions is not changed.
 std::string starter_of(const std::string& text) {
   std::string result, line;
   bool in_solution = false;
