@@ -92,6 +92,13 @@ class Submission(Temporary):
         read = submission.read(self.folder, "bob")
         self.assertEqual((read.student, read.files), ("bob", {}))
 
+    def test_a_folder_with_a_zip_file(self):
+        self.archive((KERNEL, "packed")).rename(self.folder / "submission.zip")
+        self.assertEqual(submission.read(self.folder).files, {"05.2_row_sum": {"row_sum.cu": b"packed"}})
+        (self.folder / "05.2_row_sum").mkdir()
+        (self.folder / KERNEL).write_text("newer")
+        self.assertEqual(submission.read(self.folder).files, {"05.2_row_sum": {"row_sum.cu": b"newer"}})
+
     def test_a_change_after_submit_is_noted(self):
         manifest = f'{{"student": "ann", "files": {{"{KERNEL}": "0000"}}}}'
         self.assertIn(
