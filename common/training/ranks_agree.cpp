@@ -1,4 +1,4 @@
-#include "common/training/same_run.h"
+#include "common/training/ranks_agree.h"
 
 #include <algorithm>
 #include <array>
@@ -80,8 +80,9 @@ void add_sources(dist::Settings& settings, const std::string& flag, const TokenL
 
 }  // namespace
 
-void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& flags, const nn::Module& model,
-                      const TokenLoader& loader, const std::optional<TokenLoader>& val_loader) {
+void require_ranks_agree(const dist::ProcessGroup& group, const app::CommandLine& flags,
+                         const nn::Module& model, const TokenLoader& loader,
+                         const std::optional<TokenLoader>& val_loader) {
   if (group.world_size() == 1) return;
   const TokenLoader::Settings& batches = loader.settings();
   dist::Settings settings = {{"the program", flags.program()},
