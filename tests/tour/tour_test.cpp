@@ -100,8 +100,7 @@ TEST_F(Tour, ComparesTheLossesOfTwoSteps) {
 TEST_F(Tour, AStepThatMustAgreeToTheBitMayNotDifferAtAll) {
   program("04_overfit", log_of({"5", "4"}));
   program("05_tf32", log_of({"5", "4"}));
-  expect_row("05_tf32", 0,
-             row("05_tf32", "full float32: 04's losses", "2 losses, off by 0 at most", "ok"));
+  expect_row("05_tf32", 0, row("05_tf32", "full float32: 04's losses", "2 losses, off by 0 at most", "ok"));
   program("04_overfit", log_of({"5", "4.000000001"}));
   EXPECT_EQ(tour("05_tf32"), 1) << printed;
   EXPECT_NE(printed.find("1 of 2 failed"), std::string::npos) << printed;
