@@ -136,6 +136,38 @@ TEST(Resume, AcceptedDifferencesSayWhatTheyMean) {
   EXPECT_NE(training::acceptance(different).find("another run"), std::string::npos);
 }
 
+// Dropout's masks belong to a micro-batch of a rank, and the video's order skips what does not fill a batch on all ranks.
+TEST(Resume, AnotherDivisionIntoMicroBatchesOnlyRoundsIfMasksAndWindowsStayTheSame) {
+  struct Case {
+    double dropout;
+    std::string order;
+    RunSettings now;  // the checkpoint's run has --batch 8 on 2 ranks
+    bool only_rounds;
+  };
+  for (const Case& each :
+       std::vector<Case>{{0, "shuffled", {{"--batch", 4}}, true},
+                         {0, "shuffled", {{"ranks", 1}}, true},
+                         {0, "shuffled", {{"--batch", 4}, {"ranks", 3}, {"threads", 1}}, true},
+                         {0, "video", {{"--batch", 4}}, false},
+                         {0, "video", {{"ranks", 1}}, false},
+                         {0, "video", {{"ranks", 1}, {"threads", 1}}, false},
+                         {0, "video", {{"--batch", 16}, {"ranks", 1}}, true},
+                         {0, "video", {{"threads", 1}}, true},
+                         {0.2, "shuffled", {{"--batch", 4}}, false},
+                         {0.2, "shuffled", {{"ranks", 1}}, false},
+                         {0.2, "video", {{"--batch", 16}, {"ranks", 1}}, false},
+                         {0.2, "shuffled", {{"threads", 1}}, true}}) {
+    RunSettings before = settings();
+    before["--dropout"] = each.dropout;
+    before["--order"] = each.order;
+    RunSettings now = before;
+    now.update(each.now);
+    const std::string accepted = training::acceptance(training::differences(json(before), now));
+    EXPECT_NE(accepted.find(each.only_rounds ? "the same to rounding" : "another run"), std::string::npos)
+        << each.dropout << " " << each.order << " " << accepted;
+  }
+}
+
 TEST(Resume, ALongerRunSaysItsScheduleAndAShorterOneIsRefused) {
   const auto change = [](int64_t steps, bool anyway) {
     RunSettings now = settings();
