@@ -45,6 +45,7 @@ Log::Log(const std::string& path, const std::string& text_path) : Log(LogFile(pa
 Log Log::resume(const std::string& path, const std::string& text_path, const Contents& contents,
                 const ordered_json& note) {
   Log log(LogFile(path, contents.json), LogFile(text_path, contents.text));
+  if (note.is_null()) return log;
   log.note_ = std::make_shared<ordered_json>(note);
   log.checkpoint_ = note.value("checkpoint", "");
   return log;

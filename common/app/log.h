@@ -43,7 +43,8 @@ class Log {
   };
 
   // Continues the log of a run that resumes: both files then have these contents. `note` describes how the run
-  // resumes; the config event stores it as "resumed".   since 13_fineweb
+  // resumes; the config event stores it as "resumed". It is null for a run that had no checkpoint yet.
+  // since 13_fineweb
   static Log resume(const std::string& path, const std::string& text_path, const Contents& contents,
                     const nlohmann::ordered_json& note);
 

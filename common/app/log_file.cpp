@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +42,11 @@ void put_contents(const std::string& path, std::string_view bytes) {
   file.commit();
 }
 
+bool has_checkpoints(std::string_view log) {
+  constexpr std::string_view kEvent = "{\"event\":\"checkpoint\"";
+  return log.starts_with(kEvent) || log.find("\n" + std::string(kEvent)) != log.npos;
+}
+
 }  // namespace
 
 struct LogFile::Open {
@@ -57,14 +63,23 @@ struct LogFile::Open {
 };
 
 LogFile::LogFile(std::string path) : path_(std::move(path)) {
-  if (!path_.empty()) open(O_TRUNC);
+  if (path_.empty()) return;
+  open();
+  if (!open_->is_file) return;
+  require(
+      !has_checkpoints(MappedFile(path_).text()),
+      "--log {}: the log of a run with checkpoints, which could not resume without it; give another name, or "
+      "delete it",
+      path_);
+  require(::ftruncate(open_->descriptor, 0) == 0, "--log {}: {}", path_, std::strerror(errno));
 }
 
 LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(path)) {
-  std::error_code none;
-  const bool is_same = fs::is_regular_file(path_, none) && MappedFile(path_).text() == contents;
-  if (!is_same) put_contents(path_, contents);
-  open(0);
+  open();  // also tells whether another run is writing there
+  if (!open_->is_file || MappedFile(path_).text() != contents) {
+    put_contents(path_, contents);
+    open();
+  }
   open_->bytes = int64_t(contents.size());
   open_->digest.add(contents);
 }
@@ -72,11 +87,12 @@ LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(
 LogFile::~LogFile() = default;
 LogFile::LogFile(LogFile&&) noexcept = default;
 
-void LogFile::open(int flags) {
+// Opens the file, and keeps others from writing to it.
+void LogFile::open() {
   auto opened = std::make_unique<Open>();
   // Without O_NONBLOCK, opening a pipe without a reader would block. A file is also opened for reading: put_back().
   const int access = is_pipe(path_) ? O_WRONLY | O_NONBLOCK : O_RDWR;
-  opened->descriptor = ::open(path_.c_str(), access | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
+  opened->descriptor = ::open(path_.c_str(), access | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   const int reason = errno;
   if (opened->descriptor < 0) {
     fail("--log {}: {}", path_,
@@ -86,6 +102,8 @@ void LogFile::open(int flags) {
   ::fcntl(opened->descriptor, F_SETFL, O_APPEND);  // a full pipe blocks
   struct stat info {};
   opened->is_file = ::fstat(opened->descriptor, &info) == 0 && S_ISREG(info.st_mode);
+  require(!opened->is_file || ::flock(opened->descriptor, LOCK_EX | LOCK_NB) == 0,
+          "--log {}: another run is writing there; give another name", path_);
   open_ = std::move(opened);
 }
 

@@ -15,10 +15,11 @@ namespace gpt2::app {
 
 class LogFile {
  public:
-  // Replaces the file; if `path` is empty, no file is written. A pipe needs a reader. Throws if it cannot be opened.
+  // Replaces the file; if `path` is empty, no file is written. A pipe needs a reader. Throws if it cannot be opened, if
+  // another run is writing there, or if it is the log of a run with checkpoints.
   explicit LogFile(std::string path);
 
-  // Continues the file, which then has these contents. A symbolic link stays one.
+  // Continues the file, which then has these contents. A symbolic link stays one. Throws if another run is writing there.
   LogFile(std::string path, std::string_view contents);
 
   ~LogFile();
@@ -37,7 +38,7 @@ class LogFile {
 
  private:
   struct Open;
-  void open(int flags);
+  void open();
   int write_pending();
   void put_back();
   void stop(const std::string& reason) const;

@@ -275,8 +275,6 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
   saved_log_ = saved.value("log", json());
   require_same_run(saved, state.loader);
   load_checkpoint(checkpoint_, saved, state);
-  fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from",
-             printable_line(checkpoint_));
   group_.barrier();  // all ranks have read it
 }
 
@@ -288,7 +286,8 @@ app::Log RunFolder::open_log(const std::string& path) const {
   const bool is_done = step_ == steps_;
   ResumedLog resumed;
   if (step_ && !is_done) {
-    resumed = log_up_to(paths, checkpoint_, *step_, saved_log_, run_.resume_anyway);
+    const ResumePoint point{checkpoint_, *step_, !run_.resume_from.empty(), run_.resume_anyway};
+    resumed = log_up_to(paths, point, saved_log_);
   } else if (!step_ && run_.resume) {
     resumed = log_from_start(paths, run_.out);
     resumed.notes = {fmt::format("--resume: no checkpoint in {} yet; starting at step 0", run_.out)};
@@ -300,9 +299,11 @@ app::Log RunFolder::open_log(const std::string& path) const {
   }
   for (const std::string& note : resumed.notes) fmt::print("{}\n", printable_line(note));
   for (const std::string& name : aside) fmt::print("set aside: {}\n", printable_line(name));
+  if (step_)
+    fmt::print("{} {}\n", is_done ? "nothing left to do:" : "going on from", printable_line(checkpoint_));
   if (is_done) return app::Log("");
-  return step_ ? app::Log::resume(paths.json, paths.text, resumed.contents, note_)
-               : app::Log(paths.json, paths.text);
+  return run_.resume ? app::Log::resume(paths.json, paths.text, resumed.contents, note_)
+                     : app::Log(paths.json, paths.text);
 }
 
 void RunFolder::save(int64_t step, app::Log& log) const {

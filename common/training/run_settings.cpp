@@ -124,9 +124,6 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   resolve("--total-batch", batches.B * batches.T * grad_accum_steps * batches.world);
   if (!settings["--min-lr"].is_number())
     resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);  // not given
-  const double min_lr = settings["--min-lr"], max_lr = settings.value("--max-lr", min_lr);
-  require(min_lr <= max_lr, "--min-lr {}: above --max-lr {}, from which the learning rate falls to it",
-          min_lr, max_lr);
   resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
   if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // only GPUs have TF32
     resolve("--matmul-precision", "highest");
