@@ -67,6 +67,9 @@ class Log {
   // Writes a checkpoint event. When it returns, the whole log so far is safe on disk.   since 13_fineweb
   void checkpoint(int64_t step, const std::string& path);
 
+  // When it returns, the log is safe on disk. What happened to the files meanwhile: LogFile::sync.   since 13_fineweb
+  void sync();
+
   // Returns how far the files go: {"log.jsonl": LogFile::extent(), "log.txt": ...}.   since 13_fineweb
   nlohmann::ordered_json extents() const;
 

@@ -29,7 +29,8 @@ class LogFile {
   void write(const std::string& line);
 
   // When it returns, the lines are safe on disk. If the file was deleted, moved or replaced by another, writes it anew
-  // and keeps the other one beside it, with a note on standard output. Fails as write() does.
+  // and keeps the other one beside it; if it was changed, goes on with it as it is. Prints a note then. Fails as write()
+  // does.
   void sync();
 
   // Returns {"bytes": 1234, "digest": "0123456789abcdef"} for what is in the file; "pending" has the lines that could
@@ -41,6 +42,8 @@ class LogFile {
   void open();
   int write_pending();
   void put_back();
+  std::string contents() const;
+  void accept_changes();
   void stop(const std::string& reason) const;
 
   std::string path_;

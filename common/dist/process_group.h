@@ -68,6 +68,7 @@ class ProcessGroup {
 
  private:
   void start_with_mpi(const GroupOptions& options);
+  void require_all_started(const Environment& environment) const;
   void start_with_torchrun(const Environment& environment, const GroupOptions& options);
   Introduction introduction() const;
   void connect(std::vector<Peer> peers, const Deadline& deadline, const GroupOptions& options);

@@ -90,6 +90,10 @@ void remove_files(const fs::path& hidden, const std::string& name) {
 
 // Renames the folder before removing it, so that no half-removed checkpoint is visible.
 void remove_checkpoint(const fs::path& path) {
+  if (fs::is_symlink(path)) {  // the checkpoint lies elsewhere, and may be another run's
+    fs::remove(path);
+    return;
+  }
   const std::string name = path.filename();
   const fs::path hidden = path.parent_path() / fmt::format(".{}.old", name);
   fs::rename(path, hidden);
@@ -151,7 +155,8 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
   write_files(temporary.path, step, state, setup);
   if (before_rename) before_rename(path);
   std::error_code error;
-  if (fs::symlink_status(path, error).type() != fs::file_type::not_found) set_aside(path);
+  if (fs::symlink_status(path, error).type() != fs::file_type::not_found)
+    app::write_output(fmt::format("set aside: {}\n", printable_line(set_aside(path))));
   fs::rename(temporary.path, path, error);
   require(!error, "{}: cannot be given its name: {}", path.string(), error.message());
   temporary.path.clear();
@@ -188,6 +193,8 @@ std::vector<std::string> set_aside_after(const std::string& out, int64_t step) {
 
 void make_out(const std::string& out, bool resume) {
   std::error_code error;
+  require(!fs::is_symlink(out) || fs::exists(out), "--out {}: a link to {}, which does not exist", out,
+          fs::is_symlink(out) ? fs::read_symlink(out).string() : "");
   fs::create_directories(out, error);
   require(!error && fs::is_directory(out), "--out {}: {}; give a folder that can be made", out,
           error.message());

@@ -39,8 +39,8 @@ constexpr std::array<std::string_view, 15> kFree = {"--log",
 constexpr std::array<std::string_view, 2> kMeasured = {"--val-data", "--hellaswag"};
 
 // Settings that only change the order of summation.
-constexpr std::array<std::string_view, 7> kRounding = {"--batch", "--attention", "--cuda-graph", "device",
-                                                       "ranks",   "threads",     "build"};
+constexpr std::array<std::string_view, 8> kRounding = {"--batch", "--attention", "--cuda-graph", "device",
+                                                       "ranks",   "threads",     "instructions", "build"};
 
 // Numbers are equal if they differ only by rounding: 6e-4 / 10 is not exactly 6e-5.
 bool is_same(const json& a, const json& b) {
@@ -63,6 +63,7 @@ std::string setting(const std::string& name, const json& value) {
   if (name == "threads") {
     return fmt::format("{} {} (OMP_NUM_THREADS)", plain(value), value == 1 ? "thread" : "threads");
   }
+  if (name == "instructions") return "the CPU's instructions " + plain(value);
   if (name == "weights") {
     return value.is_null() ? "new weights" : fmt::format("--model with weights of digest {}", plain(value));
   }
@@ -126,6 +127,14 @@ std::vector<Difference> differences(const json& before, const RunSettings& now) 
     if (!now.contains(item.key())) compare(item.key(), item.value(), json());
   }
   return differences;
+}
+
+void keep_measured(const json& before, RunSettings& now) {
+  for (const std::string_view name : kMeasured) {
+    const std::string key(name);
+    const json earlier = before.value(key, json());
+    if (is_absent(now.value(key, json())) && !is_absent(earlier) && earlier != kLastTenth) now[key] = earlier;
+  }
 }
 
 std::string refusal(const std::string& checkpoint, const std::vector<Difference>& differences) {

@@ -20,6 +20,10 @@ struct Difference {
 // how often the run is evaluated and saved, and --steps. The data of an evaluation are compared if both runs have it.
 std::vector<Difference> differences(const nlohmann::json& before, const RunSettings& now);
 
+// A run that does not measure remembers what an earlier part of it was measured on: a later part must not go on with
+// other data as if they were the same.
+void keep_measured(const nlohmann::json& before, RunSettings& now);
+
 // Returns the error message: --resume: the run in runs/a used --batch 8 (checkpoint step_000020); got --batch
 // 4
 std::string refusal(const std::string& checkpoint, const std::vector<Difference>& differences);

@@ -87,7 +87,7 @@ std::string advice(const std::string& out, int64_t damaged) {
 // What follows is done by all ranks or by none.
 void require_same_folder(const RunOptions& run, const dist::ProcessGroup& group) {
   std::error_code none;  // a path that cannot be resolved is compared as it is
-  const fs::path resolved = fs::weakly_canonical(run.out, none);
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(run.out, none), none);
   const std::string out = none ? run.out : resolved.string();
   dist::require_same_on_all_ranks(group, {{"--out", out}, {"--resume", run.resume ? "on" : "off"}});
 }
@@ -125,8 +125,8 @@ void require_out(const RunOptions& run) {
 // --log must be neither a file that the run writes itself nor a file of another run.
 void require_own_log(const std::string& path, const std::string& out) {
   std::error_code none;
-  const fs::path file = fs::weakly_canonical(path, none), folder = file.parent_path();
-  if (folder == fs::weakly_canonical(out, none)) {
+  const fs::path file = fs::weakly_canonical(fs::absolute(path, none), none), folder = file.parent_path();
+  if (folder == fs::weakly_canonical(fs::absolute(out, none), none)) {
     require(file.filename() != "log.txt" && !step_of(file),
             "--log {}: the run writes a file of this name itself; give another name", path);
   } else {
@@ -248,6 +248,7 @@ void RunFolder::require_same_run(const json& saved, const TokenLoader& loader) {
   }
   RunSettings& now = setup_->settings;
   if (now["weights"] == kOwnWeights) now["weights"] = before.value("weights", json());
+  keep_measured(before, now);
   const std::string schedule = change_of_schedule(checkpoint_, *step_, before, now, run_.resume_anyway);
   if (!schedule.empty()) {
     fmt::print("{}\n", schedule);
@@ -308,13 +309,14 @@ app::Log RunFolder::open_log(const std::string& path) const {
 
 void RunFolder::save(int64_t step, app::Log& log) const {
   CheckpointSetup setup = *setup_;
-  setup.log = log.extents();
   // The log's event is written first. After a power cut between the two writes, the log has one event too
   // many, which resuming removes. In the other order a checkpoint could be missing from the log.
   const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
   try {
     require(lock_->holds(run_.out), "--out {}: moved, deleted or replaced during the run; put it back",
             run_.out);
+    log.sync();
+    setup.log = log.extents();
     const std::string path =
         save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, setup, log_it);
     app::write_output(fmt::format("saved {}\n", printable_line(path)));

@@ -130,13 +130,20 @@ TEST(LogFile, AFileThatIsLostDuringTheRunIsWrittenAgain) {
   }
 }
 
-TEST(LogFile, AChangeInPlaceIsAnError) {
-  for (const std::string contents : {"", "one\nmore\n"}) {
+TEST(LogFile, AChangeInPlaceIsAccepted) {
+  for (const auto& [contents, expected] :
+       std::vector<std::pair<std::string, std::string>>{{"", "two\n"},
+                                                        {"one\n# a note\n", "one\n# a note\ntwo\n"},
+                                                        {"one\nno end", "one\nno end\ntwo\n"}}) {
     const TempDir folder;
     LogFile log(folder / "log");
     log.write("one");
     put_file(folder / "log", contents);
-    EXPECT_ERROR(log.sync(), "another program changed it during the run");
+    log.sync();
+    EXPECT_EQ(log.extent().at("bytes"), contents.size());
+    log.write("two");
+    EXPECT_EQ(file_bytes(folder / "log"), expected);
+    EXPECT_EQ(log.extent().at("digest"), to_hex(digest_of(expected)));
   }
 }
 

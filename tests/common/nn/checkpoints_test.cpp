@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "common/app/inputs.h"
 #include "common/app/inspect.h"
 #include "common/training/checkpoint_digests.h"
 #include "tests/common/files.h"
@@ -98,6 +99,9 @@ TEST(Checkpoints, AnAddedFileIsNotRead) {
         const std::string message = added + ": was added after this checkpoint was written";
         EXPECT_ERROR(nn::load(training.model, path), message);
         EXPECT_ERROR(training::verified_state(path), message);
+        app::Options options;
+        options.tokenizer = path;
+        EXPECT_ERROR(app::make_tokenizer(options, ""), message);
       } else {
         EXPECT_NO_THROW(nn::load(training.model, path));
         EXPECT_NO_THROW(training::verified_state(path));

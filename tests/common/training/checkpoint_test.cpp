@@ -181,6 +181,18 @@ TEST(Checkpoint, OnlyItsOwnFilesAreRemoved) {
   }
 }
 
+TEST(Checkpoint, OfALinkOnlyTheLinkIsRemoved) {
+  const TempDir folder;
+  const std::string elsewhere = folder / "elsewhere", out = folder / "out";
+  for (const std::string& path : {elsewhere, out}) fs::create_directory(path);
+  Training training;
+  training::save_checkpoint(elsewhere, 1, {1}, training.state(), training.setup);
+  fs::create_symlink("../elsewhere/step_000001", out + "/step_000001");
+  training::save_checkpoint(out, 2, {1}, training.state(), training.setup);
+  EXPECT_EQ(names_in(out), (std::vector<std::string>{"step_000002"}));
+  EXPECT_TRUE(fs::exists(elsewhere + "/step_000001/model.safetensors"));
+}
+
 TEST(Checkpoint, TheLogIsOnTheDiskBeforeItAppears) {
   const TempDir out;
   Training training;

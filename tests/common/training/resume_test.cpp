@@ -38,6 +38,23 @@ TEST(Resume, WhatIsTheSameIsNotRefused) {
   EXPECT_EQ(refusal_of("--steps", 200), "");  // change_of_schedule() decides
 }
 
+TEST(Resume, ARunThatDoesNotMeasureRemembersOnWhatItWasMeasured) {
+  for (const std::string name : {"--val-data", "--hellaswag"}) {
+    RunSettings measured = settings(), silent = settings(), other = settings();
+    measured[name] = "a.txt, digest 1";
+    other[name] = "b.txt, digest 2";
+    training::keep_measured(json(measured), silent);
+    EXPECT_EQ(silent[name], measured[name]);
+    training::keep_measured(json(silent), other);
+    EXPECT_EQ(other[name], "b.txt, digest 2");
+    EXPECT_EQ(training::differences(json(silent), other).size(), 1u) << name;
+  }
+  RunSettings held_out = settings(), silent = settings();
+  held_out["--val-data"] = training::kLastTenth;  // decides what is trained on
+  training::keep_measured(json(held_out), silent);
+  EXPECT_FALSE(silent.contains("--val-data"));
+}
+
 TEST(Resume, ARefusalNamesTheFlagTheRunAndTheCheckpoint) {
   const std::string end = "; give the same, or accept the difference with --resume-anyway";
   const auto expected = [&](const std::string& before, const std::string& now) {
