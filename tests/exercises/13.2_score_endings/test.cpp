@@ -227,7 +227,7 @@ CASE("choices") {
 }
 
 CASE("a hundred tales") {
-  const int64_t V = draw.integer(150, 250);
+  const int64_t V = draw.integer(80, 120);
   const Model model = tales_model(draw, V);
   const std::vector<Item> items = tale_items(draw, 100, V);
   const auto [losses, shares] = STUDENT(student_scores(model, items));
