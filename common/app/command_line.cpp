@@ -73,6 +73,11 @@ Flag& Flag::excludes(std::vector<std::string> others) {
   return *this;
 }
 
+Flag& Flag::at_most(const std::string& other) {
+  upper_ = other;
+  return *this;
+}
+
 void Flag::read(const std::string& text) {
   try {
     require(!text.empty() || may_be_empty_, "the value is empty; give {} or leave out the flag",
@@ -291,6 +296,7 @@ void CommandLine::parse() {
     }
   }
   refuse_excluded(split);
+  require_order();
 }
 
 bool CommandLine::wants_help(const std::vector<std::string>& given) const {
@@ -334,6 +340,15 @@ void CommandLine::refuse_excluded(const Split& split) const {
     for (const std::string& other : flag->excluded_)
       require(!is_given(flag->name_) || !is_given(other),
               "{}: {} would be ignored beside it; give one of the two", flag->name_, other);
+  }
+}
+
+void CommandLine::require_order() const {
+  for (const auto& flag : flags_) {
+    const Flag* other = flag->upper_.empty() ? nullptr : flag_of(flag->upper_);
+    if (other == nullptr || flag->json_ == "null") continue;  // null: the flag was not given
+    const double value = std::stod(flag->json_), bound = std::stod(other->json_);
+    require(value <= bound, "{} {}: above {} {}", flag->name_, value, other->name_, bound);
   }
 }
 

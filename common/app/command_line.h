@@ -58,13 +58,16 @@ class Flag {
   // ignored.
   Flag& excludes(std::vector<std::string> others);
 
+  // CommandLine::parse throws if this number is above that of the other flag.
+  Flag& at_most(const std::string& other);
+
  private:
   friend class CommandLine;
   void read(const std::string& text);  // throws Error if `text` is not a valid value of this flag
 
   std::string explanation() const;  // the text about this flag in --help
 
-  std::string name_, group_, help_, placeholder_, default_text_, range_;
+  std::string name_, group_, help_, placeholder_, default_text_, range_, upper_;
   std::vector<std::string> choices_, excluded_;
   bool takes_value_ = true, may_be_empty_ = false, is_positional_ = false, is_input_ = false;
   std::optional<OutputKind> output_;
@@ -168,6 +171,7 @@ class CommandLine {
   void require_values(const Split& split) const;
   void refuse_extras(const std::vector<std::string>& extras) const;
   void refuse_excluded(const Split& split) const;
+  void require_order() const;
   const Flag* flag_of(const std::string& argument) const;
 
   std::string program_, group_ = "General";

@@ -17,11 +17,22 @@
 namespace gpt2::app {
 namespace {
 
+// Whether config_named() of a step knows the name. A folder that only happens to have it is not meant.
+bool is_size(const std::string& model) {
+  const auto sizes = {"tiny", "baby", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "d12"};
+  return std::find(sizes.begin(), sizes.end(), model) != sizes.end();
+}
+
 constexpr size_t kTalesBytes = 4'000'000;  // the part of the endless stream that a run without --data reads
 
 }  // namespace
 
-bool is_directory(const std::string& model) { return std::filesystem::is_directory(model); }
+bool is_directory(const std::string& model) {
+  std::error_code none;
+  const std::filesystem::path folder(model);
+  return std::filesystem::is_directory(folder, none) &&
+         (!is_size(model) || std::filesystem::exists(folder / "config.json", none));
+}
 
 std::string read_corpus(const std::string& data, const std::string& flag) {
   if (data == "tales") return tales(kTalesBytes);
@@ -42,15 +53,17 @@ bool resolve_model(Options& options) {
   std::error_code none;
   const std::string given = options.model;
   const std::filesystem::path path(given);
-  require(!std::filesystem::is_regular_file(path, none), "--model {}: a file; give the folder that it is in",
-          given);
-  if (!std::filesystem::is_directory(path, none)) {
-    require(!std::filesystem::is_symlink(path, none), "--model {}: a link to {}, which does not exist{}",
-            given, std::filesystem::read_symlink(path, none).string(), how_to_download(given));
+  require(is_size(given) || !std::filesystem::is_regular_file(path, none),
+          "--model {}: a file; give the folder that it is in", given);
+  if (!is_directory(given)) {
+    require(is_size(given) || !std::filesystem::is_symlink(path, none),
+            "--model {}: a link to {}, which does not exist{}", given,
+            std::filesystem::read_symlink(path, none).string(), how_to_download(given));
     const bool is_path = given.find('/') != given.npos || given.starts_with('.');
     require(!is_path, "--model {}: no such folder{}", given, how_to_download(given));
     return false;
   }
+  if (is_size(given)) fmt::print("--model {}: the folder of this name, not the size\n", given);
   if (std::filesystem::exists(path / "config.json", none)) return true;
   const std::vector<std::string> checkpoints = nn::checkpoints_in(given);
   require(!checkpoints.empty(), "--model {}: the folder has neither a config.json nor checkpoints of a run{}",
@@ -70,6 +83,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::str
   const std::string spec = beside_weights              ? options.model
                            : options.tokenizer.empty() ? "byte"
                                                        : options.tokenizer;
+  nn::require_undamaged(spec);
   auto tokenizer = gpt2::make_tokenizer(spec, corpus);
   tokenizer->read_special_tokens(options.special_tokens);
   return tokenizer;

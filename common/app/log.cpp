@@ -45,6 +45,7 @@ Log::Log(const std::string& path, const std::string& text_path) : Log(LogFile(pa
 Log Log::resume(const std::string& path, const std::string& text_path, const Contents& contents,
                 const ordered_json& note) {
   Log log(LogFile(path, contents.json), LogFile(text_path, contents.text));
+  if (note.is_null()) return log;
   log.note_ = std::make_shared<ordered_json>(note);
   log.checkpoint_ = note.value("checkpoint", "");
   return log;
@@ -128,8 +129,7 @@ void Log::sample(int64_t step, const std::string& text) {
 void Log::checkpoint(int64_t step, const std::string& path) {
   event("checkpoint", {{"step", step}, {"path", path}});
   checkpoint_ = std::filesystem::path(path).filename();
-  json_.sync();
-  text_.sync();
+  sync();
 }
 
 ordered_json Log::extents() const { return {{"log.jsonl", json_.extent()}, {"log.txt", text_.extent()}}; }
@@ -149,6 +149,12 @@ void Log::done(Device device) {
                  {"ms_spread", {ms.front(), ms.back()}},
                  {"tokens_per_sec", tokens_per_sec},
                  {"peak_bytes", peak_bytes(device)}});
+  sync();
+}
+
+void Log::sync() {
+  json_.sync();
+  text_.sync();
 }
 
 void Log::print_counts() const {

@@ -43,7 +43,8 @@ class Log {
   };
 
   // Continues the log of a run that resumes: both files then have these contents. `note` describes how the run
-  // resumes; the config event stores it as "resumed".   since 13_fineweb
+  // resumes; the config event stores it as "resumed". It is null for a run that had no checkpoint yet.
+  // since 13_fineweb
   static Log resume(const std::string& path, const std::string& text_path, const Contents& contents,
                     const nlohmann::ordered_json& note);
 
@@ -65,6 +66,9 @@ class Log {
 
   // Writes a checkpoint event. When it returns, the whole log so far is safe on disk.   since 13_fineweb
   void checkpoint(int64_t step, const std::string& path);
+
+  // When it returns, the log is safe on disk. What happened to the files meanwhile: LogFile::sync.   since 13_fineweb
+  void sync();
 
   // Returns how far the files go: {"log.jsonl": LogFile::extent(), "log.txt": ...}.   since 13_fineweb
   nlohmann::ordered_json extents() const;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "common/app/interrupt.h"
@@ -41,13 +43,18 @@ void put_contents(const std::string& path, std::string_view bytes) {
   file.commit();
 }
 
+bool has_checkpoints(std::string_view log) {
+  constexpr std::string_view kEvent = "{\"event\":\"checkpoint\"";
+  return log.starts_with(kEvent) || log.find("\n" + std::string(kEvent)) != log.npos;
+}
+
 }  // namespace
 
 struct LogFile::Open {
   int descriptor = -1;
   bool is_file = false;  // not a pipe or a device
   int64_t bytes = 0;
-  Digest digest;
+  std::optional<Digest> digest{std::in_place};
   std::string pending;  // lines that are not in the file yet
 
   Open() = default;
@@ -57,26 +64,36 @@ struct LogFile::Open {
 };
 
 LogFile::LogFile(std::string path) : path_(std::move(path)) {
-  if (!path_.empty()) open(O_TRUNC);
+  if (path_.empty()) return;
+  open();
+  if (!open_->is_file) return;
+  require(
+      !has_checkpoints(MappedFile(path_).text()),
+      "--log {}: the log of a run with checkpoints, which could not resume without it; give another name, or "
+      "delete it",
+      path_);
+  require(::ftruncate(open_->descriptor, 0) == 0, "--log {}: {}", path_, std::strerror(errno));
 }
 
 LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(path)) {
-  std::error_code none;
-  const bool is_same = fs::is_regular_file(path_, none) && MappedFile(path_).text() == contents;
-  if (!is_same) put_contents(path_, contents);
-  open(0);
+  open();  // also tells whether another run is writing there
+  if (!open_->is_file || MappedFile(path_).text() != contents) {
+    put_contents(path_, contents);
+    open();
+  }
   open_->bytes = int64_t(contents.size());
-  open_->digest.add(contents);
+  open_->digest->add(contents);
 }
 
 LogFile::~LogFile() = default;
 LogFile::LogFile(LogFile&&) noexcept = default;
 
-void LogFile::open(int flags) {
+// Opens the file, and keeps others from writing to it.
+void LogFile::open() {
   auto opened = std::make_unique<Open>();
   // Without O_NONBLOCK, opening a pipe without a reader would block. A file is also opened for reading: put_back().
   const int access = is_pipe(path_) ? O_WRONLY | O_NONBLOCK : O_RDWR;
-  opened->descriptor = ::open(path_.c_str(), access | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
+  opened->descriptor = ::open(path_.c_str(), access | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   const int reason = errno;
   if (opened->descriptor < 0) {
     fail("--log {}: {}", path_,
@@ -86,6 +103,8 @@ void LogFile::open(int flags) {
   ::fcntl(opened->descriptor, F_SETFL, O_APPEND);  // a full pipe blocks
   struct stat info {};
   opened->is_file = ::fstat(opened->descriptor, &info) == 0 && S_ISREG(info.st_mode);
+  require(!opened->is_file || ::flock(opened->descriptor, LOCK_EX | LOCK_NB) == 0,
+          "--log {}: another run is writing there; give another name", path_);
   open_ = std::move(opened);
 }
 
@@ -101,14 +120,15 @@ int LogFile::write_pending() {
   const int reason = left.empty() ? 0 : errno;
   const bool is_undone = reason != 0 && open_->is_file && ::ftruncate(open_->descriptor, open_->bytes) == 0;
   const size_t written = is_undone ? 0 : open_->pending.size() - left.size();
-  open_->digest.add(std::string_view(open_->pending).substr(0, written));
+  open_->digest->add(std::string_view(open_->pending).substr(0, written));
   open_->bytes += int64_t(written);
   open_->pending.erase(0, written);
   return reason;
 }
 
 void LogFile::stop(const std::string& reason) const {
-  const std::string message = fmt::format("--log {}: {}", path_, reason);
+  const std::string name = fmt::format("--log {}: ", path_);
+  const std::string message = reason.starts_with(name) ? reason : name + reason;
   if (!stop_with_error(message)) fail("{}", message);
 }
 
@@ -132,20 +152,39 @@ void LogFile::sync() {
   }
 }
 
-void LogFile::put_back() {
-  if (!open_->is_file) return;
-  struct stat mine {
-  }, there{};
-  require(::fstat(open_->descriptor, &mine) == 0, "{}", std::strerror(errno));
-  require(mine.st_size == open_->bytes, "another program changed it during the run");
-  const bool exists = ::stat(path_.c_str(), &there) == 0;
-  if (exists && there.st_dev == mine.st_dev && there.st_ino == mine.st_ino) return;
-  std::string text(size_t(mine.st_size), '\0');
+// The contents of the file that was opened, whatever its name is now.
+std::string LogFile::contents() const {
+  struct stat info {};
+  require(::fstat(open_->descriptor, &info) == 0, "{}", std::strerror(errno));
+  std::string text(size_t(info.st_size), '\0');
   for (size_t done = 0; done < text.size();) {
     const ssize_t n = ::pread(open_->descriptor, text.data() + done, text.size() - done, off_t(done));
     require(n > 0, "cannot be read: {}", std::strerror(errno));
     done += size_t(n);
   }
+  return text;
+}
+
+// Somebody wrote to the file, or cut it. That is no reason to end a long run.
+void LogFile::accept_changes() {
+  const std::string text = contents();
+  open_->bytes = int64_t(text.size());
+  open_->digest.emplace().add(text);
+  if (!text.empty() && text.back() != '\n') open_->pending.insert(0, "\n");
+  write_output(
+      fmt::format("--log {}: another program changed it during the run; the run goes on with it as it is\n",
+                  printable_line(path_)));
+}
+
+void LogFile::put_back() {
+  if (!open_->is_file) return;
+  struct stat mine {
+  }, there{};
+  require(::fstat(open_->descriptor, &mine) == 0, "{}", std::strerror(errno));
+  if (mine.st_size != open_->bytes) accept_changes();
+  const bool exists = ::stat(path_.c_str(), &there) == 0;
+  if (exists && there.st_dev == mine.st_dev && there.st_ino == mine.st_ino) return;
+  const std::string text = contents();
   std::string note;
   if (exists) {
     const std::string aside = unused_name(path_);
@@ -161,7 +200,7 @@ void LogFile::put_back() {
 
 nlohmann::ordered_json LogFile::extent() const {
   if (!open_) return {};
-  nlohmann::ordered_json extent = {{"bytes", open_->bytes}, {"digest", to_hex(open_->digest.value())}};
+  nlohmann::ordered_json extent = {{"bytes", open_->bytes}, {"digest", to_hex(open_->digest->value())}};
   if (!open_->pending.empty()) extent["pending"] = open_->pending;
   return extent;
 }

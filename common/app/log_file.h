@@ -15,10 +15,11 @@ namespace gpt2::app {
 
 class LogFile {
  public:
-  // Replaces the file; if `path` is empty, no file is written. A pipe needs a reader. Throws if it cannot be opened.
+  // Replaces the file; if `path` is empty, no file is written. A pipe needs a reader. Throws if it cannot be opened, if
+  // another run is writing there, or if it is the log of a run with checkpoints.
   explicit LogFile(std::string path);
 
-  // Continues the file, which then has these contents. A symbolic link stays one.
+  // Continues the file, which then has these contents. A symbolic link stays one. Throws if another run is writing there.
   LogFile(std::string path, std::string_view contents);
 
   ~LogFile();
@@ -28,7 +29,8 @@ class LogFile {
   void write(const std::string& line);
 
   // When it returns, the lines are safe on disk. If the file was deleted, moved or replaced by another, writes it anew
-  // and keeps the other one beside it, with a note on standard output. Fails as write() does.
+  // and keeps the other one beside it; if it was changed, goes on with it as it is. Prints a note then. Fails as write()
+  // does.
   void sync();
 
   // Returns {"bytes": 1234, "digest": "0123456789abcdef"} for what is in the file; "pending" has the lines that could
@@ -37,9 +39,11 @@ class LogFile {
 
  private:
   struct Open;
-  void open(int flags);
+  void open();
   int write_pending();
   void put_back();
+  std::string contents() const;
+  void accept_changes();
   void stop(const std::string& reason) const;
 
   std::string path_;

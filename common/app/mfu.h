@@ -1,7 +1,7 @@
 // Model FLOPs utilisation (Chowdhery et al. 2022, appendix B): the floating-point operations of the model's
 // matrix products, divided by the devices' peak in the same time.
 //
-// A GPU's peak comes from its data sheet (tests/bench/gpu_peaks.json). A CPU's peak must be measured, which
+// A GPU's peak comes from its data sheet (common/app/gpu_peaks.json). A CPU's peak must be measured, which
 // takes seconds: ./course timing does that, a training program does not.
 //
 // since 04_overfit

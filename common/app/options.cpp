@@ -96,7 +96,9 @@ void RecipeOptions::add_to(CommandLine& flags) {
   AttentionOptions::add_to(flags);
   flags.group("Recipe");
   flags.add("--max-lr", max_lr, 0, 1, "learning rate after the warm-up");
-  flags.add("--min-lr", min_lr, 0, 1, "learning rate at the end").default_text("a tenth of --max-lr");
+  flags.add("--min-lr", min_lr, 0, 1, "learning rate at the end")
+      .default_text("a tenth of --max-lr")
+      .at_most("--max-lr");
   flags.add("--warmup", warmup, 0, kMany, "steps of linear warm-up");
   flags.add("--beta2", beta2, 0, 0.99999,
             "decay rate of AdamW's mean of squared gradients; nearer to 1 for small batches");

@@ -52,6 +52,17 @@ void require_possible_threads() {
           threads, os::kMaxProcessors, os::allowed_processors().count());
 }
 
+// OMP_THREAD_LIMIT, OMP_DYNAMIC and OMP_MAX_ACTIVE_LEVELS can give a parallel region fewer threads than
+// omp_get_max_threads() says. oneDNN divides its work among the number that was said, so it would compute only a part.
+void settle_threads() {
+  omp_set_dynamic(0);
+  int threads = 1;
+#pragma omp parallel
+#pragma omp single
+  threads = omp_get_num_threads();
+  omp_set_num_threads(threads);
+}
+
 // The reader of standard output has exited.
 struct BrokenPipe {};
 
@@ -117,6 +128,7 @@ int run(const std::string& program, int argc, char** argv, const std::function<v
   std::signal(SIGPIPE, SIG_IGN);
   try {
     require_possible_threads();
+    settle_threads();
     CommandLine flags(program, argc, argv);
     return run_body(flags, body);
   } catch (const BrokenPipe&) {

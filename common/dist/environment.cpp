@@ -31,6 +31,19 @@ bool started_by_mpi() {
                      [](const char* name) { return std::getenv(name) != nullptr; });
 }
 
+// The number of processes that mpirun, mpiexec or srun says it started: whether they come together is another question.
+void add_started(Environment& environment) {
+  const auto add = [&](const char* name, int more) {
+    const char* value = std::getenv(name);
+    const int started = value == nullptr ? 0 : std::atoi(value) + more;
+    if (started <= environment.started) return;
+    environment.started = started;
+    environment.started_says = fmt::format("{}={}", name, value);
+  };
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) add(name, 0);
+  for (const char* name : {"PMIX_RANK", "PMI_RANK"}) add(name, 1);
+}
+
 std::string text(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value == nullptr || *value == 0 ? otherwise : value;
@@ -52,12 +65,13 @@ bool Environment::is_one_machine() const {
 Environment read_environment() {
   constexpr int kMost = std::numeric_limits<int>::max();
   Environment environment;
+  add_started(environment);
   if (std::getenv("RANK") != nullptr && std::getenv("WORLD_SIZE") != nullptr) {
     environment.launcher = Launcher::torchrun;
     environment.world_size = number("WORLD_SIZE", 1, kMost);
     environment.rank = number("RANK", 0, environment.world_size - 1);
-    environment.local_rank = number("LOCAL_RANK", 0, environment.world_size - 1);
     if (environment.world_size == 1) return environment;  // nobody to meet
+    environment.local_rank = number("LOCAL_RANK", 0, environment.world_size - 1);
     if (std::getenv("LOCAL_WORLD_SIZE") != nullptr) {
       environment.local_world_size = number("LOCAL_WORLD_SIZE", 1, environment.world_size);
     }

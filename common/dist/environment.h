@@ -15,6 +15,8 @@ struct Environment {
   // As torchrun sets them; under mpirun MPI knows them.
   int rank = 0, world_size = 1, local_rank = 0;
   int local_world_size = 0;  // ranks of this machine; 0: not known
+  int started = 1;           // processes that a launcher says it started,
+  std::string started_says;  // and the variable that says so
   std::string master_addr;   // where rank 0 runs
   int master_port = 0;       // held by torchrun itself
   // All that the launcher gives to every rank of this run and to no other process. On one machine it is secret:

@@ -101,10 +101,21 @@ ProcessGroup::ProcessGroup(Device device, const GroupOptions& options)
   try {
     if (environment.launcher == Launcher::mpi) start_with_mpi(options);
     if (environment.launcher == Launcher::torchrun) start_with_torchrun(environment, options);
+    require_all_started(environment);
   } catch (...) {
     abandon();
     throw;
   }
+}
+
+// Otherwise each process would train by itself, on the same data, and write the same files.
+void ProcessGroup::require_all_started(const Environment& environment) const {
+  require(environment.started <= world_size_,
+          "{}: {} processes were started, but this one would train alone; {}", environment.started_says,
+          environment.started,
+          environment.launcher == Launcher::torchrun
+              ? "unset RANK and WORLD_SIZE, which are torchrun's"
+              : "start them with the mpirun of the MPI library that this program was built with");
 }
 
 ProcessGroup::~ProcessGroup() {
@@ -141,9 +152,10 @@ void ProcessGroup::start_with_torchrun(const Environment& environment, const Gro
   rank_ = environment.rank;
   world_size_ = environment.world_size;
   local_rank_ = environment.local_rank;
-  require(world_size_ == 1 || device_.is_cuda(),
-          "RANK and WORLD_SIZE ask for {} ranks on the CPU, which talk by MPI: start them with mpirun -n {}",
-          world_size_, world_size_);
+  require(
+      world_size_ == 1 || device_.is_cuda(),
+      "RANK and WORLD_SIZE ask for {} ranks on the CPU, which talk by MPI: {}start them with mpirun -n {}",
+      world_size_, environment.started > 1 ? "unset them, and " : "", world_size_);
   if (world_size_ == 1 && !device_.is_cuda()) return;
   take_gpu();
   const Deadline deadline(options.meeting_time);
@@ -174,7 +186,8 @@ void ProcessGroup::connect(Peers peers, const Deadline& deadline, const GroupOpt
   if (device_.is_cuda()) {
     transport_ = make_nccl_transport(device_, rank_, world_size_, id);
   } else {
-    if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(mpi_->threads());
+    if (std::getenv("OMP_NUM_THREADS") == nullptr)
+      omp_set_num_threads(std::min(mpi_->threads(), omp_get_max_threads()));
     transport_ = make_mpi_transport(*mpi_);
   }
   watched_ = transport_.get();

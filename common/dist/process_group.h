@@ -33,7 +33,7 @@ class Deadline;
 struct GroupOptions {
   int rendezvous_port = 0;                        // where rank 0 listens under torchrun; 0: MASTER_PORT + 1
   std::chrono::milliseconds meeting_time{60000};  // a rank that does not come within it is missing
-  std::chrono::milliseconds init_time{20000};     // the same for MPI_Init, which ranks call first of all
+  std::chrono::milliseconds init_time{60000};     // the same for MPI_Init, which ranks call first of all
   std::chrono::milliseconds patience{10000};      // a rank that shows no sign of life for so long is lost
 };
 
@@ -68,6 +68,7 @@ class ProcessGroup {
 
  private:
   void start_with_mpi(const GroupOptions& options);
+  void require_all_started(const Environment& environment) const;
   void start_with_torchrun(const Environment& environment, const GroupOptions& options);
   Introduction introduction() const;
   void connect(std::vector<Peer> peers, const Deadline& deadline, const GroupOptions& options);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 #include "common/tensor/device.h"
@@ -84,7 +85,11 @@ struct Matmul {
 // bits.
 namespace cpu {
 void matmul(Stream stream, const Matmul& product);
-}
+
+// The instructions that products use: "AVX-512 with bf16". With others, sums are rounded differently.
+// since 13_fineweb
+std::string matmul_instructions();
+}  // namespace cpu
 namespace cuda {
 void matmul(Stream stream, const Matmul& product);
 }

@@ -1,6 +1,7 @@
 #include "common/nn/checkpoints.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -41,12 +42,34 @@ void require_digest(const std::string& path, const nlohmann::json& digest) {
           "{}: not the file that this checkpoint was written with: damaged, or replaced", path);
 }
 
+void require_no_others(const std::string& folder, const nlohmann::json& files) {
+  constexpr std::array kRead = {"config.json",
+                                "model.safetensors",
+                                "model.safetensors.index.json",
+                                "encoder.json",
+                                "vocab.bpe",
+                                "vocab.json",
+                                "merges.txt",
+                                "tokenizer.json",
+                                "tokenizer_config.json",
+                                "added_tokens.json",
+                                "special_tokens_map.json"};
+  std::error_code none;
+  for (const char* name : kRead) {
+    const fs::path path = fs::path(folder) / name;
+    require(files.contains(name) || !fs::exists(fs::symlink_status(path, none)),
+            "{}: was added after this checkpoint was written, and would be read; move it elsewhere",
+            path.string());
+  }
+}
+
 void require_undamaged(const std::string& folder) {
   std::error_code none;
   const std::string where = fs::path(folder) / "state.json";
   if (!fs::is_regular_file(where, none)) return;
   const nlohmann::json state = parse_json(read_text_file(where), where);
   if (!state.is_object() || !state.contains("files") || !state["files"].is_object()) return;
+  require_no_others(folder, state["files"]);
   for (const auto& item : state["files"].items()) {
     const fs::path path = fs::path(folder) / item.key();
     if (item.key() != "optimizer.safetensors" && fs::exists(path, none)) require_digest(path, item.value());

@@ -10,11 +10,13 @@
 #include <utility>
 
 #include "common/app/log_file.h"
+#include "common/app/program.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/finite.h"
 #include "common/data/safetensors.h"
 #include "common/nn/pretrained.h"
+#include "common/text/utf8.h"
 #include "common/training/checkpoint_digests.h"
 
 namespace gpt2::training {
@@ -66,11 +68,36 @@ void read_moments(const optim::AdamW& optimizer, const std::string& path) {
   }
 }
 
+// Removes what the checkpoint consists of, by its state.json. If there is more in the folder, somebody has put it there:
+// it stays, in a folder of another name.
+void remove_files(const fs::path& hidden, const std::string& name) {
+  std::error_code ignored;
+  const fs::path state = hidden / "state.json";
+  const json saved =
+      fs::is_regular_file(state, ignored) ? json::parse(MappedFile(state).text(), nullptr, false) : json();
+  if (saved.is_object() && saved.contains("files") && saved["files"].is_object()) {
+    for (const auto& file : saved["files"].items()) {
+      if (fs::path(file.key()).filename() == file.key()) fs::remove(hidden / file.key(), ignored);
+    }
+    fs::remove(state, ignored);  // the last one: if the program is killed before, the next one goes on
+  }
+  if (fs::remove(hidden, ignored) || !fs::exists(hidden)) return;
+  const std::string aside = app::unused_name(hidden.parent_path() / name);
+  fs::rename(hidden, aside);
+  app::write_output(
+      fmt::format("kept: {} holds files that are not the checkpoint's\n", printable_line(aside)));
+}
+
 // Renames the folder before removing it, so that no half-removed checkpoint is visible.
 void remove_checkpoint(const fs::path& path) {
-  const fs::path hidden = path.parent_path() / fmt::format(".{}.old", path.filename().string());
+  if (fs::is_symlink(path)) {  // the checkpoint lies elsewhere, and may be another run's
+    fs::remove(path);
+    return;
+  }
+  const std::string name = path.filename();
+  const fs::path hidden = path.parent_path() / fmt::format(".{}.old", name);
   fs::rename(path, hidden);
-  fs::remove_all(hidden);
+  remove_files(hidden, name);
 }
 
 }  // namespace
@@ -128,7 +155,8 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
   write_files(temporary.path, step, state, setup);
   if (before_rename) before_rename(path);
   std::error_code error;
-  if (fs::symlink_status(path, error).type() != fs::file_type::not_found) set_aside(path);
+  if (fs::symlink_status(path, error).type() != fs::file_type::not_found)
+    app::write_output(fmt::format("set aside: {}\n", printable_line(set_aside(path))));
   fs::rename(temporary.path, path, error);
   require(!error, "{}: cannot be given its name: {}", path.string(), error.message());
   temporary.path.clear();
@@ -165,6 +193,8 @@ std::vector<std::string> set_aside_after(const std::string& out, int64_t step) {
 
 void make_out(const std::string& out, bool resume) {
   std::error_code error;
+  require(!fs::is_symlink(out) || fs::exists(out), "--out {}: a link to {}, which does not exist", out,
+          fs::is_symlink(out) ? fs::read_symlink(out).string() : "");
   fs::create_directories(out, error);
   require(!error && fs::is_directory(out), "--out {}: {}; give a folder that can be made", out,
           error.message());
@@ -177,8 +207,11 @@ void make_out(const std::string& out, bool resume) {
 void remove_half_written(const std::string& out) {
   for (const auto& entry : fs::directory_iterator(out)) {
     const std::string name = entry.path().filename();
-    const bool is_ours = name.starts_with(".") && (name.ends_with(".tmp") || name.ends_with(".old"));
-    if (is_ours && step_of(name.substr(1, name.size() - 5))) fs::remove_all(entry.path());
+    if (!name.starts_with(".") || name.size() < 5) continue;
+    const std::string checkpoint = name.substr(1, name.size() - 5);
+    if (!step_of(checkpoint)) continue;
+    if (name.ends_with(".tmp")) fs::remove_all(entry.path());
+    if (name.ends_with(".old")) remove_files(entry.path(), checkpoint);
   }
 }
 

@@ -25,6 +25,7 @@ void require_whole(const fs::path& checkpoint, const json& state, const std::str
           where);
   require(state.contains("files") && state["files"].is_object() && !state["files"].empty(),
           "{}: has no digests of the files", where);
+  nn::require_no_others(checkpoint, state["files"]);
   for (const auto& item : state["files"].items()) nn::require_digest(checkpoint / item.key(), item.value());
 }
 

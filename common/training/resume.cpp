@@ -39,8 +39,22 @@ constexpr std::array<std::string_view, 15> kFree = {"--log",
 constexpr std::array<std::string_view, 2> kMeasured = {"--val-data", "--hellaswag"};
 
 // Settings that only change the order of summation.
-constexpr std::array<std::string_view, 7> kRounding = {"--batch", "--attention", "--cuda-graph", "device",
-                                                       "ranks",   "threads",     "build"};
+constexpr std::array<std::string_view, 6> kRounding = {"--attention", "--cuda-graph", "device",
+                                                       "threads",     "instructions", "build"};
+
+// How a step is divided into micro-batches: a matter of rounding too if is_freely_divided().
+constexpr std::array<std::string_view, 2> kDivision = {"--batch", "ranks"};
+
+// Whether the run trains on the same windows and drops the same values, however its steps are divided. Each rank draws
+// the masks of dropout for its own micro-batches, and the video's order skips windows that do not fill a batch on all
+// ranks.
+bool is_freely_divided(const json& before, const json& now) {
+  const auto rows = [](const json& settings) {
+    return settings.value("--batch", int64_t{0}) * settings.value("ranks", int64_t{1});
+  };
+  return now.value("--dropout", 0.0) == 0 &&
+         (now.value("--order", "") != "video" || rows(before) == rows(now));
+}
 
 // Numbers are equal if they differ only by rounding: 6e-4 / 10 is not exactly 6e-5.
 bool is_same(const json& a, const json& b) {
@@ -63,6 +77,7 @@ std::string setting(const std::string& name, const json& value) {
   if (name == "threads") {
     return fmt::format("{} {} (OMP_NUM_THREADS)", plain(value), value == 1 ? "thread" : "threads");
   }
+  if (name == "instructions") return "the CPU's instructions " + plain(value);
   if (name == "weights") {
     return value.is_null() ? "new weights" : fmt::format("--model with weights of digest {}", plain(value));
   }
@@ -112,10 +127,13 @@ bool is_absent(const json& value) { return value.is_null() || value == ""; }
 
 std::vector<Difference> differences(const json& before, const RunSettings& now) {
   std::vector<Difference> differences;
+  const bool division_only_rounds = is_freely_divided(before, now);
   const auto compare = [&](const std::string& name, const json& old_value, const json& new_value) {
     const bool is_free = contains(kFree, name) ||
                          (contains(kMeasured, name) && (is_absent(old_value) || is_absent(new_value)));
-    if (!is_free && !is_same(old_value, new_value)) differences.push_back({name, old_value, new_value});
+    if (is_free || is_same(old_value, new_value)) return;
+    const bool only_rounds = contains(kRounding, name) || (contains(kDivision, name) && division_only_rounds);
+    differences.push_back({name, old_value, new_value, only_rounds});
   };
   // --val-every decides whether there is validation, and so how much of a text is trained on.
   const json every = before.value("--val-every", json()), every_now = now.value("--val-every", json());
@@ -128,6 +146,14 @@ std::vector<Difference> differences(const json& before, const RunSettings& now) 
   return differences;
 }
 
+void keep_measured(const json& before, RunSettings& now) {
+  for (const std::string_view name : kMeasured) {
+    const std::string key(name);
+    const json earlier = before.value(key, json());
+    if (is_absent(now.value(key, json())) && !is_absent(earlier) && earlier != kLastTenth) now[key] = earlier;
+  }
+}
+
 std::string refusal(const std::string& checkpoint, const std::vector<Difference>& differences) {
   return fmt::format(
       "--resume: {} used {} ({}); got {}; give the same, or accept the difference with --resume-anyway",
@@ -136,15 +162,16 @@ std::string refusal(const std::string& checkpoint, const std::vector<Difference>
 }
 
 std::string acceptance(const std::vector<Difference>& differences) {
-  const auto all_in = [&](const auto& names) {
-    return std::all_of(differences.begin(), differences.end(),
-                       [&](const Difference& difference) { return contains(names, difference.name); });
+  const auto all = [&](const auto& condition) {
+    return std::all_of(differences.begin(), differences.end(), condition);
   };
+  const auto is_measured = [](const Difference& difference) { return contains(kMeasured, difference.name); };
+  const auto only_rounds = [](const Difference& difference) { return difference.only_rounds; };
   return fmt::format("--resume-anyway: the run used {}; it now uses {}: {}",
                      list(differences, &Difference::before), list(differences, &Difference::now),
-                     all_in(kMeasured)   ? "the training is the same, but the measurements are of other data"
-                     : all_in(kRounding) ? "the same to rounding, no longer to the bit"
-                                         : "from here on it is another run");
+                     all(is_measured)   ? "the training is the same, but the measurements are of other data"
+                     : all(only_rounds) ? "the same to rounding, no longer to the bit"
+                                        : "from here on it is another run");
 }
 
 nlohmann::ordered_json as_json(const std::vector<Difference>& differences) {

@@ -14,18 +14,24 @@ namespace gpt2::training {
 struct Difference {
   std::string name;  // as in run_settings()
   nlohmann::json before, now;
+  bool only_rounds = false;  // the run goes on to the same losses, except for rounding
 };
 
 // Returns the settings that differ and affect the training. Not compared: the paths of logs and checkpoints,
 // how often the run is evaluated and saved, and --steps. The data of an evaluation are compared if both runs have it.
 std::vector<Difference> differences(const nlohmann::json& before, const RunSettings& now);
 
+// A run that does not measure remembers what an earlier part of it was measured on: a later part must not go on with
+// other data as if they were the same.
+void keep_measured(const nlohmann::json& before, RunSettings& now);
+
 // Returns the error message: --resume: the run in runs/a used --batch 8 (checkpoint step_000020); got --batch
 // 4
 std::string refusal(const std::string& checkpoint, const std::vector<Difference>& differences);
 
-// Returns what --resume-anyway prints: "the same to rounding" if only threads, ranks, --batch, kernels and
-// the like differ, otherwise "another run".
+// Returns what --resume-anyway prints: "the same to rounding" if only threads, kernels and the like differ, otherwise
+// "another run". Ranks and --batch only round as long as they change neither dropout's masks nor the windows that
+// --order video skips.
 std::string acceptance(const std::vector<Difference>& differences);
 
 // Returns {"--batch": [8, 4], ...} for the log.

@@ -87,7 +87,7 @@ std::string advice(const std::string& out, int64_t damaged) {
 // What follows is done by all ranks or by none.
 void require_same_folder(const RunOptions& run, const dist::ProcessGroup& group) {
   std::error_code none;  // a path that cannot be resolved is compared as it is
-  const fs::path resolved = fs::weakly_canonical(run.out, none);
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(run.out, none), none);
   const std::string out = none ? run.out : resolved.string();
   dist::require_same_on_all_ranks(group, {{"--out", out}, {"--resume", run.resume ? "on" : "off"}});
 }
@@ -125,8 +125,8 @@ void require_out(const RunOptions& run) {
 // --log must be neither a file that the run writes itself nor a file of another run.
 void require_own_log(const std::string& path, const std::string& out) {
   std::error_code none;
-  const fs::path file = fs::weakly_canonical(path, none), folder = file.parent_path();
-  if (folder == fs::weakly_canonical(out, none)) {
+  const fs::path file = fs::weakly_canonical(fs::absolute(path, none), none), folder = file.parent_path();
+  if (folder == fs::weakly_canonical(fs::absolute(out, none), none)) {
     require(file.filename() != "log.txt" && !step_of(file),
             "--log {}: the run writes a file of this name itself; give another name", path);
   } else {
@@ -248,6 +248,7 @@ void RunFolder::require_same_run(const json& saved, const TokenLoader& loader) {
   }
   RunSettings& now = setup_->settings;
   if (now["weights"] == kOwnWeights) now["weights"] = before.value("weights", json());
+  keep_measured(before, now);
   const std::string schedule = change_of_schedule(checkpoint_, *step_, before, now, run_.resume_anyway);
   if (!schedule.empty()) {
     fmt::print("{}\n", schedule);
@@ -275,8 +276,6 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
   saved_log_ = saved.value("log", json());
   require_same_run(saved, state.loader);
   load_checkpoint(checkpoint_, saved, state);
-  fmt::print("{} {}\n", *step_ == steps_ ? "nothing left to do:" : "going on from",
-             printable_line(checkpoint_));
   group_.barrier();  // all ranks have read it
 }
 
@@ -288,7 +287,8 @@ app::Log RunFolder::open_log(const std::string& path) const {
   const bool is_done = step_ == steps_;
   ResumedLog resumed;
   if (step_ && !is_done) {
-    resumed = log_up_to(paths, checkpoint_, *step_, saved_log_, run_.resume_anyway);
+    const ResumePoint point{checkpoint_, *step_, !run_.resume_from.empty(), run_.resume_anyway};
+    resumed = log_up_to(paths, point, saved_log_);
   } else if (!step_ && run_.resume) {
     resumed = log_from_start(paths, run_.out);
     resumed.notes = {fmt::format("--resume: no checkpoint in {} yet; starting at step 0", run_.out)};
@@ -300,20 +300,23 @@ app::Log RunFolder::open_log(const std::string& path) const {
   }
   for (const std::string& note : resumed.notes) fmt::print("{}\n", printable_line(note));
   for (const std::string& name : aside) fmt::print("set aside: {}\n", printable_line(name));
+  if (step_)
+    fmt::print("{} {}\n", is_done ? "nothing left to do:" : "going on from", printable_line(checkpoint_));
   if (is_done) return app::Log("");
-  return step_ ? app::Log::resume(paths.json, paths.text, resumed.contents, note_)
-               : app::Log(paths.json, paths.text);
+  return run_.resume ? app::Log::resume(paths.json, paths.text, resumed.contents, note_)
+                     : app::Log(paths.json, paths.text);
 }
 
 void RunFolder::save(int64_t step, app::Log& log) const {
   CheckpointSetup setup = *setup_;
-  setup.log = log.extents();
   // The log's event is written first. After a power cut between the two writes, the log has one event too
   // many, which resuming removes. In the other order a checkpoint could be missing from the log.
   const auto log_it = [&](const std::string& path) { log.checkpoint(step, path); };
   try {
     require(lock_->holds(run_.out), "--out {}: moved, deleted or replaced during the run; put it back",
             run_.out);
+    log.sync();
+    setup.log = log.extents();
     const std::string path =
         save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, setup, log_it);
     app::write_output(fmt::format("saved {}\n", printable_line(path)));

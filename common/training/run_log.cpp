@@ -1,11 +1,13 @@
 #include "common/training/run_log.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "common/base/digest.h"
@@ -27,9 +29,11 @@ struct Line {
 using Parser = std::function<std::optional<Line>(std::string_view)>;  // nullopt: not a line of such a log
 
 std::optional<Line> parse_event(std::string_view text) {
+  constexpr std::array kEvents = {"config", "step", "val", "hellaswag", "sample", "checkpoint", "done"};
   const json event = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!event.is_object() || !event.contains("event") || !event["event"].is_string()) return std::nullopt;
   Line line{event["event"].get<std::string>(), std::nullopt};
+  if (std::find(kEvents.begin(), kEvents.end(), line.name) == kEvents.end()) return std::nullopt;
   if (!event.contains("step"))
     return line.name == "config" || line.name == "done" ? std::optional(line) : std::nullopt;
   if (!event["step"].is_number_integer()) return std::nullopt;
@@ -45,11 +49,27 @@ std::optional<Line> parse_video_line(std::string_view text) {
   const std::string_view rest(after, size_t(end - after));
   if (error != std::errc() || rest.find_first_not_of("0123456789.-naif", rest.rfind(' ') + 1) != rest.npos)
     return std::nullopt;
-  for (const std::string_view name : {"train", "val", "hella"}) {
+  for (const auto& [name, event] :
+       {std::pair<std::string_view, std::string>("train", "step"), {"val", "val"}, {"hella", "hellaswag"}}) {
     if (rest.starts_with(fmt::format(" {} ", name)) && rest.rfind(' ') == name.size() + 1)
-      return Line{name == "train" ? "step" : std::string(name), step};
+      return Line{event, step};
   }
   return std::nullopt;
+}
+
+// Parses the lines of a log.txt whose log.jsonl has this text: each repeats an event.
+Parser parser_beside(std::string_view json_text) {
+  std::set<std::pair<std::string, int64_t>> events;
+  while (!json_text.empty()) {
+    const size_t end = std::min(json_text.find('\n'), json_text.size());
+    const auto line = parse_event(json_text.substr(0, end));
+    if (line && line->step) events.emplace(line->name, *line->step);
+    json_text.remove_prefix(std::min(end + 1, json_text.size()));
+  }
+  return [events = std::move(events)](std::string_view text) {
+    auto line = parse_video_line(text);
+    return line && events.contains({line->name, *line->step}) ? line : std::nullopt;
+  };
 }
 
 // Whether the line comes before the point at which a run resumes before `step`.
@@ -108,15 +128,9 @@ std::string obstacle(const std::optional<std::string>& text, const json& extent)
   return is_same ? "" : "it was changed, or it is another file";
 }
 
-struct Point {
-  const std::string& checkpoint;
-  int64_t step;
-  bool anyway;
-};
-
 // Adds to `log` what the file at `path` becomes. Returns the contents with which it goes on.
-std::string continued(const std::string& path, const json& extent, const Parser& parse, const Point& point,
-                      ResumedLog& log) {
+std::string continued(const std::string& path, const json& extent, const Parser& parse,
+                      const ResumePoint& point, ResumedLog& log) {
   const std::optional<std::string> text = text_of(path);
   const std::string reason = obstacle(text, extent);
   const std::string problem = reason.empty()
@@ -132,25 +146,29 @@ std::string continued(const std::string& path, const json& extent, const Parser&
   std::string_view rest = text ? std::string_view(*text).substr(bytes) : "";
   if (rest.starts_with(pending)) rest.remove_prefix(pending.size());
   const Lines later = filter(rest, parse, point.step);
+  require(point.is_chosen || later.saved <= point.step,
+          "--resume: {} says that step {} was saved, but the newest checkpoint is {}; put the checkpoint "
+          "back under its "
+          "name, or go on from the older one with --resume-from {}",
+          path, later.saved, point.checkpoint, fs::path(point.checkpoint).filename().string());
   if (text && !text->empty() && (later.has_others || !reason.empty())) log.replaced.push_back(path);
   return (text ? text->substr(0, bytes) : "") + pending + later.kept;
 }
 
 }  // namespace
 
-ResumedLog log_up_to(const LogPaths& paths, const std::string& checkpoint, int64_t step, const json& extents,
-                     bool anyway) {
-  const Point point{checkpoint, step, anyway};
+ResumedLog log_up_to(const LogPaths& paths, const ResumePoint& point, const json& extents) {
   const auto extent = [&](const char* file) {
     return extents.is_object() ? extents.value(file, json()) : json();
   };
   ResumedLog log;
   log.contents.json = continued(paths.json, extent("log.jsonl"), parse_event, point, log);
-  log.contents.text = continued(paths.text, extent("log.txt"), parse_video_line, point, log);
+  const Parser parse_text = parser_beside(text_of(paths.json).value_or(""));
+  log.contents.text = continued(paths.text, extent("log.txt"), parse_text, point, log);
   // The full disk that stopped the run, or a power cut, may have taken the event.
-  if (filter(log.contents.json, parse_event, step).checkpoint != step) {
+  if (filter(log.contents.json, parse_event, point.step).checkpoint != point.step) {
     log.contents.json +=
-        app::json_line({{"event", "checkpoint"}, {"step", step}, {"path", checkpoint}}) + "\n";
+        app::json_line({{"event", "checkpoint"}, {"step", point.step}, {"path", point.checkpoint}}) + "\n";
   }
   return log;
 }

@@ -20,17 +20,24 @@ struct LogPaths {
   std::string json, text;  // --log or OUT/log.jsonl; OUT/log.txt
 };
 
+// The checkpoint from which a run resumes.
+struct ResumePoint {
+  std::string checkpoint;  // its path
+  int64_t step = 0;
+  bool is_chosen = false;  // by --resume-from; otherwise it is the newest
+  bool anyway = false;     // --resume-anyway
+};
+
 struct ResumedLog {
   app::Log::Contents contents;        // of the two files from here on
   std::vector<std::string> replaced;  // files whose old contents must be kept beside them (app::keep_aside)
   std::vector<std::string> notes;     // lines for the screen, once the log is accepted
 };
 
-// Returns the log up to the checkpoint (its path, step and state.json's "log"), with the events that come before the
-// training of that step. Throws if a file is not this run's log up to there, unless `anyway`; then the
-// new file begins with the old one's events. Neither function changes a file.
-ResumedLog log_up_to(const LogPaths& paths, const std::string& checkpoint, int64_t step,
-                     const nlohmann::json& extents, bool anyway);
+// Returns the log up to the checkpoint (with state.json's "log"), with the events that come before the training of that
+// step. Throws if a file is not this run's log up to there, unless `anyway`; then the new file begins with the old one's
+// events. Throws if a newer checkpoint was saved but is missing. Neither function changes a file.
+ResumedLog log_up_to(const LogPaths& paths, const ResumePoint& point, const nlohmann::json& extents);
 
 // Prepares the log of a run that resumes in a folder without checkpoints, and so starts at step 0. Throws if the
 // folder is not that of a run that was stopped before its first checkpoint.

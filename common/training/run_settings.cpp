@@ -7,11 +7,13 @@
 #include <set>
 #include <string_view>
 
+#include "common/app/inputs.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/os.h"
 #include "common/data/safetensors.h"
+#include "common/kernels/matmul.h"
 #include "common/nn/checkpoints.h"
 #include "common/tensor/context.h"
 #include "common/text/utf8.h"
@@ -46,9 +48,11 @@ std::string architecture(const HfConfig& model) {
 // Which weights --model DIR names.
 json weights_of(const std::string& model, const std::string& out) {
   std::error_code none;
-  if (!fs::is_directory(model, none)) return nullptr;
-  const fs::path folder = model_folder(model), run = fs::weakly_canonical(out, none);
-  if (!out.empty() && fs::weakly_canonical(folder / "config.json", none).parent_path().parent_path() == run)
+  if (!app::is_directory(model)) return nullptr;
+  const fs::path folder = model_folder(model), run = fs::weakly_canonical(fs::absolute(out, none), none);
+  if (!out.empty() &&
+      fs::weakly_canonical(fs::absolute(folder / "config.json", none), none).parent_path().parent_path() ==
+          run)
     return kOwnWeights;
   return model_identity(folder);
 }
@@ -74,7 +78,7 @@ void resolve_measurements(RunSettings& settings, const json& given,
 
 std::string model_folder(const std::string& model) {
   std::error_code none;
-  const bool is_run = fs::is_directory(model, none) && !fs::exists(fs::path(model) / "config.json", none);
+  const bool is_run = app::is_directory(model) && !fs::exists(fs::path(model) / "config.json", none);
   const std::vector<std::string> checkpoints =
       is_run ? nn::checkpoints_in(model) : std::vector<std::string>();
   return checkpoints.empty() ? model : checkpoints.back();
@@ -124,9 +128,6 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   resolve("--total-batch", batches.B * batches.T * grad_accum_steps * batches.world);
   if (!settings["--min-lr"].is_number())
     resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);  // not given
-  const double min_lr = settings["--min-lr"], max_lr = settings.value("--max-lr", min_lr);
-  require(min_lr <= max_lr, "--min-lr {}: above --max-lr {}, from which the learning rate falls to it",
-          min_lr, max_lr);
   resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
   if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // only GPUs have TF32
     resolve("--matmul-precision", "highest");
@@ -136,6 +137,7 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   resolve("device", is_cuda ? "cuda" : "cpu");
   resolve("ranks", batches.world);
   if (!is_cuda) resolve("threads", omp_get_max_threads());
+  if (!is_cuda) resolve("instructions", cpu::matmul_instructions());
   resolve("build", build_identity());
   return settings;
 }

@@ -23,7 +23,7 @@ double get_lr(int64_t step, const Options& options) {
   const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
   if (step < options.warmup)
     return max_lr * double(step + 1) / double(options.warmup);  // + 1: step 0 trains too
-  if (step >= options.steps) return min_lr;
+  if (step >= options.steps) return min_lr;                     // as in the video; the loop ends before that
   const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
   const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
   return min_lr + coeff * (max_lr - min_lr);
@@ -46,7 +46,7 @@ optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   print("decayed", decayed);
   print("non-decayed", not_decayed);
   return optim::AdamW({decayed, options.weight_decay}, {not_decayed, 0},
-                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});
+                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});  // the loop sets lr
 }
 
 void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log& log) {
@@ -64,7 +64,7 @@ void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log&
     optimizer.zero_grad();
     const auto [logits, loss] = model(x, y);
     loss.backward();
-    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);
+    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);  // step() does the clipping; 0: none
     const double lr = get_lr(step, options);
     optimizer.set_lr(lr);
     optimizer.step();

@@ -35,13 +35,14 @@ inline double val_loss(GPT& model, TokenLoader& val_loader, int64_t val_loss_ste
   return val_loss_accum / double(val_loss_steps * group.world_size());
 }
 
-// How many items' endings, on all ranks, are predicted correctly. A batch has at most max_tokens tokens.
-inline HellaSwag::Score hellaswag_score(GPT& model, const HellaSwag& hellaswag, int64_t max_tokens,
+// Counts the items whose right ending the model chose, by sum and by mean, on all ranks. `hellaswag` has this
+// rank's items (training::open_hellaswag() divides them). A batch has at most batch_tokens tokens.
+inline HellaSwag::Score hellaswag_score(GPT& model, const HellaSwag& hellaswag, int64_t batch_tokens,
                                         const dist::ProcessGroup& group) {
   double num_total = 0, num_correct = 0, num_correct_norm = 0;
-  for (const HellaSwag::Batch& batch : hellaswag.batches(max_tokens)) {  // n items, four rows each
-    const Tensor tokens = batch.tokens(group.device());                  // (4n, T)
-    const Tensor logits = model.padded_logits(tokens);                   // (4n, T, padded_vocab_size)
+  for (const HellaSwag::Batch& batch : hellaswag.batches(batch_tokens)) {  // n items, four rows each
+    const Tensor tokens = batch.tokens(group.device());                    // (4n, T)
+    const Tensor logits = model.padded_logits(tokens);                     // (4n, T, padded_vocab_size)
     for (const auto& prediction : batch.predictions(logits, model.config.vocab_size)) {
       num_total += 1;
       num_correct += prediction.by_sum == prediction.label;
@@ -77,19 +78,20 @@ struct Evaluation {
   std::optional<TokenLoader> val_loader;  // none: no validation
   int64_t val_loss_steps;                 // batches per rank
   std::optional<HellaSwag> hellaswag;     // none: no HellaSwag
-  int64_t max_tokens;                     // per HellaSwag batch
+  int64_t batch_tokens;                   // at most, in a HellaSwag batch
   DType dtype;                            // for matrix products
 
-  // Runs the evaluations that are due before this step; after the last step, all of them.
+  // Runs the evaluations that are due before this step; after the last step, all that are switched on.
   void operator()(GPT& model, int64_t step, bool is_end, app::Log& log) {
     const auto is_due = [&](int64_t every) { return every > 0 && (is_end || step % every == 0); };
     const NoGrad no_grad;
     const Autocast autocast(dtype);
     if (is_due(options.val_every)) log.val(step, val_loss(model, *val_loader, val_loss_steps, group));
     if (is_due(options.hellaswag_every))
-      log.hellaswag(step, hellaswag_score(model, *hellaswag, max_tokens, group));
+      log.hellaswag(step, hellaswag_score(model, *hellaswag, batch_tokens, group));
     if (is_due(options.sample_every) && group.is_master()) log.sample(step, sample(model));
-    context().counts.reset();  // --count counts training only
+    // --count shows the calls of the last training step, which log.step() has kept; those above do not count.
+    context().counts.reset();
   }
 
   // 64 tokens after the video's prompt, with the video's seed.

@@ -13,8 +13,8 @@
 #include "common/ops/autocast.h"
 #include "common/ops/dropout.h"
 #include "common/optim/adamw.h"
+#include "common/training/ranks_agree.h"
 #include "common/training/run_folder.h"
-#include "common/training/same_run.h"
 #include "evaluation.h"
 #include "gpt2.h"
 
@@ -34,7 +34,7 @@ double get_lr(int64_t step, const Options& options) {
   const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
   if (step < options.warmup)
     return max_lr * double(step + 1) / double(options.warmup);  // + 1: step 0 trains too
-  if (step >= options.steps) return min_lr;
+  if (step >= options.steps) return min_lr;                     // as in the video; the loop ends before that
   const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
   const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
   return min_lr + coeff * (max_lr - min_lr);
@@ -57,7 +57,7 @@ optim::AdamW configure_optimizers(const GPT& model, const Options& options) {
   print("decayed", decayed);
   print("non-decayed", not_decayed);
   return optim::AdamW({decayed, options.weight_decay}, {not_decayed, 0},
-                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});
+                      {.beta1 = 0.9, .beta2 = options.beta2, .eps = 1e-8});  // the loop sets lr
 }
 
 void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t grad_accum_steps,
@@ -81,14 +81,14 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
       const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow
       ddp.require_backward_grad_sync = micro_step == grad_accum_steps - 1;  // once per optimizer step
       masks.set_draw((step * grad_accum_steps + micro_step) * group.world_size() + group.rank());
-      const Dropout dropout(masks);
+      const Dropout dropout_on(masks);
       auto [logits, loss] = model(x, y);
       loss = loss / double(grad_accum_steps);  // gradients add up, and the loss is a mean
       loss_accum = loss_accum + loss.detach();
       loss.backward();
     }
     group.all_reduce(loss_accum);  // the sum over ranks of each rank's mean loss
-    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);
+    const Tensor norm = optimizer.clip_grad_norm(options.grad_clip);  // step() does the clipping; 0: none
     const double lr = get_lr(step, options);
     optimizer.set_lr(lr);
     optimizer.step();
@@ -97,7 +97,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   }
 }
 
-// What a run reads: batches, their tokenizer, and the configuration of the model.
+// What a run reads: batches for training and validation, their tokenizer, and the configuration of the model.
 struct Inputs {
   std::unique_ptr<Tokenizer> tokenizer;
   GPTConfig config;
@@ -119,18 +119,18 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
   app::check_memory<GPT>(device, config, B, T, options.dtype);
   training::Dataset data =
       training::open_dataset(options, options.run, text, *tokenizer, config.vocab_size, group);
-  const TokenLoader::Settings batches{.B = B,
-                                      .T = T,
-                                      .order = options.run.order,
-                                      .seed = options.seed,
-                                      .rank = group.rank(),
-                                      .world = group.world_size(),
-                                      .device = device};
-  TokenLoader loader(std::move(data.train), batches);
+  const TokenLoader::Settings loader_settings{.B = B,
+                                              .T = T,
+                                              .order = options.run.order,
+                                              .seed = options.seed,
+                                              .rank = group.rank(),
+                                              .world = group.world_size(),
+                                              .device = device};
+  TokenLoader loader(std::move(data.train), loader_settings);
   fmt::print("loaded {} tokens, 1 epoch = {} batches, and a tail of {} tokens\n", loader.num_tokens(),
              loader.batches_per_epoch(), loader.tail());
   return {std::move(tokenizer), config, std::move(loader), grad_accum_steps,
-          training::open_val_loader(std::move(data.val), batches)};
+          training::open_val_loader(std::move(data.val), loader_settings)};
 }
 
 // Opens the data, builds the model, resumes from a checkpoint if --resume asks for it, and trains.
@@ -148,15 +148,16 @@ void run(app::CommandLine& flags) {
   GPT model(inputs.config);
   if (app::is_directory(options.model)) nn::load(model, options.model);
   model.to(device);
-  training::require_same_run(group, flags, model, inputs.loader, inputs.val_loader);
+  training::require_ranks_agree(group, flags, model, inputs.loader, inputs.val_loader);
   optim::AdamW optimizer = configure_optimizers(model, options);
   const DType dtype = app::autocast_dtype(options.dtype, device);
+  // Before resume(), because checkpoints store which attention kernels are in use.
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const Precision precision(options.matmul_precision);
   folder.resume({model, optimizer, inputs.loader},
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
                                            *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps,
                                            inputs.val_loader));
-  const Precision precision(options.matmul_precision);
   Evaluation evaluate{
       .options = options.run,
       .tokenizer = *inputs.tokenizer,
@@ -164,7 +165,7 @@ void run(app::CommandLine& flags) {
       .val_loader = std::move(inputs.val_loader),
       .val_loss_steps = 20 * inputs.grad_accum_steps,
       .hellaswag = training::open_hellaswag(options.run, *inputs.tokenizer, inputs.config.block_size, group),
-      .max_tokens = inputs.loader.B() * inputs.loader.T(),
+      .batch_tokens = inputs.loader.B() * inputs.loader.T(),
       .dtype = dtype};
   app::Log log = folder.open_log(options.log);
   log.config(options, model, group.world_size());

@@ -18,12 +18,11 @@ list_rows() {
   [[ $device == cpu ]] && high=fp32
   row 04 04 "" fp32 fp32 "" 1000 04 "every op by itself, in float32"
   if has_step 05; then
-    row 05-highest 05 "--matmul-precision highest" fp32 fp32 04 1000 04 "float32 matrix products: all bits"
-    row 05 05 "" "$high" "$high" 05-highest 333 05 \
-      "$([[ $device == cpu ]] && echo "TF32 is for GPUs: the same again" || echo "TF32 matrix products")"
+    row 05-highest 05 "--matmul-precision highest" fp32 fp32 04 1000 04 "full float32 matrix products"
+    row 05 05 "" "$high" "$high" 05-highest 333 05 "high: TF32 on a GPU, float32 on a CPU"
     if [[ $device == cpu ]]; then
       row 05-medium 05 "--matmul-precision medium" bf16 bf16 05-highest "" "05 --matmul-precision medium" \
-        "factors rounded to bf16"
+        "matrix inputs rounded to bf16"
     fi
   fi
   if has_step 06; then row 06 06 "" bf16 bf16 05 300 06 "autocast: matrix products in bf16"; fi

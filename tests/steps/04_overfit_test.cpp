@@ -36,6 +36,23 @@ TEST_P(Overfit, LogitsLossAndEveryGradientAgreeWithTorch) {
   }
 }
 
+// oneDNN divides a product among omp_get_max_threads() threads; with fewer it would compute a part of it.
+TEST(OverfitProgram, FewerThreadsThanAskedForGiveTheSameLosses) {
+  using Variables = std::vector<std::pair<const char*, const char*>>;
+  const auto losses_with = [](const Variables& variables) {
+    for (const auto& [name, value] : variables) setenv(name, value, 1);
+    const std::vector<double> losses = run_program("04_overfit", "--steps 3").losses();
+    for (const auto& [name, value] : variables) unsetenv(name);
+    return losses;
+  };
+  const std::vector<double> losses = losses_with({{"OMP_NUM_THREADS", "1"}});
+  for (const Variables& variables : {Variables{{"OMP_NUM_THREADS", "2"}, {"OMP_THREAD_LIMIT", "1"}},
+                                     Variables{{"OMP_NUM_THREADS", "8"}, {"OMP_DYNAMIC", "true"}},
+                                     Variables{{"OMP_NUM_THREADS", "2"}, {"OMP_MAX_ACTIVE_LEVELS", "0"}}}) {
+    EXPECT_LT(largest_difference(losses_with(variables), losses), 1e-5) << variables[1].first;
+  }
+}
+
 TEST_P(Overfit, NothingIsRequestedFromTheSystemAfterTheSecondStep) {
   nn::manual_seed(1337);
   GPT model({.block_size = 32, .vocab_size = 257, .n_layer = 2, .n_head = 2, .n_embd = 32});

@@ -56,5 +56,6 @@ TEST(AdamW, ClippingChangesTheRunOnlyBelowTheNorm) {
 TEST(AdamW, BadInputIsOneLine) {
   expect_error("10_adamw", "--max-lr 2", "--max-lr");
   expect_error("10_adamw", "--min-lr -1", "--min-lr");
+  expect_error("10_adamw", "--min-lr 1e-3", "--min-lr 0.001: above --max-lr 0.0006");
   expect_error("10_adamw", "--weight-decay nan", "--weight-decay");
 }

@@ -43,7 +43,7 @@ tour_04() {
 
 tour_05() {
   show "$1" "fp32 products, timed" --matmul-precision highest --steps 50 || return 0
-  compare "$1" "all bits of fp32: 04's losses" 0 04_overfit --steps 50
+  compare "$1" "full float32: 04's losses" 0 04_overfit --steps 50
   check "$1" "$speed_claim" speed
 }
 
@@ -115,7 +115,7 @@ tour_13() {
   if [[ -z $from ]]; then limit=-1; fi  # it ended before it was killed: nothing was resumed
   compare "$1" "killed, resumed at step ${from:-0}: 12's losses" "$limit" 12_ddp --dtype fp32 --steps 60
   check "$1" "the loss on other tales" 'validated(4)'
-  claim="the trained model ends tales rightly, of four ways"
+  claim="the trained model picks the right ending of four"
   show "$1" "$claim" --model data/tales-gpt2 --batch 12 --seq 256 --total-batch 3072 --steps 1 \
     --hellaswag-every 1 --hellaswag "$texts.jsonl" || return 0
   check "$1" "$claim" ends_tales

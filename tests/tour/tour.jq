@@ -53,4 +53,4 @@ def validated($count): [event("val").loss] | ["\(first | digits(2)) -> \(last | 
   all(is_finite) and length == $count and last < 3.5];
 
 def ends_tales: [event("hellaswag")] | first |
-  ["\(.acc_norm) of \(.items); by chance 0.25", (.acc_norm | is_finite) and .acc_norm > 0.8];
+  ["\(.acc_norm) of \(.items) stories; chance is 0.25", (.acc_norm | is_finite) and .acc_norm > 0.8];

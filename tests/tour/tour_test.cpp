@@ -100,8 +100,7 @@ TEST_F(Tour, ComparesTheLossesOfTwoSteps) {
 TEST_F(Tour, AStepThatMustAgreeToTheBitMayNotDifferAtAll) {
   program("04_overfit", log_of({"5", "4"}));
   program("05_tf32", log_of({"5", "4"}));
-  expect_row("05_tf32", 0,
-             row("05_tf32", "all bits of fp32: 04's losses", "2 losses, off by 0 at most", "ok"));
+  expect_row("05_tf32", 0, row("05_tf32", "full float32: 04's losses", "2 losses, off by 0 at most", "ok"));
   program("04_overfit", log_of({"5", "4.000000001"}));
   EXPECT_EQ(tour("05_tf32"), 1) << printed;
   EXPECT_NE(printed.find("1 of 2 failed"), std::string::npos) << printed;
@@ -115,10 +114,10 @@ TEST_F(Tour, AProgramThatFailsOrWritesNoLogFailsItsRow) {
   program("05_tf32", log_of({"5"}));
   program("04_overfit", log_of({"5"}), "exit 3");
   expect_row("05_tf32", 1,
-             row("05_tf32", "all bits of fp32: 04's losses", "1 losses, but 0 to compare with", "FAILED"));
+             row("05_tf32", "full float32: 04's losses", "1 losses, but 0 to compare with", "FAILED"));
   program("05_tf32", log_of({"5"}), "exit 0");  // an old log of it is there
   program("04_overfit", log_of({"5"}));
-  expect_row("05_tf32", 1, row("05_tf32", "all bits of fp32: 04's losses", "no losses in the log", "FAILED"));
+  expect_row("05_tf32", 1, row("05_tf32", "full float32: 04's losses", "no losses in the log", "FAILED"));
 }
 
 TEST_F(Tour, AStepWithoutATourFails) {

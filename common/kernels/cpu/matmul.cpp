@@ -4,10 +4,12 @@
 // their operands are converted to float and multiplied as floats, which gives the same products and sums.
 #include "common/kernels/matmul.h"
 
+#include <fmt/format.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/kernels/copy.h"
@@ -211,5 +213,27 @@ void matmul(Stream stream, const Matmul& p) {
   p.c.dtype == DType::bf16 ? multiply_with_epilogue<bf16>(stream, p)
                            : multiply_with_epilogue<float>(stream, p);
 }
+
+#ifdef GPT2_HAVE_ONEDNN
+
+std::string matmul_instructions() {
+  const int level = dnnl_get_effective_cpu_isa();
+  for (const auto& [value, name] : {std::pair(dnnl_cpu_isa_sse41, "SSE 4.1"),
+                                    {dnnl_cpu_isa_avx, "AVX"},
+                                    {dnnl_cpu_isa_avx2, "AVX2"},
+                                    {dnnl_cpu_isa_avx512_core, "AVX-512"},
+                                    {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 with VNNI"},
+                                    {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 with bf16"},
+                                    {dnnl_cpu_isa_avx512_core_amx, "AMX"}}) {
+    if (level == value) return name;
+  }
+  return fmt::format("oneDNN's level {:#x}", level);
+}
+
+#else
+
+std::string matmul_instructions() { return "as compiled"; }
+
+#endif
 
 }  // namespace gpt2::cpu

@@ -50,6 +50,23 @@ TEST(ResolveModel, ASizeIsNoFolder) {
   }
 }
 
+// As the folder of a run has after --out tiny.
+TEST(ResolveModel, AFolderNamedLikeASizeIsMeantOnlyIfItHasAModel) {
+  const TempDir dir;
+  const fs::path before = fs::current_path();
+  fs::current_path(dir.path());
+  fs::create_directories("tiny/step_000001");
+  app::Options options;
+  EXPECT_FALSE(app::resolve_model(options));
+  EXPECT_FALSE(app::is_directory("tiny"));
+  put_file("tiny/config.json", "{}");
+  ::testing::internal::CaptureStdout();
+  EXPECT_TRUE(app::resolve_model(options));
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
+            "--model tiny: the folder of this name, not the size\n");
+  fs::current_path(before);
+}
+
 TEST(ResolveModel, AFolderOfWeightsIsTakenAsItIs) {
   const TempDir dir;
   put_file(dir / "config.json", "{}");

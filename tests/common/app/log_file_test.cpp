@@ -49,6 +49,41 @@ TEST(LogFile, ReplacesOrContinues) {
   EXPECT_EQ(folder.names(), (std::vector<std::string>{"log"}));
 }
 
+TEST(LogFile, OneRunWritesToAFile) {
+  const TempDir folder;
+  const std::string path = folder / "log", message = "--log " + path + ": another run is writing there";
+  {
+    LogFile first(path);
+    first.write("one");
+    EXPECT_ERROR(LogFile{path}, message);
+    EXPECT_ERROR(LogFile(path, "zero\n"), message);
+    first.write("two");
+    EXPECT_EQ(file_bytes(path), "one\ntwo\n");
+  }
+  LogFile(path, "zero\n").write("one");
+  EXPECT_EQ(file_bytes(path), "zero\none\n");
+}
+
+TEST(LogFile, TheLogOfARunWithCheckpointsIsNotReplaced) {
+  const TempDir folder;
+  const std::string saved = R"({"event":"checkpoint","step":1,"path":"a"})"
+                            "\n",
+                    config = R"({"event":"config","path":"checkpoint"})"
+                             "\n";
+  for (const auto& [contents, is_kept] : std::vector<std::pair<std::string, bool>>{
+           {saved, true}, {config + saved, true}, {config, false}, {"a checkpoint\n", false}}) {
+    const std::string path = folder / "log";
+    put_file(path, contents);
+    if (is_kept) {
+      EXPECT_ERROR(LogFile{path}, "--log " + path + ": the log of a run with checkpoints");
+      EXPECT_EQ(file_bytes(path), contents);
+    } else {
+      LogFile{path}.write("new");
+      EXPECT_EQ(file_bytes(path), "new\n");
+    }
+  }
+}
+
 TEST(LogFile, ALinkStaysALinkInANewRunAndOnResume) {
   const TempDir folder;
   fs::create_symlink("elsewhere", folder / "log");
@@ -95,13 +130,20 @@ TEST(LogFile, AFileThatIsLostDuringTheRunIsWrittenAgain) {
   }
 }
 
-TEST(LogFile, AChangeInPlaceIsAnError) {
-  for (const std::string contents : {"", "one\nmore\n"}) {
+TEST(LogFile, AChangeInPlaceIsAccepted) {
+  for (const auto& [contents, expected] :
+       std::vector<std::pair<std::string, std::string>>{{"", "two\n"},
+                                                        {"one\n# a note\n", "one\n# a note\ntwo\n"},
+                                                        {"one\nno end", "one\nno end\ntwo\n"}}) {
     const TempDir folder;
     LogFile log(folder / "log");
     log.write("one");
     put_file(folder / "log", contents);
-    EXPECT_ERROR(log.sync(), "another program changed it during the run");
+    log.sync();
+    EXPECT_EQ(log.extent().at("bytes"), contents.size());
+    log.write("two");
+    EXPECT_EQ(file_bytes(folder / "log"), expected);
+    EXPECT_EQ(log.extent().at("digest"), to_hex(digest_of(expected)));
   }
 }
 

@@ -40,6 +40,17 @@ TEST(Options, DefaultsAreThoseOfTheTinyModel) {
   EXPECT_EQ(o.log, "");
 }
 
+TEST(RecipeOptions, ALearningRateThatWouldRiseIsRefused) {
+  app::RecipeOptions o;
+  EXPECT_ERROR(parse(o, {"--min-lr", "2e-4", "--max-lr", "1e-4"}), "--min-lr 0.0002: above --max-lr 0.0001");
+  app::RecipeOptions with_default;
+  EXPECT_ERROR(parse(with_default, {"--min-lr", "1e-3"}), "--min-lr 0.001: above --max-lr 0.0006");
+  app::RecipeOptions equal;
+  EXPECT_NO_THROW(parse(equal, {"--max-lr", "1e-4", "--min-lr", "1e-4"}));
+  app::RecipeOptions lower;
+  EXPECT_NO_THROW(parse(lower, {"--max-lr", "1e-4"}));
+}
+
 TEST(Options, EveryFlagIsRead) {
   const app::Options o =
       options({"--device", "cpu", "--model", "gpt2", "--data", "a file, with a comma", "--tokenizer", "char",

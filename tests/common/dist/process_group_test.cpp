@@ -24,9 +24,9 @@ class EnvironmentTest : public ::testing::Test {
 
  private:
   static void clear() {
-    for (const char* name :
-         {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
-          "TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) {
+    for (const char* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
+                             "MASTER_PORT", "TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
+                             "PMI_RANK", "PMIX_RANK", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"}) {
       unsetenv(name);
     }
   }
@@ -50,6 +50,44 @@ TEST_F(EnvironmentTest, TellsTheLauncher) {
   EXPECT_EQ(torchrun.local_rank, 1);
   EXPECT_EQ(torchrun.master_addr, "node7");
   EXPECT_EQ(torchrun.master_port, 29500);
+}
+
+// So that processes that were started together, but cannot meet, do not train apart.
+TEST_F(EnvironmentTest, TellsHowManyProcessesTheLauncherStarted) {
+  struct Case {
+    std::vector<std::pair<const char*, const char*>> variables;
+    int started;
+    std::string says;
+  };
+  for (const Case& each : std::vector<Case>{{{}, 1, ""},
+                                            {{{"OMPI_COMM_WORLD_SIZE", "1"}}, 1, ""},
+                                            {{{"OMPI_COMM_WORLD_SIZE", "2"}}, 2, "OMPI_COMM_WORLD_SIZE=2"},
+                                            {{{"PMI_SIZE", "3"}, {"PMI_RANK", "0"}}, 3, "PMI_SIZE=3"},
+                                            {{{"PMIX_RANK", "0"}}, 1, ""},
+                                            {{{"PMIX_RANK", "1"}}, 2, "PMIX_RANK=1"},
+                                            {{{"SLURM_STEP_NUM_TASKS", "4"}}, 4, "SLURM_STEP_NUM_TASKS=4"},
+                                            {{{"SLURM_NTASKS", "4"}}, 1, ""}}) {  // of the allocation
+    const dist::Environment environment = with(each.variables);
+    EXPECT_EQ(environment.started, each.started) << each.says;
+    EXPECT_EQ(environment.started_says, each.says);
+  }
+}
+
+TEST_F(EnvironmentTest, ProcessesThatDoNotMeetEnd) {
+  with({{"SLURM_STEP_NUM_TASKS", "2"}});
+  EXPECT_ERROR(
+      dist::ProcessGroup(kCpu, {}),
+      "SLURM_STEP_NUM_TASKS=2: 2 processes were started, but this one would train alone; start them with");
+  with({{"OMPI_COMM_WORLD_SIZE", "2"}, {"RANK", "0"}, {"WORLD_SIZE", "1"}});
+  EXPECT_ERROR(dist::ProcessGroup(kCpu, {}), "would train alone; unset RANK and WORLD_SIZE");
+  with({{"OMPI_COMM_WORLD_SIZE", "2"},
+        {"RANK", "0"},
+        {"WORLD_SIZE", "2"},
+        {"LOCAL_RANK", "0"},
+        {"MASTER_PORT", "2"}});
+  EXPECT_ERROR(dist::ProcessGroup(kCpu, {}), "talk by MPI: unset them, and start them with mpirun -n 2");
+  with({{"RANK", "0"}, {"WORLD_SIZE", "1"}});  // as in a pod of its own
+  EXPECT_EQ(dist::ProcessGroup(kCpu, {}).world_size(), 1);
 }
 
 // Then no name is looked up, and rank 0 listens to this machine alone.

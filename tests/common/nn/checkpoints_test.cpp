@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "common/app/inputs.h"
 #include "common/app/inspect.h"
+#include "common/training/checkpoint_digests.h"
 #include "tests/common/files.h"
 #include "tests/common/training/tiny_training.h"
 
@@ -65,6 +67,45 @@ TEST(Checkpoints, ADamagedOneIsNotLoaded) {
     put_file(path + "/state.json", "[1, 2]");
     if (each.name != "config.json") {
       EXPECT_NO_THROW(nn::load(training.model, path));
+    }
+  }
+}
+
+// A file beside those of the checkpoint must not decide what is read.
+TEST(Checkpoints, AnAddedFileIsNotRead) {
+  struct Case {
+    std::string name;
+    bool would_be_read;
+  };
+  for (const Case& each : std::vector<Case>{{"encoder.json", true},
+                                            {"vocab.bpe", true},
+                                            {"tokenizer.json", true},
+                                            {"tokenizer_config.json", true},
+                                            {"added_tokens.json", true},
+                                            {"model.safetensors.index.json", true},
+                                            {"notes.txt", false},
+                                            {"generation_config.json", false}}) {
+    SCOPED_TRACE(each.name);
+    const TempDir out;
+    Training training;
+    training.step();
+    const std::string path = training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup),
+                      added = path + "/" + each.name;
+    fs::create_symlink("nowhere", added);
+    for (const bool is_link : {true, false}) {
+      if (!is_link) fs::remove(added);
+      if (!is_link) put_file(added, "{}");
+      if (each.would_be_read) {
+        const std::string message = added + ": was added after this checkpoint was written";
+        EXPECT_ERROR(nn::load(training.model, path), message);
+        EXPECT_ERROR(training::verified_state(path), message);
+        app::Options options;
+        options.tokenizer = path;
+        EXPECT_ERROR(app::make_tokenizer(options, ""), message);
+      } else {
+        EXPECT_NO_THROW(nn::load(training.model, path));
+        EXPECT_NO_THROW(training::verified_state(path));
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -152,6 +153,44 @@ TEST(Checkpoint, RotationLeavesWhatItHasJustWritten) {
   training::set_aside_after(out.path(), 30);
   EXPECT_EQ(names_in(out.path()),
             (std::vector<std::string>{"step_000050.unused", "step_000050.unused2", "step_000060.unused"}));
+}
+
+// With --keep 1, or by a program that was killed while it removed.
+TEST(Checkpoint, OnlyItsOwnFilesAreRemoved) {
+  for (const bool was_killed : {false, true}) {
+    const TempDir folder;
+    const std::string out = folder / "out", path = out + "/step_000001";
+    fs::create_directory(out);
+    Training training;
+    training::save_checkpoint(out, 1, {1}, training.state(), training.setup);
+    put_file(folder / "mine", "outside");
+    put_file(path + "/notes.txt", "mine");
+    nlohmann::json state = nlohmann::json::parse(file_bytes(path + "/state.json"));
+    state["files"]["../../mine"] = "";
+    put_file(path + "/state.json", state.dump());
+    if (was_killed) {
+      fs::rename(path, out + "/.step_000001.old");
+      fs::remove(out + "/.step_000001.old/config.json");
+      training::remove_half_written(out);
+    } else {
+      training::save_checkpoint(out, 2, {1}, training.state(), training.setup);
+    }
+    EXPECT_EQ(names_in(path + ".unused"), (std::vector<std::string>{"notes.txt"}));
+    EXPECT_EQ(file_bytes(folder / "mine"), "outside");
+    EXPECT_EQ(std::ssize(names_in(out)), was_killed ? 1 : 2);
+  }
+}
+
+TEST(Checkpoint, OfALinkOnlyTheLinkIsRemoved) {
+  const TempDir folder;
+  const std::string elsewhere = folder / "elsewhere", out = folder / "out";
+  for (const std::string& path : {elsewhere, out}) fs::create_directory(path);
+  Training training;
+  training::save_checkpoint(elsewhere, 1, {1}, training.state(), training.setup);
+  fs::create_symlink("../elsewhere/step_000001", out + "/step_000001");
+  training::save_checkpoint(out, 2, {1}, training.state(), training.setup);
+  EXPECT_EQ(names_in(out), (std::vector<std::string>{"step_000002"}));
+  EXPECT_TRUE(fs::exists(elsewhere + "/step_000001/model.safetensors"));
 }
 
 TEST(Checkpoint, TheLogIsOnTheDiskBeforeItAppears) {

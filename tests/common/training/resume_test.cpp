@@ -38,6 +38,23 @@ TEST(Resume, WhatIsTheSameIsNotRefused) {
   EXPECT_EQ(refusal_of("--steps", 200), "");  // change_of_schedule() decides
 }
 
+TEST(Resume, ARunThatDoesNotMeasureRemembersOnWhatItWasMeasured) {
+  for (const std::string name : {"--val-data", "--hellaswag"}) {
+    RunSettings measured = settings(), silent = settings(), other = settings();
+    measured[name] = "a.txt, digest 1";
+    other[name] = "b.txt, digest 2";
+    training::keep_measured(json(measured), silent);
+    EXPECT_EQ(silent[name], measured[name]);
+    training::keep_measured(json(silent), other);
+    EXPECT_EQ(other[name], "b.txt, digest 2");
+    EXPECT_EQ(training::differences(json(silent), other).size(), 1u) << name;
+  }
+  RunSettings held_out = settings(), silent = settings();
+  held_out["--val-data"] = training::kLastTenth;  // decides what is trained on
+  training::keep_measured(json(held_out), silent);
+  EXPECT_FALSE(silent.contains("--val-data"));
+}
+
 TEST(Resume, ARefusalNamesTheFlagTheRunAndTheCheckpoint) {
   const std::string end = "; give the same, or accept the difference with --resume-anyway";
   const auto expected = [&](const std::string& before, const std::string& now) {
@@ -117,6 +134,38 @@ TEST(Resume, AcceptedDifferencesSayWhatTheyMean) {
   now["--max-lr"] = 1e-3;
   different = training::differences(json(settings()), now);
   EXPECT_NE(training::acceptance(different).find("another run"), std::string::npos);
+}
+
+// Dropout's masks belong to a micro-batch of a rank, and the video's order skips what does not fill a batch on all ranks.
+TEST(Resume, AnotherDivisionIntoMicroBatchesOnlyRoundsIfMasksAndWindowsStayTheSame) {
+  struct Case {
+    double dropout;
+    std::string order;
+    RunSettings now;  // the checkpoint's run has --batch 8 on 2 ranks
+    bool only_rounds;
+  };
+  for (const Case& each :
+       std::vector<Case>{{0, "shuffled", {{"--batch", 4}}, true},
+                         {0, "shuffled", {{"ranks", 1}}, true},
+                         {0, "shuffled", {{"--batch", 4}, {"ranks", 3}, {"threads", 1}}, true},
+                         {0, "video", {{"--batch", 4}}, false},
+                         {0, "video", {{"ranks", 1}}, false},
+                         {0, "video", {{"ranks", 1}, {"threads", 1}}, false},
+                         {0, "video", {{"--batch", 16}, {"ranks", 1}}, true},
+                         {0, "video", {{"threads", 1}}, true},
+                         {0.2, "shuffled", {{"--batch", 4}}, false},
+                         {0.2, "shuffled", {{"ranks", 1}}, false},
+                         {0.2, "video", {{"--batch", 16}, {"ranks", 1}}, false},
+                         {0.2, "shuffled", {{"threads", 1}}, true}}) {
+    RunSettings before = settings();
+    before["--dropout"] = each.dropout;
+    before["--order"] = each.order;
+    RunSettings now = before;
+    now.update(each.now);
+    const std::string accepted = training::acceptance(training::differences(json(before), now));
+    EXPECT_NE(accepted.find(each.only_rounds ? "the same to rounding" : "another run"), std::string::npos)
+        << each.dropout << " " << each.order << " " << accepted;
+  }
 }
 
 TEST(Resume, ALongerRunSaysItsScheduleAndAShorterOneIsRefused) {

@@ -38,8 +38,9 @@ struct LoggedRun {
     event = file_bytes(paths.json).substr(early.size());
     for (const int64_t step : {2, 3}) log.event("step", {{"step", step}, {"loss", 5.5}});
   }
-  training::ResumedLog resumed(bool anyway = false) const {
-    return training::log_up_to(paths, checkpoint, 2, extents, anyway);
+  void cut_text() const { put_file(paths.text, "0 train 5.500000\n1 train 5.500000\n"); }
+  training::ResumedLog resumed(bool anyway = false, bool is_chosen = false) const {
+    return training::log_up_to(paths, {checkpoint, 2, is_chosen, anyway}, extents);
   }
 };
 
@@ -64,6 +65,7 @@ TEST(RunLog, WhatFollowsTheCheckpointIsDroppedOnlyIfItIsOfTheRun) {
     bool is_replaced;
   };
   const LoggedRun run;
+  run.cut_text();
   for (const Case& each :
        std::vector<Case>{{"", run.event, false},  // the event is made again
                          {run.event, run.event, false},
@@ -76,6 +78,7 @@ TEST(RunLog, WhatFollowsTheCheckpointIsDroppedOnlyIfItIsOfTheRun) {
                          {run.event + "7\n", run.event, true},
                          {run.event + "[1]\n", run.event, true},
                          {run.event + R"({"event":3})" + "\n", run.event, true},
+                         {run.event + R"({"event":"note","step":2})" + "\n", run.event, true},
                          {run.event + R"({"event":"step","step":"2"})" + "\n", run.event, true},
                          {run.event + R"({"event":"step"})" + "\n", run.event, true}}) {
     SCOPED_TRACE(each.tail);
@@ -84,6 +87,35 @@ TEST(RunLog, WhatFollowsTheCheckpointIsDroppedOnlyIfItIsOfTheRun) {
     EXPECT_EQ(resumed.contents.json, run.early + each.kept);
     EXPECT_EQ(resumed.replaced.size(), each.is_replaced ? 1u : 0u);
   }
+}
+
+TEST(RunLog, ALineOfTheTextRepeatsAnEvent) {
+  const std::string early = "0 train 5.500000\n1 train 5.500000\n";
+  for (const auto& [tail, is_replaced] :
+       std::vector<std::pair<std::string, bool>>{{"2 train 5.500000\n3 train 5.500000\n", false},
+                                                 {"4 train 5.500000\n", true},
+                                                 {"2 val 5.5000\n", true},
+                                                 {"1984 train 1.5\n", true},
+                                                 {"3 tra", true}}) {
+    SCOPED_TRACE(tail);
+    const LoggedRun run;
+    put_file(run.paths.text, early + tail);
+    const auto resumed = run.resumed();
+    EXPECT_EQ(resumed.contents.text, early);
+    EXPECT_EQ(resumed.replaced, is_replaced ? std::vector{run.paths.text} : std::vector<std::string>{});
+  }
+}
+
+TEST(RunLog, ANewerCheckpointThatIsMissingIsNamed) {
+  const LoggedRun run;
+  const std::string saved = R"({"event":"checkpoint","step":4,"path":"step_000004"})"
+                            "\n";
+  put_file(run.paths.json, run.early + run.event + run.late + saved);  // killed while it saved
+  EXPECT_EQ(run.resumed().contents.json, run.early + run.event);
+  put_file(run.paths.json, run.early + run.event + run.late + saved + step_event(4));
+  EXPECT_ERROR(run.resumed(), run.paths.json + " says that step 4 was saved, but the newest checkpoint is " +
+                                  run.checkpoint);
+  EXPECT_EQ(run.resumed(false, /*is_chosen=*/true).contents.json, run.early + run.event);
 }
 
 TEST(RunLog, ALogThatIsNotTheRunsIsRefusedAndNeverLost) {
@@ -113,6 +145,7 @@ TEST(RunLog, ALogThatIsNotTheRunsIsRefusedAndNeverLost) {
             "log.txt", "it was changed"}}) {
     SCOPED_TRACE(each.name);
     const LoggedRun run;
+    run.cut_text();
     each.change(run);
     EXPECT_ERROR(run.resumed(), "--resume: " + (run.out / each.file) +
                                     " is not the log of this run up to step_000002: " + each.message);
@@ -138,6 +171,7 @@ TEST(RunLog, LinesThatWaitedAreWrittenOnce) {
                               "\n";
   for (const bool came_later : {false, true}) {
     const LoggedRun run(pending);
+    run.cut_text();
     put_file(run.paths.json, run.early + (came_later ? pending + run.event : ""));
     EXPECT_EQ(run.resumed().contents.json, run.early + pending + run.event);
     EXPECT_TRUE(run.resumed().replaced.empty());

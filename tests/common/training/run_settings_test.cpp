@@ -163,10 +163,4 @@ TEST(RunSettings, KnowWhatTheRunIsMeasuredOn) {
   EXPECT_EQ(settings_of({}).at("--val-data"), "") << "there is no validation";
 }
 
-TEST(RunSettings, ALearningRateThatWouldRiseIsRefused) {
-  EXPECT_ERROR(settings_of({"--max-lr", "1e-4", "--min-lr", "2e-4"}),
-               "--min-lr 0.0002: above --max-lr 0.0001");
-  EXPECT_NO_THROW(settings_of({"--max-lr", "1e-4", "--min-lr", "1e-4"}));
-}
-
 }  // namespace gpt2::testing

@@ -2,7 +2,6 @@
 import argparse
 import sys
 
-import builds
 import grade
 import gradescope
 import handout
@@ -38,7 +37,10 @@ def parser():
             verb.add_argument("--student")
         if name == "solution":
             verb.add_argument("--give-up", action="store_true")
-    verbs.add_parser("prepare", add_help=False).set_defaults(run=lambda _: builds.prepare())
+    prepare = verbs.add_parser("prepare", add_help=False)
+    prepare.set_defaults(run=grade.prepare)
+    prepare.add_argument("--tests", action="store_true")
+    prepare.add_argument("--private")
     return top
 
 

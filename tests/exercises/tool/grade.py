@@ -34,6 +34,17 @@ def grade(options):
     return 1 if options.strict and short else 0
 
 
+def prepare(options):
+    """Builds the library; with --tests also the tests, so that grading compiles the students' files alone."""
+    builds.prepare()
+    if options.tests:
+        grader = grading.Grader(0, options.private)
+        try:
+            grader.prepare_once(list(grader.exercises))
+        finally:
+            grader.close()
+
+
 def _check_options(options):
     if (options.zip is None) == (options.all is None):
         raise CourseError("grade: name one ZIP, or --all DIR")

@@ -10,25 +10,14 @@ import tree
 from errors import CourseError
 
 AUTOGRADER = catalogue.FOLDER / "autograder"
-# What the image does not need.
-LEFT_OUT = (
-    "docs/",
-    ".github/",
-    ".ci/",
-    ".devcontainer/",
-    "tests/gpu/",
-    "tests/fuzz/",
-    "tests/golden/",
-    "tests/site/",
-    "tests/bench/",
-)
+LEFT_OUT = ("docs/", ".github/", ".ci/", ".devcontainer/")  # what the image does not need
 
 
 def gradescope(options):
     private = Path(options.private) if options.private else None
     if private and not private.is_dir():
         raise CourseError(f"gradescope: --private {private} is not a folder")
-    names = [name for name in tree.files() if not name.startswith(LEFT_OUT)]
+    names = [name for name in tree.files() if tree.is_for_exercises(name) and not name.startswith(LEFT_OUT)]
     try:
         with zipfile.ZipFile(options.out, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in ("setup.sh", "run_autograder"):

@@ -1,7 +1,9 @@
 """Tests of submit, grade, handout and similarity; tests.py runs them. Nothing is compiled here."""
 
+import contextlib
 import csv
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).parent))
 import catalogue
+import gradescope
+import handout
 import lateness
 import public
 import results
@@ -87,6 +91,13 @@ class Submission(Temporary):
         (self.folder / KERNEL).symlink_to("/etc/passwd")
         read = submission.read(self.folder, "bob")
         self.assertEqual((read.student, read.files), ("bob", {}))
+
+    def test_a_folder_with_a_zip_file(self):
+        self.archive((KERNEL, "packed")).rename(self.folder / "submission.zip")
+        self.assertEqual(submission.read(self.folder).files, {"05.2_row_sum": {"row_sum.cu": b"packed"}})
+        (self.folder / "05.2_row_sum").mkdir()
+        (self.folder / KERNEL).write_text("newer")
+        self.assertEqual(submission.read(self.folder).files, {"05.2_row_sum": {"row_sum.cu": b"newer"}})
 
     def test_a_change_after_submit_is_noted(self):
         manifest = f'{{"student": "ann", "files": {{"{KERNEL}": "0000"}}}}'
@@ -225,6 +236,23 @@ class Similarity(Temporary):
 
 
 class Handout(Temporary):
+    def configures(self, folder):
+        words = ["cmake", "-S", str(folder), "-B", str(self.folder / "build"), "-G", "Ninja", "-Wno-dev"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_copies_for_students_and_for_gradescope_configure(self):
+        out, archive = self.folder / "out", self.folder / "a.zip"
+        with contextlib.redirect_stdout(None):
+            handout.handout(SimpleNamespace(steps="1-8", exercises=None, out=str(out)))
+            gradescope.gradescope(SimpleNamespace(private=None, out=str(archive)))
+        self.configures(out)
+        self.assertEqual([path.name for path in (out / "steps").glob("09*")], [])
+        with zipfile.ZipFile(archive) as zipped:
+            zipped.extractall(self.folder / "image")
+        shutil.rmtree(self.folder / "build")
+        self.configures(self.folder / "image" / "course")
+
     def test_no_exercise_shows_a_solution(self):
         for exercise in catalogue.exercises():
             out = self.folder / exercise.name

@@ -12,8 +12,6 @@ import tree
 from errors import CourseError
 
 EXERCISES = "tests/exercises/"
-# Of the tests, what exercises are compiled with. tests/CMakeLists.txt then builds the exercises alone.
-TESTS = re.compile(r"tests/(CMakeLists\.txt|executor/|exercises/|common/[^/]*\.h$)")
 LEFT_OUT = re.compile(
     r"(\.ci/|\.github/|docs/(site|timing|figures)/|docs/teaching\.md|"
     r"tests/exercises/(tool/(grading_)?tests\.py|autograder/))"
@@ -83,7 +81,7 @@ def _step(exercise):
 
 
 def _is_shown(name, last):
-    if LEFT_OUT.match(name) or (name.startswith("tests/") and not TESTS.match(name)):
+    if LEFT_OUT.match(name) or not tree.is_for_exercises(name):
         return False
     if name.startswith(EXERCISES) and re.match(r"[A-Z0-9]+\.?\d*_", name[len(EXERCISES) :]):
         return False  # an exercise's folder

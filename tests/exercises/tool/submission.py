@@ -81,7 +81,7 @@ def read(path, student=None):
     path = Path(path)
     if not path.exists():
         raise CourseError(f"grade: {path} does not exist")
-    source = _Folder(path) if path.is_dir() else _Archive(path)
+    source = _source(path)
     notes, manifest = [], _manifest(source, path)
     files = _files(source, notes)
     for name, digest in manifest["files"].items():
@@ -90,6 +90,15 @@ def read(path, student=None):
         if data is not None and hashlib.sha256(data).hexdigest() != digest:
             notes.append(f"{name} was changed after ./course submit")
     return Submission(student or manifest["student"], files, notes)
+
+
+def _source(path):
+    """Gradescope unpacks an uploaded zip file, unless other files are uploaded with it."""
+    if not path.is_dir():
+        return _Archive(path)
+    packed = path / "submission.zip"
+    is_unpacked = any((path / exercise.name).exists() for exercise in catalogue.exercises())
+    return _Archive(packed) if packed.is_file() and not packed.is_symlink() and not is_unpacked else _Folder(path)
 
 
 def _manifest(source, path):

@@ -1,10 +1,13 @@
 """The files of the repository: those that git knows, or all that are there."""
 
+import re
 import shutil
 import subprocess
 
 from catalogue import ROOT
 
+# Of the tests, what exercises are compiled with. tests/CMakeLists.txt then builds the exercises alone.
+TESTS = re.compile(r"tests/(CMakeLists\.txt|executor/|exercises/|common/[^/]*\.h$)")
 NEVER = {".git", "build", "work", "__pycache__", "runs"}
 
 
@@ -21,6 +24,11 @@ def files():
     return sorted(
         name for name in names if name and (ROOT / name).is_file() and not (ROOT / name).is_symlink()
     )
+
+
+def is_for_exercises(name):
+    """Whether a copy of the repository that only builds exercises has this file."""
+    return not name.startswith("tests/") or TESTS.match(name) is not None
 
 
 def copy(name, out):

@@ -1,4 +1,4 @@
-#include "common/training/same_run.h"
+#include "common/training/ranks_agree.h"
 
 #include <algorithm>
 #include <array>
@@ -54,7 +54,7 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
     return "a file of digest " + to_hex(digest_of(MappedFile(value.get<std::string>()).bytes()));
   }
   if (value.is_number_float()) return fmt::format("{:.9g}", value.get<double>());
-  if (value.is_string() && std::filesystem::is_directory(value.get<std::string>()))
+  if (value.is_string() && app::is_directory(value))
     return flag == "--tokenizer" ? tokenizer_in(value) : model_in(model_folder(value));
   if (value.is_string()) return value;
   return value.is_null() ? "" : value.dump();
@@ -80,8 +80,9 @@ void add_sources(dist::Settings& settings, const std::string& flag, const TokenL
 
 }  // namespace
 
-void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& flags, const nn::Module& model,
-                      const TokenLoader& loader, const std::optional<TokenLoader>& val_loader) {
+void require_ranks_agree(const dist::ProcessGroup& group, const app::CommandLine& flags,
+                         const nn::Module& model, const TokenLoader& loader,
+                         const std::optional<TokenLoader>& val_loader) {
   if (group.world_size() == 1) return;
   const TokenLoader::Settings& batches = loader.settings();
   dist::Settings settings = {{"the program", flags.program()},

@@ -17,7 +17,8 @@ namespace gpt2::training {
 // is given explicitly is no difference, nor is the folder in which the data lie. Throws the same error on all ranks,
 // naming what differs and on which rank. Every rank calls it; what only rank 0 does (--log, --count) may differ.
 // `val_loader`, if there is one, serves --val-data.
-void require_same_run(const dist::ProcessGroup& group, const app::CommandLine& flags, const nn::Module& model,
-                      const TokenLoader& loader, const std::optional<TokenLoader>& val_loader = {});
+void require_ranks_agree(const dist::ProcessGroup& group, const app::CommandLine& flags,
+                         const nn::Module& model, const TokenLoader& loader,
+                         const std::optional<TokenLoader>& val_loader = {});
 
 }  // namespace gpt2::training
