@@ -1,6 +1,7 @@
 // Three runs of the baseline and three of the idea, with the student's seeds; writes runs.csv here.
 #include <fmt/core.h>
 
+#include <cstdio>
 #include <fstream>
 
 #include "common/app/program.h"

@@ -1,6 +1,8 @@
 // Trains a small model on a short text, without and with dropout, and shows both losses.
 #include <fmt/core.h>
 
+#include <cstdio>
+
 #include "common/app/program.h"
 #include "common/data/loader.h"
 #include "common/optim/adamw.h"

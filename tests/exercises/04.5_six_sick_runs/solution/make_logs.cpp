@@ -2,6 +2,7 @@
 // an exercise, run it, and redirect its output.
 #include <fmt/core.h>
 
+#include <cstdio>
 #include <numbers>
 
 #include "common/app/program.h"
