@@ -152,8 +152,7 @@ std::string complaint(const Ids& ids, const std::string& text, const Ranks& rank
   else if (parts == one_pass(text, ranks))
     why =
         "you go through the ranks once; a join can make a pair whose rank is lower than those joined before";
-  return fmt::format("{}: {} becomes {}, expected {}", why, shown({text}), shown(parts),
-                     shown(right));
+  return fmt::format("{}: {} becomes {}, expected {}", why, shown({text}), shown(parts), shown(right));
 }
 
 void check(const Ids& ids, const std::string& text, const Ranks& ranks) {
