@@ -54,7 +54,12 @@ double oracle_loss(const Values& logits, const Ids& lines, int64_t first, int64_
 // Logits of a random model, the student's loss, and the largest gradient that it gives the embeddings.
 std::tuple<std::vector<float>, float, float> loss_of_random_model(int64_t seed, const Ids& ids) {
   nn::manual_seed(uint64_t(seed));
-  GPT model({.vocab_size = kVocab, .n_positions = kLine, .n_embd = 16, .n_layer = 1, .n_head = 2});
+  GPT model({.vocab_size = kVocab,
+             .n_positions = kLine,
+             .n_embd = 16,
+             .n_layer = 1,
+             .n_head = 2,
+             .eos_token_id = {}});
   nn::init::normal_(model.lm_head.weight, 0, 1);
   const Tensor logits = model(from_vector(ids, {int64_t(ids.size()) / kLine, kLine})).detach();
   const Tensor loss = answer_loss(model, ids);

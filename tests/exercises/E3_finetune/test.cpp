@@ -13,7 +13,12 @@ std::vector<float> logits_of(Beginning beginning, const Ids& ids) {
 
 GPT small_model(int64_t seed) {
   nn::manual_seed(uint64_t(seed));
-  return GPT({.vocab_size = 256, .n_positions = kContext, .n_embd = 16, .n_layer = 1, .n_head = 2});
+  return GPT({.vocab_size = 256,
+              .n_positions = kContext,
+              .n_embd = 16,
+              .n_layer = 1,
+              .n_head = 2,
+              .eos_token_id = {}});
 }
 
 // The student's loss of a text, twice.
