@@ -67,11 +67,11 @@ LogFile::LogFile(std::string path) : path_(std::move(path)) {
   if (path_.empty()) return;
   open();
   if (!open_->is_file) return;
-  require(
-      !has_checkpoints(MappedFile(path_).text()),
-      "--log {}: the log of a run with checkpoints, which could not resume without it; give another name, or "
-      "delete it",
-      path_);
+  if (has_checkpoints(MappedFile(path_).text())) {
+    const std::string aside = keep_aside(path_);
+    write_output(fmt::format("--log {}: the log of a run with checkpoints; it is now {}\n",
+                             printable_line(path_), printable_line(aside)));
+  }
   require(::ftruncate(open_->descriptor, 0) == 0, "--log {}: {}", path_, std::strerror(errno));
 }
 

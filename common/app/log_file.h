@@ -15,8 +15,9 @@ namespace gpt2::app {
 
 class LogFile {
  public:
-  // Replaces the file; if `path` is empty, no file is written. A pipe needs a reader. Throws if it cannot be opened, if
-  // another run is writing there, or if it is the log of a run with checkpoints.
+  // Replaces the file; if `path` is empty, no file is written. A pipe needs a reader. The log of a run with checkpoints,
+  // which could not resume without it, is kept beside the new one, with a note on standard output. Throws if the file
+  // cannot be opened, or if another run is writing there.
   explicit LogFile(std::string path);
 
   // Continues the file, which then has these contents. A symbolic link stays one. Throws if another run is writing there.

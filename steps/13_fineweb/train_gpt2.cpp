@@ -97,7 +97,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   }
 }
 
-// What a run reads: batches for training and validation, their tokenizer, and the configuration of the model.
+// What a run reads: batches, their tokenizer, and the configuration of the model.
 struct Inputs {
   std::unique_ptr<Tokenizer> tokenizer;
   GPTConfig config;
@@ -151,10 +151,9 @@ void run(app::CommandLine& flags) {
   training::require_ranks_agree(group, flags, model, inputs.loader, inputs.val_loader);
   optim::AdamW optimizer = configure_optimizers(model, options);
   const DType dtype = app::autocast_dtype(options.dtype, device);
-  // Before resume(), because checkpoints store which attention kernels are in use.
   const Attention attention(app::attention_kernels(options.attention, device, dtype));
   const Precision precision(options.matmul_precision);
-  folder.resume({model, optimizer, inputs.loader},
+  folder.resume({model, optimizer, inputs.loader},  // checkpoints store which attention kernels are in use
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),
                                            *inputs.tokenizer, inputs.loader, inputs.grad_accum_steps,
                                            inputs.val_loader));

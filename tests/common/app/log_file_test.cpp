@@ -64,22 +64,21 @@ TEST(LogFile, OneRunWritesToAFile) {
   EXPECT_EQ(file_bytes(path), "zero\none\n");
 }
 
-TEST(LogFile, TheLogOfARunWithCheckpointsIsNotReplaced) {
-  const TempDir folder;
+TEST(LogFile, TheLogOfARunWithCheckpointsIsKept) {
   const std::string saved = R"({"event":"checkpoint","step":1,"path":"a"})"
                             "\n",
                     config = R"({"event":"config","path":"checkpoint"})"
                              "\n";
   for (const auto& [contents, is_kept] : std::vector<std::pair<std::string, bool>>{
            {saved, true}, {config + saved, true}, {config, false}, {"a checkpoint\n", false}}) {
+    const TempDir folder;
     const std::string path = folder / "log";
     put_file(path, contents);
+    LogFile{path}.write("new");
+    EXPECT_EQ(file_bytes(path), "new\n");
+    EXPECT_EQ(folder.names().size(), is_kept ? 2u : 1u);
     if (is_kept) {
-      EXPECT_ERROR(LogFile{path}, "--log " + path + ": the log of a run with checkpoints");
-      EXPECT_EQ(file_bytes(path), contents);
-    } else {
-      LogFile{path}.write("new");
-      EXPECT_EQ(file_bytes(path), "new\n");
+      EXPECT_EQ(file_bytes(path + ".unused"), contents);
     }
   }
 }

@@ -22,7 +22,8 @@ TEST_F(MpiRun, SharesTheProcessorsAmongItsRanks) {
   const Ended ended = run_with_mpi(4, kLostRank + " cpu none 0");
   EXPECT_EQ(ended.status, 0) << ended.output;
   const int threads = std::max(1, int(std::thread::hardware_concurrency()) / 4);
-  EXPECT_EQ(ended.output, "4 ranks, " + std::to_string(threads) + " threads\n");
+  // Open MPI may add lines about the machine's network.
+  EXPECT_EQ(ended.count("4 ranks, " + std::to_string(threads) + " threads\n"), 1) << ended.output;
 }
 
 TEST_F(MpiRun, EndsWithinSecondsWhenARankIsKilled) {

@@ -1,6 +1,8 @@
 // Exercise 13.1: a loader for any number of ranks that can be resumed at any step.
 #include "loader.h"
 
+#include <algorithm>
+
 #include "tests/exercises/todo.h"
 
 int64_t Loader::windows(int64_t epoch, int64_t shard) const {

@@ -20,7 +20,7 @@ from errors import CourseError
 
 BUILD = ROOT / "build" / "cpu"
 CACHE = BUILD / "exercises"
-PUBLIC_HEADERS = {"exercise.h", "todo.h", "tensors.h", "device.h"}
+PUBLIC_HEADERS = {"exercise.h", "todo.h", "tensors.h", "device.h", "training.h"}
 # A starter has variables and functions that only the student's code will use.
 STUDENT_FLAGS = ["-Wno-unused", "-Wno-unused-parameter"]
 # tests/executor/tracer.h says why.

@@ -43,13 +43,15 @@ def judge(exercise, folder, seed, student="", jobs=None, werror=False):
     except builds.CompileError as error:
         return [Result(test, False, first_error(str(error)), str(error)) for test in exercise.tests]
     if jobs == 1:  # in this thread, which may be in a sandbox
-        return [_judge_case(exercise, folder, runner, checker, test, seed) for test in exercise.tests]
+        return [_judge_case(exercise, folder, runner, checker, test, seed, student) for test in exercise.tests]
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-        return list(pool.map(lambda test: _judge_case(exercise, folder, runner, checker, test, seed), exercise.tests))
+        return list(pool.map(lambda test: _judge_case(exercise, folder, runner, checker, test, seed, student), exercise.tests))
 
 
 def missing_files(exercise, folder):
-    missing = [name for name in exercise.edit if not (folder / name).exists()]
+    """Of a trained model only the sources must be there: a student checks these before training."""
+    needed = [name for name in exercise.edit if exercise.kind != "T" or Path(name).suffix in builds.SOURCES]
+    missing = [name for name in needed if not (folder / name).exists()]
     return f"{missing[0]} is missing" if missing else None
 
 
@@ -75,16 +77,17 @@ def banned_words(exercise, folder):
     return None
 
 
-def _judge_case(exercise, folder, runner, checker, test, seed):
+def _judge_case(exercise, folder, runner, checker, test, seed, student):
     """Kernels run in order, then with threads and blocks in random orders, and must give the same values each time."""
     values = None
     for order in range(exercise.orders):
-        outcome = run_case(exercise, folder, runner, test.name, seed, order)
+        outcome = run_case(exercise, folder, runner, test.name, seed, order, student)
         if order > 0 and outcome.status == 0 and outcome.values != values:
             return Result(test, False, "the values depend on the order in which threads run: a race, or a sum whose order changes")
         values = outcome.values
         words = [checker, "--case", test.name, "--seed", seed]
-        told = running.run(words, limits={"seconds": 60, "megabytes": 4096}, environment=_environment(exercise), stdin=values, folder=folder)
+        told = running.run(words, limits={"seconds": 60, "megabytes": 4096}, environment=_environment(exercise, student=student), stdin=values,
+                           folder=folder)
         verdict = _verdict(told)
         if not verdict["pass"]:
             reason = explain(outcome, runner, exercise) or verdict["message"]
@@ -94,13 +97,15 @@ def _judge_case(exercise, folder, runner, checker, test, seed):
     return Result(test, True)
 
 
-def _environment(exercise, order=0):
+def _environment(exercise, order=0, student=""):
+    """A trained model depends on the student's id; nothing else may, since grades are kept without it."""
+    student = student.replace("\0", "").encode(errors="replace").decode() if exercise.kind == "T" else ""
     return {"OMP_NUM_THREADS": "1", "LC_ALL": "C", "EXECUTOR_SEED": str(order), "EXERCISE_FOLDER": str(exercise.folder),
-            "COURSE_ROOT": str(ROOT)}
+            "COURSE_ROOT": str(ROOT), "STUDENT": student}
 
 
-def run_case(exercise, folder, runner, case, seed, order=0):
-    environment, limits = {**_environment(exercise, order), "EXERCISE_FOLDER": str(exercise.shown)}, exercise.limits
+def run_case(exercise, folder, runner, case, seed, order=0, student=""):
+    environment, limits = {**_environment(exercise, order, student), "EXERCISE_FOLDER": str(exercise.shown)}, exercise.limits
     if exercise.sanitize:
         environment["ASAN_OPTIONS"] = f"detect_leaks=0:hard_rss_limit_mb={limits['megabytes']}"
         limits = {**limits, "megabytes": None}

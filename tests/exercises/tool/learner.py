@@ -46,8 +46,11 @@ def run(options):
     folder = work.require_started(exercise)
     if not exercise.program:
         raise CourseError(f"{exercise.id} has no program to run: ./course exercise check {exercise.id}")
+    if exercise.kind == "T" and not work.student_is_known():
+        raise CourseError(f"{exercise.id} depends on your id: ./course exercise start {exercise.id} --student YOUR_ID")
     builds.prepare()
     program = builds.program(exercise, folder)
+    os.environ.update(STUDENT=work.student(), COURSE_ROOT=str(catalogue.ROOT), EXERCISE_FOLDER=str(exercise.folder))
     os.chdir(folder)
     os.execv(program, [exercise.program.rsplit(".", 1)[0], *[word for word in options.flags if word != "--"]])
 

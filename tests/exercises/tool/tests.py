@@ -12,6 +12,7 @@ import learner
 import paper
 import regions
 import running
+import verify
 import work
 from errors import CourseError
 
@@ -153,6 +154,26 @@ class Judging(unittest.TestCase):
                                  ("system (x)", True), ("my_system(x); block_sums;", False), ('#include "block_sum.h"', True)]:
                 (Path(folder) / "a.cpp").write_text(text)
                 self.assertEqual(judging.banned_words(exercise, Path(folder)) is not None, banned, text)
+
+
+class TrainedModels(unittest.TestCase):
+    def test_nothing_else_depends_on_the_student(self):
+        for kind, student, told in [("T", "ann", "ann"), ("T", "a\0b\udc80", "ab?"), ("C", "ann", ""), ("K", "ann", "")]:
+            exercise = SimpleNamespace(kind=kind, folder="x")
+            self.assertEqual(judging._environment(exercise, student=student)["STUDENT"], told)
+
+    def test_sources_are_checked_before_training(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "a.cpp").write_text("")
+            for kind, edit, missing in [("T", ["a.cpp", "model.safetensors"], None), ("T", ["b.cpp", "a.cpp"], "b.cpp is missing"),
+                                        ("C", ["a.cpp", "model.safetensors"], "model.safetensors is missing")]:
+                self.assertEqual(judging.missing_files(SimpleNamespace(kind=kind, edit=edit), Path(folder)), missing)
+
+    def test_a_wrong_answer_can_be_another_students(self):
+        note = "//@fails a | b\n//@student somebody else\n"
+        self.assertEqual(regions.parse(note, "fails"), [])
+        self.assertEqual(verify.HANDED_IN_BY.search(note)[1], "somebody else")
+        self.assertIsNone(verify.HANDED_IN_BY.search("//@fails a | b"))
 
 
 class Paper(unittest.TestCase):

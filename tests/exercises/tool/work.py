@@ -14,6 +14,10 @@ def student():
     return path.read_text().strip() if path.exists() else "nobody"
 
 
+def student_is_known():
+    return (WORK / "student").exists()
+
+
 def set_student(name):
     if not name.strip() or len(name) > 200:
         raise CourseError("--student needs an id: the one that your course knows you by")
