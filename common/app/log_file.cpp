@@ -10,7 +10,6 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "common/app/interrupt.h"
@@ -30,15 +29,8 @@ bool is_pipe(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
 }
 
-// The target of a symbolic link, because AtomicFile would replace the link.
-std::string target_of(const std::string& path) {
-  std::error_code none;
-  const fs::path target = fs::weakly_canonical(path, none);
-  return none ? path : target.string();
-}
-
 void put_contents(const std::string& path, std::string_view bytes) {
-  AtomicFile file(target_of(path));
+  AtomicFile file(full_path(path));  // which would replace a symbolic link
   file.write(bytes);
   file.commit();
 }
@@ -54,7 +46,7 @@ struct LogFile::Open {
   int descriptor = -1;
   bool is_file = false;  // not a pipe or a device
   int64_t bytes = 0;
-  std::optional<Digest> digest{std::in_place};
+  Digest digest;
   std::string pending;  // lines that are not in the file yet
 
   Open() = default;
@@ -82,7 +74,7 @@ LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(
     open();
   }
   open_->bytes = int64_t(contents.size());
-  open_->digest->add(contents);
+  open_->digest.add(contents);
 }
 
 LogFile::~LogFile() = default;
@@ -120,7 +112,7 @@ int LogFile::write_pending() {
   const int reason = left.empty() ? 0 : errno;
   const bool is_undone = reason != 0 && open_->is_file && ::ftruncate(open_->descriptor, open_->bytes) == 0;
   const size_t written = is_undone ? 0 : open_->pending.size() - left.size();
-  open_->digest->add(std::string_view(open_->pending).substr(0, written));
+  open_->digest.add(std::string_view(open_->pending).substr(0, written));
   open_->bytes += int64_t(written);
   open_->pending.erase(0, written);
   return reason;
@@ -169,11 +161,12 @@ std::string LogFile::contents() const {
 void LogFile::accept_changes() {
   const std::string text = contents();
   open_->bytes = int64_t(text.size());
-  open_->digest.emplace().add(text);
+  open_->digest.reset();
+  open_->digest.add(text);
   if (!text.empty() && text.back() != '\n') open_->pending.insert(0, "\n");
-  write_output(
-      fmt::format("--log {}: another program changed it during the run; the run goes on with it as it is\n",
-                  printable_line(path_)));
+  write_output(fmt::format(
+      "--log {}: another program changed it during the run; the run goes on with the changed file\n",
+      printable_line(path_)));
 }
 
 void LogFile::put_back() {
@@ -200,7 +193,7 @@ void LogFile::put_back() {
 
 nlohmann::ordered_json LogFile::extent() const {
   if (!open_) return {};
-  nlohmann::ordered_json extent = {{"bytes", open_->bytes}, {"digest", to_hex(open_->digest->value())}};
+  nlohmann::ordered_json extent = {{"bytes", open_->bytes}, {"digest", to_hex(open_->digest.value())}};
   if (!open_->pending.empty()) extent["pending"] = open_->pending;
   return extent;
 }

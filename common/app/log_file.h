@@ -30,7 +30,7 @@ class LogFile {
   void write(const std::string& line);
 
   // When it returns, the lines are safe on disk. If the file was deleted, moved or replaced by another, writes it anew
-  // and keeps the other one beside it; if it was changed, goes on with it as it is. Prints a note then. Fails as write()
+  // and keeps the other one beside it; if it was changed, continues the changed file. Prints a note then. Fails as write()
   // does.
   void sync();
 

@@ -9,8 +9,10 @@ namespace gpt2 {
 
 Digest::Digest() : state_(XXH3_createState()) {
   if (!state_) throw std::bad_alloc();
-  XXH3_64bits_reset(state_.get());
+  reset();
 }
+
+void Digest::reset() { XXH3_64bits_reset(state_.get()); }
 
 Digest::~Digest() = default;
 

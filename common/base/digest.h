@@ -28,6 +28,9 @@ class Digest {
   void add(std::span<const std::byte> bytes);
   void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
 
+  // Starts again, with no bytes.
+  void reset();
+
   // Returns the digest of all bytes so far.
   uint64_t value() const;
 

@@ -166,6 +166,13 @@ std::string read_text_file(const std::string& path, int64_t max_bytes) {
   }
 }
 
+std::string full_path(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path whole =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+  return error ? path : whole.string();
+}
+
 void sync_folder(const std::string& path) {
   const Descriptor entries{open_to_read(path)};
   // EINVAL: some network file systems cannot sync a folder and do not need it.

@@ -72,6 +72,10 @@ class RandomAccessFile {
 // Returns the whole file as text. Throws if it is larger than `max_bytes` (configuration files are small).
 std::string read_text_file(const std::string& path, int64_t max_bytes = 100'000'000);
 
+// Returns the absolute path without links, also of a file that does not exist; if that cannot be found out, the path as
+// given.   since 13_fineweb
+std::string full_path(const std::string& path);
+
 // Syncs a folder: when this returns, the names in it are safe on disk.   since 13_fineweb
 void sync_folder(const std::string& path);
 

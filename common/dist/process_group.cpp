@@ -108,7 +108,7 @@ ProcessGroup::ProcessGroup(Device device, const GroupOptions& options)
   }
 }
 
-// Otherwise each process would train by itself, on the same data, and write the same files.
+// Processes that do not meet would each train alone, on the same data, and write the same files.
 void ProcessGroup::require_all_started(const Environment& environment) const {
   require(environment.started <= world_size_,
           "{}: {} processes were started, but this one would train alone; {}", environment.started_says,

@@ -18,6 +18,7 @@
 #include "common/app/program.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
+#include "common/base/file.h"
 #include "common/dist/agreement.h"
 #include "common/text/utf8.h"
 #include "common/training/checkpoint_digests.h"
@@ -86,10 +87,8 @@ std::string advice(const std::string& out, int64_t damaged) {
 
 // What follows is done by all ranks or by none.
 void require_same_folder(const RunOptions& run, const dist::ProcessGroup& group) {
-  std::error_code none;  // a path that cannot be resolved is compared as it is
-  const fs::path resolved = fs::weakly_canonical(fs::absolute(run.out, none), none);
-  const std::string out = none ? run.out : resolved.string();
-  dist::require_same_on_all_ranks(group, {{"--out", out}, {"--resume", run.resume ? "on" : "off"}});
+  dist::require_same_on_all_ranks(group,
+                                  {{"--out", full_path(run.out)}, {"--resume", run.resume ? "on" : "off"}});
 }
 
 // Whether --resume-from, a name or a path, names this checkpoint of --out.
@@ -125,8 +124,8 @@ void require_out(const RunOptions& run) {
 // --log must be neither a file that the run writes itself nor a file of another run.
 void require_own_log(const std::string& path, const std::string& out) {
   std::error_code none;
-  const fs::path file = fs::weakly_canonical(fs::absolute(path, none), none), folder = file.parent_path();
-  if (folder == fs::weakly_canonical(fs::absolute(out, none), none)) {
+  const fs::path file = full_path(path), folder = file.parent_path();
+  if (folder == full_path(out)) {
     require(file.filename() != "log.txt" && !step_of(file),
             "--log {}: the run writes a file of this name itself; give another name", path);
   } else {

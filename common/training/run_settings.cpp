@@ -47,13 +47,9 @@ std::string architecture(const HfConfig& model) {
 
 // Which weights --model DIR names.
 json weights_of(const std::string& model, const std::string& out) {
-  std::error_code none;
   if (!app::is_directory(model)) return nullptr;
-  const fs::path folder = model_folder(model), run = fs::weakly_canonical(fs::absolute(out, none), none);
-  if (!out.empty() &&
-      fs::weakly_canonical(fs::absolute(folder / "config.json", none), none).parent_path().parent_path() ==
-          run)
-    return kOwnWeights;
+  const fs::path folder = model_folder(model), config = full_path(folder / "config.json");
+  if (!out.empty() && config.parent_path().parent_path() == full_path(out)) return kOwnWeights;
   return model_identity(folder);
 }
 

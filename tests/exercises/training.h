@@ -127,7 +127,7 @@ struct GPT : LanguageModel {
   }
 };
 
-// Returns the text of a file in the current folder; "" if there is none.
+// Returns the text of a file in the current folder; "" if the file is missing.
 inline std::string text_of(const std::string& file) {
   std::ifstream in(file);
   return {std::istreambuf_iterator<char>(in), {}};

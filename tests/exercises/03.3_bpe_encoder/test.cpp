@@ -127,7 +127,7 @@ std::string shown(const Parts& parts) {
   return text;
 }
 
-// The tokens of ids; "(no token)" where an id is none.
+// The tokens of ids; "(no token)" stands for an id that has none.
 Parts parts_of(const Ids& ids, const Ranks& ranks) {
   std::unordered_map<int32_t, std::string> tokens;
   for (const auto& [token, rank] : ranks) tokens[rank] = token;

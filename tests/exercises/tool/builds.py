@@ -64,6 +64,13 @@ def _headers_digest():
     return digest.hexdigest()
 
 
+def tool_files():
+    """What every verdict depends on besides the exercise and the library."""
+    return sorted(Path(__file__).parent.glob("*.py")) + [
+        FOLDER / name for name in ("main.cpp", *sorted(PUBLIC_HEADERS))
+    ]
+
+
 def digest_of(*parts):
     digest = hashlib.sha256()
     for part in parts:

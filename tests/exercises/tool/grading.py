@@ -33,7 +33,7 @@ class Grader:
             exercise.name: _prepared(exercise, private, root) for exercise in catalogue.exercises()
         }
         self._lock, self._prepared = threading.Lock(), set()
-        self._tools = [path.read_bytes() for path in _tool_files()]
+        self._tools = [path.read_bytes() for path in builds.tool_files()]
         self._library = [path.stat().st_mtime_ns for path in sorted(builds.BUILD.glob("**/lib*.a"))]
 
     def close(self):
@@ -116,12 +116,6 @@ class Grader:
             again = judging.judge(exercise, folder, self.seed + 1, student, jobs=1)
             results = [old if not old.passed else new for old, new in zip(results, again)]
         return speed.with_points(exercise, folder, results, self.seed)
-
-
-def _tool_files():
-    return sorted(Path(__file__).parent.glob("*.py")) + [
-        catalogue.FOLDER / name for name in ("main.cpp", *sorted(builds.PUBLIC_HEADERS))
-    ]
 
 
 def _digest(folder):

@@ -51,18 +51,24 @@ class Sandbox:
 
         Returns when none is left: even the dead count towards the next program's limit."""
         deadline = time.monotonic() + 5
-        while self.user and (left := _processes_of(self.user)) and time.monotonic() < deadline:
-            subprocess.run(
-                ["/bin/sh", "-c", "kill -9 -1"],
-                user=self.user,
-                group=self.user,
-                extra_groups=[],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
+        while self.user and time.monotonic() < deadline:
+            self._kill()  # before looking: a child may be born while /proc is read
+            left = _processes_of(self.user)
+            if not left:
+                return
             for process in left:
                 _bury(process)
+
+    def _kill(self):
+        subprocess.run(
+            ["/bin/sh", "-c", "kill -9 -1"],
+            user=self.user,
+            group=self.user,
+            extra_groups=[],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
 
     def close(self):
         if self._lock:

@@ -54,9 +54,8 @@ def verify(options):
 
 def _kept_report(exercise, seeds, options):
     files = [path for path in sorted(exercise.folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    tools = sorted(Path(__file__).parent.glob("*.py")) + [catalogue.FOLDER / name for name in ("main.cpp", *sorted(builds.PUBLIC_HEADERS))]
     library = [path.stat().st_mtime_ns for path in sorted(builds.BUILD.glob("**/lib*.a"))]
-    contents = [part for path in files + tools for part in (path.name, path.read_bytes())]
+    contents = [part for path in files + builds.tool_files() for part in (path.name, path.read_bytes())]
     path = builds.CACHE / "verified" / f"{exercise.name}-{builds.digest_of(*contents, seeds, library)}.json"
     report = Report(exercise)
     if path.exists() and not options.again:
