@@ -74,6 +74,10 @@ void explore(const std::string& directory, const std::string& picture) {
     const auto [mean, std] = mean_and_std(values);
     fmt::print(" mean {:9.5f} std {:8.5f}\n", mean, std);
     if (!is_position_embedding(entry)) continue;
+    if (!kCanWritePng) {
+      fmt::print("{:40} not drawn: this build has no libpng; install libpng-dev and build again\n", "");
+      continue;
+    }
     write_png(picture, entry.shape[1], entry.shape[0], PngColor::kGrey, grey_scale(values));
     fmt::print("{:40} drawn in {}\n", "", picture);
   }

@@ -1,6 +1,8 @@
 #include "common/data/png.h"
 
+#ifdef GPT2_HAVE_PNG
 #include <png.h>
+#endif
 
 #include <vector>
 
@@ -8,6 +10,34 @@
 #include "common/base/file.h"
 
 namespace gpt2 {
+
+namespace {
+
+// The bytes of the file.
+#ifdef GPT2_HAVE_PNG
+std::vector<std::byte> encode(const std::string& path, int64_t width, int64_t height, PngColor color,
+                              std::span<const uint8_t> pixels) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(width);
+  image.height = static_cast<png_uint_32>(height);
+  image.format = color == PngColor::kRgb ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  png_alloc_size_t length = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::vector<std::byte> file(length);
+  const int ok =
+      png_image_write_to_memory(&image, file.data(), &length, /*convert_to_8_bit=*/0, pixels.data(),
+                                /*row_stride=*/0, /*colormap=*/nullptr);
+  require(ok != 0, "{}: cannot make the picture: {}", path, image.message);
+  file.resize(length);
+  return file;
+}
+#else
+std::vector<std::byte> encode(const std::string& path, int64_t, int64_t, PngColor, std::span<const uint8_t>) {
+  fail("{}: this build has no libpng to draw it; install libpng-dev and build again", path);
+}
+#endif
+
+}  // namespace
 
 void write_png(const std::string& path, int64_t width, int64_t height, PngColor color,
                std::span<const uint8_t> pixels) {
@@ -20,20 +50,10 @@ void write_png(const std::string& path, int64_t width, int64_t height, PngColor 
           "{}: {} bytes are no picture of {} x {} pixels of {} bytes", path, pixels.size(), width, height,
           static_cast<int>(color));
 
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = static_cast<png_uint_32>(width);
-  image.height = static_cast<png_uint_32>(height);
-  image.format = color == PngColor::kRgb ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-  png_alloc_size_t length = PNG_IMAGE_PNG_SIZE_MAX(image);
-  std::vector<std::byte> file(length);
   // Encodes into memory first, so that the file can be written all or nothing.
-  const int ok =
-      png_image_write_to_memory(&image, file.data(), &length, /*convert_to_8_bit=*/0, pixels.data(),
-                                /*row_stride=*/0, /*colormap=*/nullptr);
-  require(ok != 0, "{}: cannot make the picture: {}", path, image.message);
+  const std::vector<std::byte> file = encode(path, width, height, color, pixels);
   AtomicFile output(path);
-  output.write(std::span<const std::byte>(file).first(length));
+  output.write(file);
   output.commit();
 }
 

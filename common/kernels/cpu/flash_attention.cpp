@@ -66,19 +66,21 @@ void store(const Head<T>& head, const Row<hs>* from, int64_t t0, int64_t rows, f
   }
 }
 
-// Exchanges bit kBit of the row number with the same bit of the lane number. All four bits make a
+// Exchanges bit kBit of the row number with the same bit of the lane number. Done for every bit, this is a
 // transposition.
 template <int kBit, int... lane>
 void exchange(Vector (&rows)[kVectorSize], std::integer_sequence<int, lane...>) {
   for (int r = 0; r < kVectorSize; ++r) {
     if (r & kBit) continue;
     const Vector low = rows[r], high = rows[r + kBit];
-    rows[r] = __builtin_shufflevector(low, high, ((lane & kBit) ? 16 + lane - kBit : lane)...);
-    rows[r + kBit] = __builtin_shufflevector(low, high, ((lane & kBit) ? 16 + lane : lane + kBit)...);
+    rows[r] = __builtin_shufflevector(low, high, ((lane & kBit) ? kVectorSize + lane - kBit : lane)...);
+    rows[r + kBit] =
+        __builtin_shufflevector(low, high, ((lane & kBit) ? kVectorSize + lane : lane + kBit)...);
   }
 }
 
-// to[c][i] = from[i][c], 16 x 16 values at a time. One value at a time, it would take as long as a product.
+// to[c][i] = from[i][c], kVectorSize x kVectorSize values at a time. One value at a time, it would take as long
+// as a product.
 template <int64_t hs>
 void transpose(Row<kTile>* to, const Row<hs>* from) {
   constexpr auto lanes = std::make_integer_sequence<int, kVectorSize>();
@@ -88,8 +90,10 @@ void transpose(Row<kTile>* to, const Row<hs>* from) {
       for (int64_t i = 0; i < kVectorSize; ++i) block[i] = reinterpret_cast<const Vector&>(from[i0 + i][c0]);
       exchange<1>(block, lanes);
       exchange<2>(block, lanes);
-      exchange<4>(block, lanes);
-      exchange<8>(block, lanes);
+      if constexpr (kVectorSize == 16) {
+        exchange<4>(block, lanes);
+        exchange<8>(block, lanes);
+      }
       for (int64_t c = 0; c < kVectorSize; ++c) reinterpret_cast<Vector&>(to[c0 + c][i0]) = block[c];
     }
   }

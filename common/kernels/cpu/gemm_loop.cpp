@@ -2,17 +2,17 @@
 
 #include <algorithm>
 
+#include "common/kernels/cpu/tile_product.h"
+
 namespace gpt2::cpu {
 namespace {
 
 constexpr int64_t kTile = 64;    // a tile of C is kTile x kTile
 constexpr int64_t kDepth = 256;  // depth of the parts of A and B; a Tile fits into the second-level cache
 
-// kRows x kCols values of C are summed in registers. A row is one vector of GCC and clang, which they split
-// into the CPU's vector registers. GCC does not vectorise the plain loop like this, and it is three times
-// slower.
-constexpr int64_t kRows = 4, kCols = 16;
-using Vector __attribute__((vector_size(kCols * sizeof(float)), may_alias)) = float;
+// kRows x kCols values of C are summed in registers, a row in one vector. GCC does not vectorise the plain loop
+// like this, and it is three times slower.
+constexpr int64_t kRows = 4, kCols = kVectorSize;
 
 // Operands of any memory order are copied here and padded with zeros, so that the multiplying loops have unit
 // strides and whole vectors.

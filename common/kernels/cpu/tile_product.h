@@ -14,8 +14,13 @@
 
 namespace gpt2::cpu {
 
-// A vector type of GCC and clang, which they split into the CPU's vector registers. Tiles are aligned to it.
+// A vector type of GCC and clang, which they split into the CPU's vector registers. Tiles are aligned to it. On
+// arm64 it is one register: GCC 14 keeps longer vectors in memory there and computes wrong sums with them.
+#ifdef __aarch64__
+inline constexpr int64_t kVectorSize = 4;
+#else
 inline constexpr int64_t kVectorSize = 16;
+#endif
 using Vector __attribute__((vector_size(kVectorSize * sizeof(float)), may_alias)) = float;
 
 // Number of rows of the result that are summed together.
@@ -41,7 +46,7 @@ Factor transposed(const Row<n>* rows) {
 }
 
 // The number of columns of the result that are summed in registers at once, for kProductRows rows. AVX-512
-// has 32 registers of 16 floats; otherwise there are 16 registers of 8 floats.
+// has 32 registers of 16 floats, AVX2 16 of 8, arm64 32 of 4.
 constexpr int64_t columns_at_once(int64_t n, int64_t most) {
 #ifdef __AVX512F__
   int64_t columns = std::min<int64_t>(most, 80);

@@ -1,7 +1,9 @@
 #include "common/data/png.h"
 
 #include <gtest/gtest.h>
+#ifdef GPT2_HAVE_PNG
 #include <png.h>
+#endif
 
 #include "tests/common/files.h"
 
@@ -9,6 +11,14 @@ namespace gpt2 {
 namespace {
 
 using testing::TempDir;
+
+std::vector<uint8_t> ramp(size_t size) {
+  std::vector<uint8_t> pixels(size);
+  for (size_t i = 0; i < size; ++i) pixels[i] = static_cast<uint8_t>(i * 37);
+  return pixels;
+}
+
+#ifdef GPT2_HAVE_PNG
 
 // The pixels of a picture file, in `format`.
 std::vector<uint8_t> decode(const std::string& path, png_uint_32 format, int64_t width, int64_t height) {
@@ -20,12 +30,6 @@ std::vector<uint8_t> decode(const std::string& path, png_uint_32 format, int64_t
   EXPECT_EQ(image.height, height);
   std::vector<uint8_t> pixels(PNG_IMAGE_SIZE(image));
   EXPECT_NE(png_image_finish_read(&image, nullptr, pixels.data(), 0, nullptr), 0) << image.message;
-  return pixels;
-}
-
-std::vector<uint8_t> ramp(size_t size) {
-  std::vector<uint8_t> pixels(size);
-  for (size_t i = 0; i < size; ++i) pixels[i] = static_cast<uint8_t>(i * 37);
   return pixels;
 }
 
@@ -45,6 +49,17 @@ TEST(Png, ColoursAreReadBack) {
   write_png(dir / "a.png", 5, 3, PngColor::kRgb, pixels);
   EXPECT_EQ(decode(dir / "a.png", PNG_FORMAT_RGB, 5, 3), pixels);
 }
+
+#else
+
+TEST(Png, WithoutLibpngTheMessageNamesTheRemedy) {
+  const TempDir dir;
+  EXPECT_ERROR(write_png(dir / "a.png", 4, 3, PngColor::kGrey, ramp(12)),
+               "install libpng-dev and build again");
+  EXPECT_TRUE(dir.names().empty());
+}
+
+#endif
 
 TEST(Png, SizesThatDoNotFitAreRefused) {
   const TempDir dir;
