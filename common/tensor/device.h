@@ -63,10 +63,12 @@ class Backend {
 // reason.
 Backend& backend(Device device);
 
-int cuda_device_count();  // 0 without a GPU, without a driver, or in a build without CUDA
+// 0 without a GPU, without a driver, or in a build without CUDA. Throws if there is a driver that does not work, for
+// example because it is too old.
+int cuda_device_count();
 
 // Parses auto (the first GPU if there is one, else the CPU), cpu, cuda or cuda:N. Throws if the text is
-// something else or there is no such GPU.
+// something else, if there is no such GPU, or if the driver does not work.
 Device parse_device(const std::string& text);
 
 }  // namespace gpt2

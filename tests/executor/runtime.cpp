@@ -137,6 +137,12 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "out of memory";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorInsufficientDriver:
+      return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorNoDevice:
+      return "no CUDA-capable device is detected";
+    case cudaErrorSystemNotReady:
+      return "system not yet initialized";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
     case cudaErrorStreamCaptureUnsupported:
@@ -150,7 +156,19 @@ cudaError_t cudaPeekAtLastError() { return last_error; }
 cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  if (const char* error = std::getenv("EXECUTOR_DRIVER_ERROR")) return result(cudaError_t(std::atoi(error)));
   *count = device_count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  const char* driver = std::getenv("EXECUTOR_DRIVER");
+  *version = driver ? std::atoi(driver) : 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = 13000;
   return cudaSuccess;
 }
 

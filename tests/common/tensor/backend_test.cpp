@@ -38,5 +38,40 @@ TEST_P(BackendTest, SaysWhatItIs) {
 
 INSTANTIATE_ON_EVERY_DEVICE(BackendTest);
 
+// What the driver reports, and what becomes of it.
+struct DriverCase {
+  const char *error, *driver;
+  std::string message;  // empty: there is no GPU, and that is no error
+};
+
+TEST(CudaDevices, OnlyAMissingGpuOrDriverMeansNone) {
+  if (cuda_device_count() == 0 || backend({DeviceType::cuda, 0}).name().find("executor") == std::string::npos)
+    GTEST_SKIP() << "a real driver";
+  const std::string remedy = "use --device cpu";
+  for (const DriverCase& c : std::vector<DriverCase>{
+           {"100", "13000", ""},  // cudaErrorNoDevice
+           {"35", "0", ""},       // no driver is installed
+           {"35", "12040",
+            "the NVIDIA driver is for CUDA 12.4, this program for CUDA 13.0: update the driver, or "
+            "build with CUDA 12.4, or " +
+                remedy},
+           {"802", "13000",
+            "the GPUs cannot be used: system not yet initialized; see what nvidia-smi says, or " + remedy}}) {
+    setenv("EXECUTOR_DRIVER_ERROR", c.error, 1);
+    setenv("EXECUTOR_DRIVER", c.driver, 1);
+    if (c.message.empty()) {
+      EXPECT_EQ(cuda_device_count(), 0) << c.error;
+      EXPECT_EQ(parse_device("auto"), kCpu) << c.error;
+    } else {
+      EXPECT_ERROR(cuda_device_count(), c.message);
+      EXPECT_ERROR(parse_device("auto"), c.message);
+      EXPECT_EQ(parse_device("cpu"), kCpu);
+    }
+  }
+  unsetenv("EXECUTOR_DRIVER_ERROR");
+  unsetenv("EXECUTOR_DRIVER");
+  EXPECT_GE(cuda_device_count(), 1);
+}
+
 }  // namespace
 }  // namespace gpt2::testing
