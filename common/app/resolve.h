@@ -15,9 +15,9 @@ namespace gpt2::app {
 // instructions.
 DType autocast_dtype(DType dtype, Device device);
 
-// Returns the attention kernels to use; by default cuDNN's if available. Throws if cuDNN's are requested but
-// not available.   since 08_flash_attention
-AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype);
+// Returns the attention kernels to use; by default cuDNN's if available. With --deterministic the backward pass is ours.
+// Throws if cuDNN's are requested but not available.   since 08_flash_attention
+AttentionKernels attention_kernels(const AttentionOptions& options, Device device, DType dtype);
 
 // Returns the tokens per optimizer step on all ranks together: `given`, or, if `given` is 0, a default (tiny:
 // 3072, else 524288) rounded up to a multiple of B x T x ranks, the tokens of one micro-batch on all ranks.

@@ -39,8 +39,8 @@ constexpr std::array<std::string_view, 15> kFree = {"--log",
 constexpr std::array<std::string_view, 2> kMeasured = {"--val-data", "--hellaswag"};
 
 // Settings that only change the order of summation.
-constexpr std::array<std::string_view, 6> kRounding = {"--attention", "--cuda-graph", "device",
-                                                       "threads",     "instructions", "build"};
+constexpr std::array<std::string_view, 7> kRounding = {
+    "--attention", "--deterministic", "--cuda-graph", "device", "threads", "instructions", "build"};
 
 // How a step is divided into micro-batches: a matter of rounding too if is_freely_divided().
 constexpr std::array<std::string_view, 2> kDivision = {"--batch", "ranks"};
