@@ -12,6 +12,10 @@
 namespace gpt2::app {
 
 DType autocast_dtype(DType dtype, Device device) {
+  if (dtype == DType::bf16 && device.is_cuda() && backend(device).compute_capability() < kAmpere) {
+    fmt::print("--dtype bf16: {} has no bf16 arithmetic; --dtype fp32 is used\n", backend(device).name());
+    return DType::f32;
+  }
   if (dtype == DType::bf16 && device == kCpu && !cpu::has_gemm_bf16()) {
     fmt::print(
         "--dtype bf16: this processor has no instructions for it; values are rounded to bf16 and multiplied "

@@ -11,8 +11,8 @@
 
 namespace gpt2::app {
 
-// Returns the data type of matrix products: `dtype` itself. Prints a note if this CPU has no bf16
-// instructions.
+// Returns the data type of matrix products: `dtype` itself, or float32 on a GPU without bf16. Prints a note if it does
+// so, or if this CPU has no bf16 instructions.
 DType autocast_dtype(DType dtype, Device device);
 
 // Returns the attention kernels to use; by default cuDNN's if available. With --deterministic the backward pass is ours.

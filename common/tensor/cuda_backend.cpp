@@ -106,6 +106,10 @@ class CudaBackend : public Backend {
   }
 
   std::string name() const override { return properties().name; }
+  int compute_capability() const override {
+    const cudaDeviceProp gpu = properties();
+    return 10 * gpu.major + gpu.minor;
+  }
   size_t available_memory_bytes() const override {
     make_current();
     size_t available = 0, total = 0;

@@ -24,10 +24,12 @@ namespace {
 struct Library {
   cublasLtHandle_t handle = nullptr;
   Storage workspace;
+  bool has_tf32;
   std::map<Problem, Plan> first_plans,
       tuned_plans;  // kept, because asking for an algorithm takes longer than most products
 
-  explicit Library(Device device) : workspace(device, kCublasWorkspace) {
+  explicit Library(Device device)
+      : workspace(device, kCublasWorkspace), has_tf32(backend(device).compute_capability() >= kAmpere) {
     check(cublasLtCreate(&handle), "cublasLtCreate");
   }
 };
@@ -153,9 +155,12 @@ Plan planned(Stream stream, const Matmul& p, const Problem& problem) {
 
 }  // namespace
 
-void matmul(Stream stream, const Matmul& p) {
-  const auto [calls, problem] = calls_of(p);
+void matmul(Stream stream, const Matmul& product) {
   Library& all = library(stream.device);
+  Matmul p = product;
+  if (!all.has_tf32)
+    p.precision = MatmulPrecision::highest;  // float32 products otherwise round to TF32 or bf16
+  const auto [calls, problem] = calls_of(p);
   auto& plans = context().tune_matmul ? all.tuned_plans : all.first_plans;
   auto entry = plans.find(problem);
   if (entry == plans.end()) entry = plans.emplace(problem, planned(stream, p, problem)).first;

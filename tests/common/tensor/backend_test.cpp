@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/app/resolve.h"
 #include "tests/common/testing.h"
 
 namespace gpt2::testing {
@@ -37,6 +38,22 @@ TEST_P(BackendTest, SaysWhatItIs) {
 }
 
 INSTANTIATE_ON_EVERY_DEVICE(BackendTest);
+
+// The free GPUs of Colab and Kaggle are T4s.
+TEST(CudaDevices, AGpuWithoutBf16ComputesInFloat32AndSaysSo) {
+  if (cuda_device_count() == 0 || backend({DeviceType::cuda, 0}).name().find("executor") == std::string::npos)
+    GTEST_SKIP() << "a real GPU";
+  const Device gpu{DeviceType::cuda, 0};
+  setenv("EXECUTOR_CAPABILITY", "75", 1);
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(app::autocast_dtype(DType::bf16, gpu), DType::f32);
+  EXPECT_NE(::testing::internal::GetCapturedStdout().find("has no bf16 arithmetic; --dtype fp32 is used"),
+            std::string::npos);
+  EXPECT_EQ(app::autocast_dtype(DType::f32, gpu), DType::f32);
+  setenv("EXECUTOR_CAPABILITY", "80", 1);
+  EXPECT_EQ(app::autocast_dtype(DType::bf16, gpu), DType::bf16);
+  unsetenv("EXECUTOR_CAPABILITY");
+}
 
 // What the driver reports, and what becomes of it.
 struct DriverCase {
