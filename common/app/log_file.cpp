@@ -89,8 +89,9 @@ void LogFile::open() {
   const int reason = errno;
   if (opened->descriptor < 0) {
     fail("--log {}: {}", path_,
-         reason == ENXIO ? "a pipe without a reader; start the reader first"
-                         : fmt::format("{}; give a file in a folder that exists", std::strerror(reason)));
+         reason == ENXIO    ? "a pipe without a reader; start the reader first"
+         : reason == ENOENT ? "no such folder; give a file in a folder that exists"
+                            : fmt::format("{}; give a file that can be written", std::strerror(reason)));
   }
   ::fcntl(opened->descriptor, F_SETFL, O_APPEND);  // a full pipe blocks
   struct stat info {};
