@@ -64,7 +64,8 @@ LogFile::LogFile(std::string path) : path_(std::move(path)) {
     write_output(fmt::format("--log {}: the log of a run with checkpoints; it is now {}\n",
                              printable_line(path_), printable_line(aside)));
   }
-  require(::ftruncate(open_->descriptor, 0) == 0, "--log {}: {}", path_, std::strerror(errno));
+  const bool is_empty = ::ftruncate(open_->descriptor, 0) == 0;
+  require(is_empty, "--log {}: {}", path_, std::strerror(errno));
 }
 
 LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(path)) {
@@ -148,7 +149,8 @@ void LogFile::sync() {
 // The contents of the file that was opened, whatever its name is now.
 std::string LogFile::contents() const {
   struct stat info {};
-  require(::fstat(open_->descriptor, &info) == 0, "{}", std::strerror(errno));
+  const bool is_known = ::fstat(open_->descriptor, &info) == 0;
+  require(is_known, "{}", std::strerror(errno));
   std::string text(size_t(info.st_size), '\0');
   for (size_t done = 0; done < text.size();) {
     const ssize_t n = ::pread(open_->descriptor, text.data() + done, text.size() - done, off_t(done));
@@ -174,7 +176,8 @@ void LogFile::put_back() {
   if (!open_->is_file) return;
   struct stat mine {
   }, there{};
-  require(::fstat(open_->descriptor, &mine) == 0, "{}", std::strerror(errno));
+  const bool is_known = ::fstat(open_->descriptor, &mine) == 0;
+  require(is_known, "{}", std::strerror(errno));
   if (mine.st_size != open_->bytes) accept_changes();
   const bool exists = ::stat(path_.c_str(), &there) == 0;
   if (exists && there.st_dev == mine.st_dev && there.st_ino == mine.st_ino) return;
@@ -182,7 +185,8 @@ void LogFile::put_back() {
   std::string note;
   if (exists) {
     const std::string aside = unused_name(path_);
-    require(::rename(path_.c_str(), aside.c_str()) == 0, "replaced during the run: {}", std::strerror(errno));
+    const bool is_moved = ::rename(path_.c_str(), aside.c_str()) == 0;
+    require(is_moved, "replaced during the run: {}", std::strerror(errno));
     note = fmt::format("; the other file is now {}", printable_line(aside));
   }
   LogFile anew(path_, text);
