@@ -69,6 +69,11 @@ bool resolve_model(Options& options) {
   require(!checkpoints.empty(), "--model {}: the folder has neither a config.json nor checkpoints of a run{}",
           given, how_to_download(given));
   options.model = checkpoints.back();
+  require(std::filesystem::is_regular_file(std::filesystem::path(options.model) / "state.json", none),
+          "--model {}: its newest checkpoint {} has no state.json, so it is not as it was saved; give the "
+          "checkpoint that "
+          "you mean",
+          given, options.model);
   fmt::print("--model {}: a run's folder; its newest checkpoint is {}\n", printable_line(given),
              printable_line(options.model));
   return true;

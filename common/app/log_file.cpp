@@ -64,7 +64,8 @@ LogFile::LogFile(std::string path) : path_(std::move(path)) {
     write_output(fmt::format("--log {}: the log of a run with checkpoints; it is now {}\n",
                              printable_line(path_), printable_line(aside)));
   }
-  require(::ftruncate(open_->descriptor, 0) == 0, "--log {}: {}", path_, std::strerror(errno));
+  const bool is_empty = ::ftruncate(open_->descriptor, 0) == 0;
+  require(is_empty, "--log {}: {}", path_, std::strerror(errno));
 }
 
 LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(path)) {
@@ -89,8 +90,9 @@ void LogFile::open() {
   const int reason = errno;
   if (opened->descriptor < 0) {
     fail("--log {}: {}", path_,
-         reason == ENXIO ? "a pipe without a reader; start the reader first"
-                         : fmt::format("{}; give a file in a folder that exists", std::strerror(reason)));
+         reason == ENXIO    ? "a pipe without a reader; start the reader first"
+         : reason == ENOENT ? "no such folder; give a file in a folder that exists"
+                            : fmt::format("{}; give a file that can be written", std::strerror(reason)));
   }
   ::fcntl(opened->descriptor, F_SETFL, O_APPEND);  // a full pipe blocks
   struct stat info {};
@@ -147,7 +149,8 @@ void LogFile::sync() {
 // The contents of the file that was opened, whatever its name is now.
 std::string LogFile::contents() const {
   struct stat info {};
-  require(::fstat(open_->descriptor, &info) == 0, "{}", std::strerror(errno));
+  const bool is_known = ::fstat(open_->descriptor, &info) == 0;
+  require(is_known, "{}", std::strerror(errno));
   std::string text(size_t(info.st_size), '\0');
   for (size_t done = 0; done < text.size();) {
     const ssize_t n = ::pread(open_->descriptor, text.data() + done, text.size() - done, off_t(done));
@@ -173,7 +176,8 @@ void LogFile::put_back() {
   if (!open_->is_file) return;
   struct stat mine {
   }, there{};
-  require(::fstat(open_->descriptor, &mine) == 0, "{}", std::strerror(errno));
+  const bool is_known = ::fstat(open_->descriptor, &mine) == 0;
+  require(is_known, "{}", std::strerror(errno));
   if (mine.st_size != open_->bytes) accept_changes();
   const bool exists = ::stat(path_.c_str(), &there) == 0;
   if (exists && there.st_dev == mine.st_dev && there.st_ino == mine.st_ino) return;
@@ -181,7 +185,8 @@ void LogFile::put_back() {
   std::string note;
   if (exists) {
     const std::string aside = unused_name(path_);
-    require(::rename(path_.c_str(), aside.c_str()) == 0, "replaced during the run: {}", std::strerror(errno));
+    const bool is_moved = ::rename(path_.c_str(), aside.c_str()) == 0;
+    require(is_moved, "replaced during the run: {}", std::strerror(errno));
     note = fmt::format("; the other file is now {}", printable_line(aside));
   }
   LogFile anew(path_, text);

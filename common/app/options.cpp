@@ -90,6 +90,9 @@ void AttentionOptions::add_to(CommandLine& flags) {
       .add("--attention", attention, {{"own", AttentionKernels::own}, {"cudnn", AttentionKernels::cudnn}},
            "attention kernels: ours or cuDNN's")
       .default_text("cudnn if available");
+  flags.add("--deterministic", deterministic,
+            "the same bits in every run on the same GPU, at some cost in speed; a CPU always computes the "
+            "same bits");
 }
 
 void RecipeOptions::add_to(CommandLine& flags) {

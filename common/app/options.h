@@ -61,6 +61,7 @@ struct AutocastOptions : PrecisionOptions {  // since 06_bf16
 
 struct AttentionOptions : AutocastOptions {   // since 08_flash_attention
   std::optional<AttentionKernels> attention;  // none: cuDNN's if available, else ours
+  bool deterministic = false;
 
   void add_to(CommandLine& flags);
 };

@@ -12,6 +12,10 @@
 namespace gpt2::app {
 
 DType autocast_dtype(DType dtype, Device device) {
+  if (dtype == DType::bf16 && device.is_cuda() && backend(device).compute_capability() < kAmpere) {
+    fmt::print("--dtype bf16: {} has no bf16 arithmetic; --dtype fp32 is used\n", backend(device).name());
+    return DType::f32;
+  }
   if (dtype == DType::bf16 && device == kCpu && !cpu::has_gemm_bf16()) {
     fmt::print(
         "--dtype bf16: this processor has no instructions for it; values are rounded to bf16 and multiplied "
@@ -20,11 +24,12 @@ DType autocast_dtype(DType dtype, Device device) {
   return dtype;
 }
 
-AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype) {
+AttentionKernels attention_kernels(const AttentionOptions& options, Device device, DType dtype) {
   const std::string obstacle = no_cudnn_attention(device, dtype);
-  require(kernels != AttentionKernels::cudnn || obstacle.empty(),
+  require(options.attention != AttentionKernels::cudnn || obstacle.empty(),
           "--attention cudnn: {}; use --attention own", obstacle);
-  return kernels.value_or(obstacle.empty() ? AttentionKernels::cudnn : AttentionKernels::own);
+  if (options.attention == AttentionKernels::own || !obstacle.empty()) return AttentionKernels::own;
+  return options.deterministic ? AttentionKernels::cudnn_forward : AttentionKernels::cudnn;
 }
 
 int64_t total_batch(const std::string& model, int64_t given, Options::BatchShape shape, int ranks) {

@@ -11,13 +11,13 @@
 
 namespace gpt2::app {
 
-// Returns the data type of matrix products: `dtype` itself. Prints a note if this CPU has no bf16
-// instructions.
+// Returns the data type of matrix products: `dtype` itself, or float32 on a GPU without bf16. Prints a note if it does
+// so, or if this CPU has no bf16 instructions.
 DType autocast_dtype(DType dtype, Device device);
 
-// Returns the attention kernels to use; by default cuDNN's if available. Throws if cuDNN's are requested but
-// not available.   since 08_flash_attention
-AttentionKernels attention_kernels(std::optional<AttentionKernels> kernels, Device device, DType dtype);
+// Returns the attention kernels to use; by default cuDNN's if available. With --deterministic the backward pass is ours.
+// Throws if cuDNN's are requested but not available.   since 08_flash_attention
+AttentionKernels attention_kernels(const AttentionOptions& options, Device device, DType dtype);
 
 // Returns the tokens per optimizer step on all ranks together: `given`, or, if `given` is 0, a default (tiny:
 // 3072, else 524288) rounded up to a multiple of B x T x ranks, the tokens of one micro-batch on all ranks.

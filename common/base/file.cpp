@@ -79,7 +79,8 @@ void refuse_pointer(const Descriptor& file, int64_t size, const std::string& pat
 // The size of a file in bytes. Throws if it is not a regular file or only a Git LFS pointer.
 int64_t size_of(const Descriptor& file, const std::string& path) {
   struct stat info {};
-  require(::fstat(file.value, &info) == 0, "{}: cannot examine: {}", path, std::strerror(errno));
+  const bool is_known = ::fstat(file.value, &info) == 0;
+  require(is_known, "{}: cannot examine: {}", path, std::strerror(errno));
   require(S_ISREG(info.st_mode), "{}: not a regular file but {}", path, kind_of(info.st_mode));
   refuse_pointer(file, info.st_size, path);
   return info.st_size;
@@ -142,7 +143,8 @@ void RandomAccessFile::read(int64_t offset, std::span<std::byte> bytes) const {
 
 RandomAccessFile::Stamp RandomAccessFile::stamp() const {
   struct stat info {};
-  require(::fstat(descriptor_, &info) == 0, "{}: cannot examine: {}", path_, std::strerror(errno));
+  const bool is_known = ::fstat(descriptor_, &info) == 0;
+  require(is_known, "{}: cannot examine: {}", path_, std::strerror(errno));
   return {info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
 }
 

@@ -41,7 +41,18 @@ void add_started(Environment& environment) {
     environment.started_says = fmt::format("{}={}", name, value);
   };
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) add(name, 0);
-  for (const char* name : {"PMIX_RANK", "PMI_RANK"}) add(name, 1);
+  for (const char* name : {"PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) add(name, 1);
+}
+
+// Some of a launcher's variables without the others: a process that nobody would meet, and that would train alone.
+void require_whole(const Environment& environment) {
+  if (environment.launcher != Launcher::none) return;
+  for (const char* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"}) {
+    require(
+        std::getenv(name) == nullptr,
+        "{} is set, but not both RANK and WORLD_SIZE: start the ranks with torchrun or mpirun, or unset {}",
+        name, name);
+  }
 }
 
 std::string text(const char* name, const char* otherwise) {
@@ -84,6 +95,7 @@ Environment read_environment() {
   } else if (started_by_mpi()) {
     environment.launcher = Launcher::mpi;
   }
+  require_whole(environment);
   return environment;
 }
 

@@ -36,7 +36,8 @@ void flush_stdout() {
 Watchdog::Watchdog(int rank, Peers peers, milliseconds patience, std::function<std::string()> error)
     : rank_(rank), patience_(patience), error_(std::move(error)) {
   for (Peer& peer : peers) watched_.push_back({.peer = std::move(peer)});
-  require(os::open_pipe(stop_) == 0, "no pipe: {}", std::strerror(errno));
+  const bool is_open = os::open_pipe(stop_) == 0;
+  require(is_open, "no pipe: {}", std::strerror(errno));
   thread_ = std::thread([this] { watch(); });
 }
 

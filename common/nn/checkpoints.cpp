@@ -69,6 +69,10 @@ void require_undamaged(const std::string& folder) {
   if (!fs::is_regular_file(where, none)) return;
   const nlohmann::json state = parse_json(read_text_file(where), where);
   if (!state.is_object() || !state.contains("files") || !state["files"].is_object()) return;
+  const std::optional<int64_t> named = step_of(folder);
+  require(!named || state.value("step", nlohmann::json()) == *named,
+          "{}: its state.json is of step {}; give the folder its own name again", folder,
+          state.value("step", nlohmann::json()).dump());
   require_no_others(folder, state["files"]);
   for (const auto& item : state["files"].items()) {
     const fs::path path = fs::path(folder) / item.key();

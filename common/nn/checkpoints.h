@@ -19,7 +19,8 @@ std::vector<std::string> checkpoints_in(const std::string& out);
 std::optional<int64_t> step_of(const std::string& path);
 
 // Compares the files of a checkpoint that a model is loaded from (all but the optimizer's) with their digests in
-// state.json. Throws if one differs or was added; the message names it. A folder without such digests is accepted.
+// state.json. Throws if one differs or was added, or if the folder is named after another step; the message names it. A
+// folder without such digests is accepted.
 // since 13_fineweb
 void require_undamaged(const std::string& folder);
 

@@ -8,6 +8,7 @@
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
 #include "common/ops/pad.h"
+#include "common/tensor/memory.h"
 #ifdef GPT2_CUDA
 #include "common/kernels/cuda/cudnn_attention.h"
 #endif
@@ -38,14 +39,29 @@ Tensor packed_heads(const Tensor& buffer, const AttentionShape& s, int64_t parts
 struct Saved {
   Tensor q, k, v, y, log_sum_exp;
   float scale;
-  bool by_cudnn;
+  bool by_cudnn;  // the backward pass
 };
 
+// cuDNN compiles a plan for each shape, which takes half a second. A text that is sampled grows by a token at a time,
+// and each question of HellaSwag has its own length, so without gradients most lengths are left to our kernels.
+bool wants_cudnn(const AttentionShape& shape, Device device) {
+  constexpr int64_t kPlannedLengths = 64;
+  return planned(device).is_cuda() && context().attention != AttentionKernels::own &&
+         (context().grad_enabled || shape.T % kPlannedLengths == 0);
+}
+bool wants_cudnn_backward() {
+  return context().grad_enabled && context().attention == AttentionKernels::cudnn;
+}
+
 #ifdef GPT2_CUDA
-bool wants_cudnn(Device device) { return device.is_cuda() && context().attention == AttentionKernels::cudnn; }
+// The workspace of cuDNN's backward pass: float32 sums for dq, and one for each query.
+size_t cudnn_workspace_bytes(const AttentionShape& s) {
+  return size_t(s.B * s.heads * s.T * (s.hs + 1)) * sizeof(float);
+}
 
 std::string cudnn_refusal(const AttentionShape& shape, Device device) {
-  return cuda::cudnn_attention_refusal(context().stream(device), shape);
+  if (device == kMeta) return "";
+  return cuda::cudnn_attention_refusal(context().stream(device), shape, wants_cudnn_backward());
 }
 
 // Throws if cuDNN does not support this.
@@ -54,6 +70,7 @@ void forward_by_cudnn(const Tensor& y, const Tensor& log_sum_exp, const Tensor& 
   const AttentionShape shape = shape_of(q, scale);
   const std::string refusal = cudnn_refusal(shape, q.device());
   require(refusal.empty(), "--attention cudnn: {}; use --attention own", refusal);
+  if (q.device() == kMeta) return;
   cuda::cudnn_attention_forward(context().stream(q.device()), heads<bf16>(y), log_sum_exp.data<float>(),
                                 heads<const bf16>(q), heads<const bf16>(k), heads<const bf16>(v), shape);
   context().counts.call("cudnn_attention_forward");
@@ -61,6 +78,10 @@ void forward_by_cudnn(const Tensor& y, const Tensor& log_sum_exp, const Tensor& 
 
 void backward_by_cudnn(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dy,
                        const Saved& s) {
+  if (dq.device() == kMeta) {
+    const Storage workspace(kMeta, cudnn_workspace_bytes(shape_of(s.q, s.scale)));
+    return;
+  }
   cuda::cudnn_attention_backward(context().stream(dq.device()), heads<bf16>(dq), heads<bf16>(dk),
                                  heads<bf16>(dv), heads<const bf16>(dy), heads<const bf16>(s.y),
                                  s.log_sum_exp.data<float>(), heads<const bf16>(s.q), heads<const bf16>(s.k),
@@ -68,7 +89,6 @@ void backward_by_cudnn(const Tensor& dq, const Tensor& dk, const Tensor& dv, con
   context().counts.call("cudnn_attention_backward");
 }
 #else
-bool wants_cudnn(Device) { return false; }
 std::string cudnn_refusal(const AttentionShape&, Device) { return "this program was built without cuDNN"; }
 void forward_by_cudnn(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, float) {}
 void backward_by_cudnn(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Saved&) {}
@@ -124,7 +144,9 @@ Tensor readable(const Tensor& x) {
 // to the channels of q, k and v change no score and only append zeros to y.
 int64_t computed_head_size(const Tensor& q, float scale) {
   const int64_t hs = q.size(-1);
-  if (wants_cudnn(q.device()) && cudnn_refusal(shape_of(q, scale), q.device()).empty()) return hs;
+  const AttentionShape shape = shape_of(q, scale);
+  const bool by_us_too = context().attention == AttentionKernels::cudnn_forward && context().grad_enabled;
+  if (!by_us_too && wants_cudnn(shape, q.device()) && cudnn_refusal(shape, q.device()).empty()) return hs;
   int64_t size = hs;
   while (size <= kMaxHeadSize && !has_own_kernels(q.device(), size)) ++size;
   require(size <= kMaxHeadSize,
@@ -138,12 +160,11 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, float scale) {
   const Device device = q.device();
   Tensor y = packed_heads(empty({shape.B, shape.T, shape.heads, shape.hs}, device, q.dtype()), shape, 1, 0);
   const Tensor log_sum_exp = empty({shape.B, shape.heads, shape.T}, device);
-  const bool by_cudnn = wants_cudnn(device);
+  const bool by_cudnn = wants_cudnn(shape, device);
   (by_cudnn ? forward_by_cudnn : forward_by_us)(y, log_sum_exp, q, k, v, scale);
   record({q, k, v}, y,
-         [s = Saved{saved(q), saved(k), saved(v), saved(y), log_sum_exp, scale, by_cudnn}](Gradients& g) {
-           backward(g, s);
-         });
+         [s = Saved{saved(q), saved(k), saved(v), saved(y), log_sum_exp, scale,
+                    by_cudnn && wants_cudnn_backward()}](Gradients& g) { backward(g, s); });
   return y;
 }
 

@@ -15,12 +15,20 @@
 #include "common/base/error.h"
 #include "common/tensor/context.h"
 
+namespace gpt2 {
+
+// The device whose kernels are to run: for the meta device, the one that it stands for.
+inline Device planned(Device device) { return device == kMeta ? context().planned_device : device; }
+
+}  // namespace gpt2
+
 #ifdef GPT2_CUDA
 #define DISPATCH_CUDA(device, function, ...) \
   if ((device).is_cuda()) ::gpt2::cuda::function(::gpt2::context().stream(device), __VA_ARGS__)
 // For the functions that return how much workspace a kernel needs; they take no stream.
-#define DISPATCH_SIZE(device, function, ...) \
-  ((device).is_cuda() ? ::gpt2::cuda::function(__VA_ARGS__) : ::gpt2::cpu::function(__VA_ARGS__))
+#define DISPATCH_SIZE(device, function, ...)                               \
+  (::gpt2::planned(device).is_cuda() ? ::gpt2::cuda::function(__VA_ARGS__) \
+                                     : ::gpt2::cpu::function(__VA_ARGS__))
 #else
 #define DISPATCH_CUDA(...)
 #define DISPATCH_SIZE(device, function, ...) ::gpt2::cpu::function(__VA_ARGS__)

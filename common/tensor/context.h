@@ -15,8 +15,9 @@
 
 namespace gpt2 {
 
-// The attention kernels on a GPU: ours or cuDNN's. since 08_flash_attention
-enum class AttentionKernels : uint8_t { own, cudnn };
+// The attention kernels on a GPU: ours, cuDNN's, or cuDNN's forward pass with our backward pass. cuDNN's fast
+// backward pass adds in any order, ours in a fixed one. since 08_flash_attention
+enum class AttentionKernels : uint8_t { own, cudnn, cudnn_forward };
 
 struct Tape;             // common/ops/autograd.h
 class BackwardObserver;  // common/ops/autograd.h
@@ -31,6 +32,7 @@ struct Context {
   bool tune_matmul = false;
   AttentionKernels attention = AttentionKernels::own;
   Device parameter_device = kCpu;    // with kMeta, parameters have no values and are not initialised
+  Device planned_device = kCpu;      // the device whose workspaces an op asks for on the meta device
   std::shared_ptr<CastCache> casts;  // null unless an Autocast exists
   Dropout* dropout = nullptr;        // null unless a Dropout guard exists; since 13_fineweb
   KernelCounts counts;
@@ -74,6 +76,9 @@ using Attention = Setting<AttentionKernels, &Context::attention>;
 
 // The device on which new modules create their parameters.
 using ParameterDevice = Setting<Device, &Context::parameter_device>;
+
+// The device that the meta device stands for: ops on meta tensors ask for the workspaces of that device's kernels.
+using PlannedDevice = Setting<Device, &Context::planned_device>;
 
 // Waits until all work that this thread queued on `device` is done.
 void synchronize(Device device);

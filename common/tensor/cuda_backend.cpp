@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "common/base/error.h"
 #include "common/tensor/cuda_check.h"
 
 namespace gpt2 {
@@ -105,6 +106,10 @@ class CudaBackend : public Backend {
   }
 
   std::string name() const override { return properties().name; }
+  int compute_capability() const override {
+    const cudaDeviceProp gpu = properties();
+    return 10 * gpu.major + gpu.minor;
+  }
   size_t available_memory_bytes() const override {
     make_current();
     size_t available = 0, total = 0;
@@ -137,10 +142,22 @@ class CudaBackend : public Backend {
 std::unique_ptr<Backend> make_cuda_backend(int index) { return std::make_unique<CudaBackend>(index); }
 
 int cuda_device_count() {
-  int count = 0;
-  // Without a driver the call fails and leaves `count` at 0: there is no GPU, and this is not an error here.
-  if (cudaGetDeviceCount(&count) != cudaSuccess) cudaGetLastError();
-  return count;
+  int count = 0, driver = 0, runtime = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess) return count;
+  cudaGetLastError();  // clears the error
+  if (error == cudaErrorNoDevice) return 0;
+  CUDA_CHECK(cudaDriverGetVersion(&driver));
+  if (driver == 0) return 0;  // no driver is installed: CUDA reports that as a driver that is too old
+  CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
+  const auto version = [](int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); };
+  require(error != cudaErrorInsufficientDriver,
+          "the NVIDIA driver is for CUDA {}, this program for CUDA {}: update the driver, or build with CUDA "
+          "{}, or "
+          "use --device cpu",
+          version(driver), version(runtime), version(driver));
+  fail("the GPUs cannot be used: {}; see what nvidia-smi says, or use --device cpu",
+       cudaGetErrorString(error));
 }
 
 }  // namespace gpt2

@@ -55,18 +55,24 @@ class Backend {
   virtual void copy(void* to, const void* from, size_t bytes, Stream stream) = 0;
   virtual void fill_zero(void* to, size_t bytes, Stream stream) = 0;
 
-  virtual std::string name() const = 0;               // "NVIDIA H200", "AMD EPYC 9654"
-  virtual size_t available_memory_bytes() const = 0;  // how much could be allocated now
+  virtual std::string name() const = 0;                 // "NVIDIA H200", "AMD EPYC 9654"
+  virtual int compute_capability() const { return 0; }  // of a GPU: 90 is 9.0
+  virtual size_t available_memory_bytes() const = 0;    // how much could be allocated now
 };
 
 // Returns the backend of `device`. Throws if this machine or this build has none; the message gives the
 // reason.
 Backend& backend(Device device);
 
-int cuda_device_count();  // 0 without a GPU, without a driver, or in a build without CUDA
+// 0 without a GPU, without a driver, or in a build without CUDA. Throws if there is a driver that does not work, for
+// example because it is too old.
+int cuda_device_count();
+
+// GPUs before Ampere (a T4 is 7.5) have neither bf16 nor TF32.
+inline constexpr int kAmpere = 80;
 
 // Parses auto (the first GPU if there is one, else the CPU), cpu, cuda or cuda:N. Throws if the text is
-// something else or there is no such GPU.
+// something else, if there is no such GPU, or if the driver does not work.
 Device parse_device(const std::string& text);
 
 }  // namespace gpt2

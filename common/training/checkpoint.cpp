@@ -200,8 +200,8 @@ void make_out(const std::string& out, bool resume) {
           error.message());
   require(resume || fs::is_empty(out), "--out {}: not empty; --resume continues the run in it", out);
   // Checked here, because a read-only disk also reports no free space, and that message would mislead.
-  require(access(out.c_str(), W_OK | X_OK) == 0, "--out {}: cannot write there: {}; give another folder", out,
-          std::strerror(errno));
+  const bool is_writable = access(out.c_str(), W_OK | X_OK) == 0;
+  require(is_writable, "--out {}: cannot write there: {}; give another folder", out, std::strerror(errno));
 }
 
 void remove_half_written(const std::string& out) {

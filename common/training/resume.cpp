@@ -39,8 +39,8 @@ constexpr std::array<std::string_view, 15> kFree = {"--log",
 constexpr std::array<std::string_view, 2> kMeasured = {"--val-data", "--hellaswag"};
 
 // Settings that only change the order of summation.
-constexpr std::array<std::string_view, 6> kRounding = {"--attention", "--cuda-graph", "device",
-                                                       "threads",     "instructions", "build"};
+constexpr std::array<std::string_view, 7> kRounding = {
+    "--attention", "--deterministic", "--cuda-graph", "device", "threads", "instructions", "build"};
 
 // How a step is divided into micro-batches: a matter of rounding too if is_freely_divided().
 constexpr std::array<std::string_view, 2> kDivision = {"--batch", "ranks"};
@@ -194,9 +194,13 @@ std::string change_of_schedule(const std::string& checkpoint, int64_t step, cons
   if (steps == steps_before) return "";
   require(steps > steps_before || anyway,
           "--resume: {} used --steps {} ({}); got --steps {}, which lowers the learning rate sooner; give "
-          "the same, or "
-          "accept the difference with --resume-anyway",
+          "the same, or accept the difference with --resume-anyway",
           run_of(checkpoint), steps_before, name_of(checkpoint), steps);
+  require(step < steps,
+          "--steps {}: {} leaves nothing to train, but was not the end of its run, so no measurement is due "
+          "there; give "
+          "--steps {} or more, or use the checkpoint as it is",
+          steps, name_of(checkpoint), step + 1);
   return fmt::format(
       "--steps {} instead of {}: from step {} on the learning rate follows the schedule of {} steps", steps,
       steps_before, step, steps);

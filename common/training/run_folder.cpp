@@ -102,6 +102,7 @@ bool names(const std::string& given, const std::string& checkpoint) {
 
 // What is left after an error while `step` was saved.
 std::string after_an_error(const std::string& out, int64_t step) {
+  if (!fs::is_directory(out)) return fmt::format("step {} is not saved", step);
   std::vector<std::string> checkpoints = checkpoints_in(out);
   std::erase_if(checkpoints, [step](const std::string& path) { return *step_of(path) > step; });
   if (checkpoints.empty()) return fmt::format("step {} is not saved, and there is no checkpoint yet", step);

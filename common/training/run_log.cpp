@@ -87,13 +87,15 @@ struct Lines {
       -1;  // the same of one that other lines follow: without them the run may have been killed while it saved
 };
 
-// Keeps the lines before `step`. A last line without its end was cut off.
-Lines filter(std::string_view text, const Parser& parse, int64_t step) {
+// Keeps the lines before `step`. A last line without its end was cut off, and a line of a step before `first` belongs to
+// another run.
+Lines filter(std::string_view text, const Parser& parse, int64_t step, int64_t first = 0) {
   Lines lines;
   while (!text.empty()) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
-    const auto parsed = end == text.npos ? std::nullopt : parse(line);
+    auto parsed = end == text.npos ? std::nullopt : parse(line);
+    if (parsed && parsed->step && *parsed->step < first) parsed.reset();
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
     lines.has_others |= !parsed;
     if (!parsed) continue;
@@ -145,13 +147,17 @@ std::string continued(const std::string& path, const json& extent, const Parser&
   const std::string pending = reason.empty() ? extent.value("pending", "") : "";
   std::string_view rest = text ? std::string_view(*text).substr(bytes) : "";
   if (rest.starts_with(pending)) rest.remove_prefix(pending.size());
-  const Lines later = filter(rest, parse, point.step);
+  const Lines later = filter(rest, parse, point.step, reason.empty() ? point.step : 0);
   require(point.is_chosen || later.saved <= point.step,
           "--resume: {} says that step {} was saved, but the newest checkpoint is {}; put the checkpoint "
           "back under its "
           "name, or go on from the older one with --resume-from {}",
           path, later.saved, point.checkpoint, fs::path(point.checkpoint).filename().string());
   if (text && !text->empty() && (later.has_others || !reason.empty())) log.replaced.push_back(path);
+  std::error_code none;
+  if (text && fs::hard_link_count(path, none) > 1 && !none)
+    log.notes.push_back(
+        fmt::format("{} is written anew: its other name (a hard link) keeps what it holds now", path));
   return (text ? text->substr(0, bytes) : "") + pending + later.kept;
 }
 

@@ -124,7 +124,8 @@ RunSettings run_settings(const app::CommandLine& flags, const HfConfig& model, c
   resolve("--total-batch", batches.B * batches.T * grad_accum_steps * batches.world);
   if (!settings["--min-lr"].is_number())
     resolve("--min-lr", settings.value("--max-lr", 0.0) / 10);  // not given
-  resolve("--attention", context().attention == AttentionKernels::cudnn ? "cudnn" : "own");
+  resolve("--attention", context().attention == AttentionKernels::own ? "own" : "cudnn");
+  if (!is_cuda) resolve("--deterministic", true);                        // a CPU always is
   if (!is_cuda && settings.value("--matmul-precision", "") == "high") {  // only GPUs have TF32
     resolve("--matmul-precision", "highest");
   }

@@ -18,12 +18,12 @@ using Options = app::AttentionOptions;
 void train(GPT& model, DataLoaderLite& loader, const Options& options, app::Log& log) {
   const Device device = options.device();
   const DType dtype = app::autocast_dtype(options.dtype, device);
-  const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const Attention attention(app::attention_kernels(options, device, dtype));
   const Precision precision(options.matmul_precision);
   optim::AdamW optimizer(model, {.lr = 3e-4});
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(device);
-    const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
+    const MatmulTuning tuning(!options.deterministic);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
     const Autocast autocast(dtype);           // matrix products in bf16, everything else in float32
     const auto [x, y] = loader.next_batch();  // (B, T) ids and the ids that follow

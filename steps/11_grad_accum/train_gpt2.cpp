@@ -53,13 +53,13 @@ void train(GPT& model, DataLoaderLite& loader, int64_t grad_accum_steps, const O
            app::Log& log) {
   const Device device = options.device();
   const DType dtype = app::autocast_dtype(options.dtype, device);
-  const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const Attention attention(app::attention_kernels(options, device, dtype));
   const Precision precision(options.matmul_precision);
   optim::AdamW optimizer = configure_optimizers(model, options);
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps;  // per step
   for (int64_t step = 0; step < options.steps; ++step) {
     const app::StopWatch watch(device);
-    const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
+    const MatmulTuning tuning(!options.deterministic);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
     const Autocast autocast(dtype);  // matrix products in bf16, everything else in float32
     optimizer.zero_grad();

@@ -91,7 +91,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     if (step != folder.resumed()) evaluate(model, step, is_end, log);  // else the run before did it
     if (folder.save_if_due(step, is_end, log)) break;                  // at the end, or after an interrupt
     const app::StopWatch watch(device);
-    const MatmulTuning tuning(true);  // cuBLASLt times its algorithms, once for each shape
+    const MatmulTuning tuning(!options.deterministic);  // cuBLASLt times its algorithms, once for each shape
     if (options.overfit) loader.reset();
     optimizer.zero_grad();
     zero_(loss_accum);
@@ -170,7 +170,7 @@ void run(app::CommandLine& flags) {
   training::require_ranks_agree(group, flags, model, inputs.loader, inputs.val_loader);
   optim::AdamW optimizer = configure_optimizers(model, options);
   const DType dtype = app::autocast_dtype(options.dtype, device);
-  const Attention attention(app::attention_kernels(options.attention, device, dtype));
+  const Attention attention(app::attention_kernels(options, device, dtype));
   const Precision precision(options.matmul_precision);
   folder.resume({model, optimizer, inputs.loader},  // checkpoints store which attention kernels are in use
                 training::checkpoint_setup(flags, hf_config(inputs.config, inputs.tokenizer->end_of_text()),

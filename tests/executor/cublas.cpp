@@ -33,7 +33,9 @@ struct cublasLtMatmulPreferenceOpaque_t {
 
 namespace {
 
+constexpr int kSuggestions = 4;
 constexpr int kUnsupported = 1;  // this suggestion turns out not to work
+constexpr int kFails = 2;        // this one only when it runs
 
 template <class T>
 cublasStatus_t assign(T& field, const void* value, size_t bytes) {
@@ -237,7 +239,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   *found = 0;
   if (!fits(*operation, *a, *b, *d)) return CUBLAS_STATUS_INVALID_VALUE;
   if (!is_supported(*operation, *a, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  for (; *found < std::min(wanted, 3); ++*found) {
+  for (; *found < std::min(wanted, kSuggestions); ++*found) {
     auto& [algorithm, state] = results[*found];
     std::memcpy(algorithm.alignment, preference->alignment, sizeof preference->alignment);
     algorithm.index = *found;
@@ -259,6 +261,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
       !is_aligned(d, aligned[3]) || !is_aligned(workspace, 256)) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
+  if (algorithm->index == kFails) return CUBLAS_STATUS_NOT_SUPPORTED;
   const Operand left(a, *a_layout, operation->transpose_a), right(b, *b_layout, operation->transpose_b);
   const Factors factors{*static_cast<const float*>(alpha), *static_cast<const float*>(beta)};
   executor::submit(stream, [=, what = *operation, layout = *d_layout] {

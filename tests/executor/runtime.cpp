@@ -38,8 +38,29 @@ namespace {
 // for matrix products, is then the same in every run.
 int64_t submitted_work = 0;
 
-constexpr int kMultiProcessors = 4;         // few, so that loops over the grid have to loop
-constexpr int kMaxSharedBytes = 227 << 10;  // per block, compute capability 9.0
+constexpr int kMultiProcessors = 4;  // few, so that loops over the grid have to loop
+
+// EXECUTOR_CAPABILITY, or 90: which GPU to be. It limits shared memory; kernels compute what they compute.
+int compute_capability() {
+  const char* capability = std::getenv("EXECUTOR_CAPABILITY");
+  return capability ? std::atoi(capability) : 90;
+}
+
+// Shared memory of a block (CUDA C++ Programming Guide, Technical Specifications per Compute Capability).
+int max_shared_bytes() {
+  switch (compute_capability()) {
+    case 75:
+      return 64 << 10;
+    case 80:
+      return 163 << 10;
+    case 86:
+    case 89:
+    case 120:
+      return 99 << 10;
+  }
+  return 227 << 10;
+}
+
 constexpr size_t kAlignment = 256;
 
 cudaError_t last_error = cudaSuccess;
@@ -137,6 +158,12 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "out of memory";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorInsufficientDriver:
+      return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorNoDevice:
+      return "no CUDA-capable device is detected";
+    case cudaErrorSystemNotReady:
+      return "system not yet initialized";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
     case cudaErrorStreamCaptureUnsupported:
@@ -150,7 +177,19 @@ cudaError_t cudaPeekAtLastError() { return last_error; }
 cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  if (const char* error = std::getenv("EXECUTOR_DRIVER_ERROR")) return result(cudaError_t(std::atoi(error)));
   *count = device_count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  const char* driver = std::getenv("EXECUTOR_DRIVER");
+  *version = driver ? std::atoi(driver) : 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = 13000;
   return cudaSuccess;
 }
 
@@ -167,7 +206,9 @@ cudaError_t cudaGetDevice(int* device) {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (!exists(device)) return result(cudaErrorInvalidDevice);
-  *properties = {"kernel executor on the CPU", device_bytes(), 9, 0, kMultiProcessors};
+  const int capability = compute_capability();
+  *properties = {"kernel executor on the CPU", device_bytes(), capability / 10, capability % 10,
+                 kMultiProcessors};
   return cudaSuccess;
 }
 
@@ -178,13 +219,13 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = kMultiProcessors;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor:
-      *value = 9;
+      *value = compute_capability() / 10;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor:
-      *value = 0;
+      *value = compute_capability() % 10;
       return cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = kMaxSharedBytes;
+      *value = max_shared_bytes();
       return cudaSuccess;
   }
   return result(cudaErrorInvalidValue);
@@ -332,11 +373,11 @@ cudaError_t check_launch(const cudaLaunchConfig_t& config) {
       block.x <= 1024 && block.y <= 1024 && block.z <= 64 && uint64_t{block.x} * block.y * block.z <= 1024;
   const bool grid_fits = grid.x <= INT32_MAX && grid.y <= 65535 && grid.z <= 65535;
   if (!some_of_each || !block_fits || !grid_fits) return result(cudaErrorInvalidConfiguration);
-  return shared_bytes <= kMaxSharedBytes ? cudaSuccess : result(cudaErrorInvalidValue);
+  return shared_bytes <= size_t(max_shared_bytes()) ? cudaSuccess : result(cudaErrorInvalidValue);
 }
 
 cudaError_t check_shared_bytes(int bytes) {
-  return bytes >= 0 && bytes <= kMaxSharedBytes ? cudaSuccess : result(cudaErrorInvalidValue);
+  return bytes >= 0 && bytes <= max_shared_bytes() ? cudaSuccess : result(cudaErrorInvalidValue);
 }
 
 Memory memory_before(const void* address) {

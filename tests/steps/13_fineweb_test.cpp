@@ -387,7 +387,8 @@ TEST(FineWeb, ResumeAcceptsWhatIsTheSame) {
   std::filesystem::create_directory(foreign);
   std::filesystem::copy_file(run.folder / "text.txt", foreign + "/text.txt");
   for (const std::string& same :
-       {std::string("--min-lr 6e-5 --tokenizer byte --max-lr 0.0006 --seed 1337 --attention own"),
+       {std::string("--min-lr 6e-5 --tokenizer byte --max-lr 0.0006 --seed 1337 --attention own "
+                    "--deterministic"),
         "--out $(realpath --relative-to=. " + run.out + ")",
         "--data $(realpath --relative-to=. " + run.folder.path() + "/text.txt)",
         "--data '" + foreign + "/text.txt'", "--model $(ls -d " + run.out + "/step_*)",

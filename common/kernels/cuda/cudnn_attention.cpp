@@ -104,7 +104,6 @@ class Plan {
   }
   void describe_backward() {
     const auto options = fe::graph::SDPA_backward_attributes()
-                             .set_deterministic_algorithm(true)
                              .set_attn_scale(shape_.scale)
                              .set_diagonal_alignment(fe::DiagonalAlignment_t::TOP_LEFT)
                              .set_diagonal_band_right_bound(0);
@@ -163,7 +162,7 @@ Library& library(Device device) {
 
 bool cudnn_attention_available() { return true; }
 
-std::string cudnn_attention_refusal(Stream stream, const AttentionShape& shape) {
+std::string cudnn_attention_refusal(Stream stream, const AttentionShape& shape, bool backward) {
   const int64_t C = shape.heads * shape.hs;
   const HeadsView<bf16> packed{nullptr, shape.T * 3 * C, shape.hs, 3 * C},
       plain{nullptr, shape.T * C, shape.hs, C};
@@ -171,7 +170,7 @@ std::string cudnn_attention_refusal(Stream stream, const AttentionShape& shape) 
   for (const Id id : {kQ, kK, kV}) call.add(id, packed);
   call.add(kY, plain);
   const std::string forward = library(stream.device).plan(call).refusal();
-  if (!forward.empty()) return forward;
+  if (!backward || !forward.empty()) return forward;
   for (const Id id : {kDq, kDk, kDv}) call.add(id, packed);
   call.add(kDy, plain);
   return library(stream.device).plan(call).refusal();
@@ -216,7 +215,7 @@ constexpr const char* kMissing = "this build has no cuDNN";
 
 bool cudnn_attention_available() { return false; }
 
-std::string cudnn_attention_refusal(Stream, const AttentionShape&) { return kMissing; }
+std::string cudnn_attention_refusal(Stream, const AttentionShape&, bool) { return kMissing; }
 
 void cudnn_attention_forward(Stream, HeadsView<bf16>, float*, HeadsView<const bf16>, HeadsView<const bf16>,
                              HeadsView<const bf16>, const AttentionShape&) {

@@ -24,10 +24,12 @@ namespace {
 struct Library {
   cublasLtHandle_t handle = nullptr;
   Storage workspace;
+  bool has_tf32;
   std::map<Problem, Plan> first_plans,
       tuned_plans;  // kept, because asking for an algorithm takes longer than most products
 
-  explicit Library(Device device) : workspace(device, kCublasWorkspace) {
+  explicit Library(Device device)
+      : workspace(device, kCublasWorkspace), has_tf32(backend(device).compute_capability() >= kAmpere) {
     check(cublasLtCreate(&handle), "cublasLtCreate");
   }
 };
@@ -40,14 +42,13 @@ Library& library(Device device) {
 }
 
 // Runs call i of a product.
-void run_call(Stream stream, const Plan& plan, const Matmul& p, int64_t i) {
+cublasStatus_t run_call(Stream stream, const Plan& plan, const Matmul& p, int64_t i) {
   Library& lib = library(stream.device);
   const auto b = p.b.of_batch(i, 0), a = p.a.of_batch(i, 0);
   const auto c = p.c.of_batch(i, 0);
-  check(cublasLtMatmul(lib.handle, plan.operation, &p.alpha, b.data, plan.b, a.data, plan.a, &p.beta, c.data,
-                       plan.c, c.data, plan.c, &plan.algorithm, lib.workspace.data(), kCublasWorkspace,
-                       static_cast<cudaStream_t>(stream.handle)),
-        "cublasLtMatmul");
+  return cublasLtMatmul(lib.handle, plan.operation, &p.alpha, b.data, plan.b, a.data, plan.a, &p.beta, c.data,
+                        plan.c, c.data, plan.c, &plan.algorithm, lib.workspace.data(), kCublasWorkspace,
+                        static_cast<cudaStream_t>(stream.handle));
 }
 
 // Runs the product, and then its epilogue as a separate kernel.
@@ -118,22 +119,24 @@ class TrialOutput {
 };
 
 // Chooses the fastest of cuBLASLt's suggestions. It times two rounds, because a GPU may still raise its clock
-// during the first.
+// during the first. A suggestion that fails to run takes infinitely long.
 void choose_by_time(Stream stream, const Matmul& p, const Problem& problem,
                     const std::vector<cublasLtMatmulAlgo_t>& algorithms, Plan& plan) {
   const TrialOutput trial(stream, p, problem);
-  const auto time = [&] { return time_of(stream, [&] { run_call(stream, plan, trial.product(), 0); }); };
   std::vector<float> ms(algorithms.size(), std::numeric_limits<float>::infinity());
   for (int round = 0; round < 2; ++round) {
     for (size_t i = 0; i < algorithms.size(); ++i) {
       plan.algorithm = algorithms[i];
-      ms[i] = std::min(ms[i], time());
+      bool ran = true;
+      const float now = time_of(
+          stream, [&] { ran = ran && run_call(stream, plan, trial.product(), 0) == CUBLAS_STATUS_SUCCESS; });
+      if (ran) ms[i] = std::min(ms[i], now);
     }
   }
-  plan.algorithm = algorithms[size_t(std::min_element(ms.begin(), ms.end()) - ms.begin())];
-  if (p.epilogue == Epilogue::none) return;
-  plan.in_one =
-      *std::min_element(ms.begin(), ms.end()) <= time_of(stream, [&] { run_separately(stream, p); });
+  const size_t best = size_t(std::min_element(ms.begin(), ms.end()) - ms.begin());
+  plan.algorithm = algorithms[best];
+  if (p.epilogue != Epilogue::none)
+    plan.in_one = ms[best] <= time_of(stream, [&] { run_separately(stream, p); });
 }
 
 // Returns a plan with its algorithm. Without tuning, this is the first algorithm that cuBLASLt suggests.
@@ -152,16 +155,19 @@ Plan planned(Stream stream, const Matmul& p, const Problem& problem) {
 
 }  // namespace
 
-void matmul(Stream stream, const Matmul& p) {
-  const auto [calls, problem] = calls_of(p);
+void matmul(Stream stream, const Matmul& product) {
   Library& all = library(stream.device);
+  Matmul p = product;
+  if (!all.has_tf32)
+    p.precision = MatmulPrecision::highest;  // float32 products otherwise round to TF32 or bf16
+  const auto [calls, problem] = calls_of(p);
   auto& plans = context().tune_matmul ? all.tuned_plans : all.first_plans;
   auto entry = plans.find(problem);
   if (entry == plans.end()) entry = plans.emplace(problem, planned(stream, p, problem)).first;
   const Plan& plan = entry->second;
   if (!plan.in_one) return run_separately(stream, p);
   point_to(plan, p);
-  for (int64_t i = 0; i < calls; ++i) run_call(stream, plan, p, i);
+  for (int64_t i = 0; i < calls; ++i) check(run_call(stream, plan, p, i), "cublasLtMatmul");
 }
 
 }  // namespace gpt2::cuda

@@ -84,6 +84,9 @@ TEST(ResolveModel, OfARunItIsTheNewestCheckpoint) {
   put_file(dir / "log.jsonl", "");
   app::Options options;
   options.model = dir.path();
+  EXPECT_ERROR(app::resolve_model(options), "step_000100 has no state.json");
+  put_file(dir / "step_000100/state.json", "{}");
+  options.model = dir.path();
   ::testing::internal::CaptureStdout();
   EXPECT_TRUE(app::resolve_model(options));
   EXPECT_EQ(options.model, dir / "step_000100");

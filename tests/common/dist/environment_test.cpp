@@ -16,9 +16,9 @@ using Variables = std::map<std::string, std::string>;
 
 // What read_environment() gives where these variables are set, and no others of a launcher.
 dist::Environment environment_of(const Variables& variables) {
-  for (const char* name :
-       {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
-        "TORCHELASTIC_RUN_ID", "TORCHELASTIC_ERROR_FILE", "SLURM_JOB_ID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+  for (const char* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
+                           "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_ERROR_FILE", "SLURM_JOB_ID",
+                           "SLURM_PROCID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
     unsetenv(name);
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
   const dist::Environment environment = dist::read_environment();
@@ -58,6 +58,26 @@ TEST(Environment, TheKeyIsThatOfTheRun) {
   Variables second = two_machines;
   second["TORCHELASTIC_ERROR_FILE"] = elsewhere;
   EXPECT_EQ(environment_of(of_rank(3, second)).key, environment_of(of_rank(0, two_machines)).key);
+}
+
+TEST(Environment, HalfOfALaunchersVariablesIsAnError) {
+  for (const Variables& half :
+       {Variables{{"RANK", "1"}}, Variables{{"WORLD_SIZE", "2"}}, Variables{{"LOCAL_RANK", "1"}},
+        Variables{{"RANK", "0"}, {"LOCAL_RANK", "0"}}, Variables{{"WORLD_SIZE", "2"}, {"LOCAL_RANK", "0"}}}) {
+    EXPECT_ERROR(environment_of(half), "is set, but not both RANK and WORLD_SIZE");
+    for (const auto& [name, value] : half) unsetenv(name.c_str());
+  }
+  EXPECT_EQ(environment_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}}).world_size, 1);
+  EXPECT_EQ(environment_of({{"LOCAL_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "2"}}).launcher,
+            dist::Launcher::mpi);
+}
+
+// Slurm counts the processes that it starts, and numbers them.
+TEST(Environment, KnowsHowManyProcessesALauncherStarted) {
+  EXPECT_EQ(environment_of({}).started, 1);
+  EXPECT_EQ(environment_of({{"SLURM_PROCID", "0"}}).started, 1);  // a batch script's
+  EXPECT_EQ(environment_of({{"SLURM_PROCID", "3"}}).started, 4);
+  EXPECT_EQ(environment_of({{"OMPI_COMM_WORLD_SIZE", "2"}}).started_says, "OMPI_COMM_WORLD_SIZE=2");
 }
 
 TEST(Environment, RanksOfOneMachineMeetAtTheLoopbackAddress) {

@@ -82,7 +82,7 @@ TEST_P(CudnnAttentionTest, AgreesWithTheDoubleOracle) {
   for (const int64_t hs : {32, 64, 128}) {
     for (const int64_t T : {64, 129, 256}) {
       const AttentionShape s = shape_of(T, hs);
-      ASSERT_EQ(cuda::cudnn_attention_refusal(context().stream(kCuda), s), "") << T << " " << hs;
+      ASSERT_EQ(cuda::cudnn_attention_refusal(context().stream(kCuda), s, true), "") << T << " " << hs;
       const int64_t n = kBatch * T * kHeads * hs;
       const auto qkv = random(3 * n, 1), dy = random(n, 2);
       const oracle::AttentionInputs in{to_double(dense(qkv, s, 3, 0)),
@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(On, CudnnAttentionTest, ::testing::Values(kCuda), devic
 
 TEST(CudnnAttentionInABuildWithoutCudnn, SaysSo) {
   EXPECT_FALSE(cuda::cudnn_attention_available());
-  EXPECT_EQ(cuda::cudnn_attention_refusal(Stream{kCuda}, {2, 3, 64, 64, 0.125f}), "this build has no cuDNN");
+  EXPECT_EQ(cuda::cudnn_attention_refusal(Stream{kCuda}, {2, 3, 64, 64, 0.125f}, true), "this build has no cuDNN");
   EXPECT_THROW(cuda::cudnn_attention_forward(Stream{kCuda}, {}, nullptr, {}, {}, {}, {}), Error);
   EXPECT_THROW(cuda::cudnn_attention_backward(Stream{kCuda}, {}, {}, {}, {}, {}, nullptr, {}, {}, {}, {}),
                Error);

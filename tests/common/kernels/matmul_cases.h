@@ -73,6 +73,14 @@ std::vector<double> product_in_double(const std::vector<T>& a, const std::vector
 template <class T>
 constexpr double kTolerance = dtype_of<T> == DType::bf16 ? 1.0 / 256 : 2e-6;
 
+// The same for operands of type X and sums of K products. A GPU's tensor cores add 16 products at a time and cut
+// off the bits beyond float32 instead of rounding them, so the errors of bf16 operands add up with K.
+template <class X, class Y>
+double tolerance(Device device, int64_t K) {
+  const bool cuts_off = device.is_cuda() && dtype_of<X> == DType::bf16;
+  return kTolerance<Y> + (cuts_off ? double(K) / 16 * 0x1p-23 : 0);
+}
+
 inline void matmul(Device device, const Matmul& product) { DISPATCH(device, matmul, product); }
 
 }  // namespace gpt2::testing

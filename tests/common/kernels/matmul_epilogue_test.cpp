@@ -83,9 +83,10 @@ void expect_right_gelu(Device device, Sizes s, bool with_bias) {
                   .aux = aux.data()});
   Values before = product_in_double(a, b, s);
   for (size_t i = 0; with_bias && i < before.size(); ++i) before[i] += double(bias[i % size_t(s.N)]);
-  EXPECT_LE(max_relative_error(aux.to_host(), before), kTolerance<Y>) << s.M << " " << s.N << " " << s.K;
+  EXPECT_LE(max_relative_error(aux.to_host(), before), (tolerance<X, Y>(device, s.K)))
+      << s.M << " " << s.N << " " << s.K;
   // Two roundings where the GELU reads what has been written to aux.
-  EXPECT_LE(max_relative_error(c.to_host(), oracle::gelu(before)), 2 * kTolerance<Y>)
+  EXPECT_LE(max_relative_error(c.to_host(), oracle::gelu(before)), (2 * tolerance<X, Y>(device, s.K)))
       << s.M << " " << s.N << " " << s.K << ", bias " << with_bias;
 }
 
@@ -103,7 +104,8 @@ void expect_right_gelu_gradient(Device device, Sizes s) {
                   .aux = aux_data.data()});
   const Values expected =
       oracle::gelu_backward(Values(aux.begin(), aux.end()), product_in_double(dy, weight, s));
-  EXPECT_LE(max_relative_error(dx.to_host(), expected), 2 * kTolerance<Y>) << s.M << " " << s.N << " " << s.K;
+  EXPECT_LE(max_relative_error(dx.to_host(), expected), (2 * tolerance<X, Y>(device, s.K)))
+      << s.M << " " << s.N << " " << s.K;
   const auto after = aux_data.to_host();
   EXPECT_EQ(std::memcmp(after.data(), aux.data(), aux.size() * sizeof(Y)), 0);  // read, not written
 }

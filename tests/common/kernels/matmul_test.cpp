@@ -33,7 +33,7 @@ void expect_right(Device device, const Multiply& multiply, Sizes s, Layout a_lay
             .alpha = alpha,
             .beta = beta,
             .bias = with_bias ? bias_data.data() : nullptr});
-  EXPECT_LE(max_relative_error(c_data.to_host(), expected), kTolerance<Y>)
+  EXPECT_LE(max_relative_error(c_data.to_host(), expected), (tolerance<X, Y>(device, s.K)))
       << to_string(dtype_of<X>) << " to " << to_string(dtype_of<Y>) << ", (" << s.M << ", " << s.K << ") x ("
       << s.K << ", " << s.N << "), transposed " << a_layout.transposed << b_layout.transposed << ", alpha "
       << alpha << ", beta " << beta << ", bias " << with_bias;
@@ -70,6 +70,13 @@ TEST_P(MatmulTest, ScalesAccumulatesAndAddsTheBias) {
         expect_right<bf16, bf16>(device(), multiply(), sizes, {false, 0}, {true, 0}, alpha, 0, bias);
       }
     }
+  }
+}
+
+// The depth of the largest products of a training step on two cores' worth of tokens.
+TEST_P(MatmulTest, DeepSumsOfBf16StayWithinTheToleranceOfTheirDepth) {
+  for (const int64_t K : {512, 2048, 8192}) {
+    expect_right<bf16, float>(device(), multiply(), {16, K, 24}, {true, 0}, {false, 0}, 1, 0, false);
   }
 }
 

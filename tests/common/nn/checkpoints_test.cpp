@@ -71,6 +71,17 @@ TEST(Checkpoints, ADamagedOneIsNotLoaded) {
   }
 }
 
+// A folder that got a newer step's name would be taken for the newest checkpoint.
+TEST(Checkpoints, OneUnderAnotherStepsNameIsNotLoaded) {
+  const TempDir out;
+  Training training;
+  const std::string path = training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup);
+  fs::rename(path, out / "step_000009");
+  EXPECT_ERROR(nn::load(training.model, out / "step_000009"), "step_000009: its state.json is of step 1");
+  fs::rename(out / "step_000009", out / "my-model");
+  EXPECT_NO_THROW(nn::load(training.model, out / "my-model"));
+}
+
 // A file beside those of the checkpoint must not decide what is read.
 TEST(Checkpoints, AnAddedFileIsNotRead) {
   struct Case {

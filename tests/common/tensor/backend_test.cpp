@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/app/resolve.h"
 #include "tests/common/testing.h"
 
 namespace gpt2::testing {
@@ -37,6 +38,57 @@ TEST_P(BackendTest, SaysWhatItIs) {
 }
 
 INSTANTIATE_ON_EVERY_DEVICE(BackendTest);
+
+// The free GPUs of Colab and Kaggle are T4s.
+TEST(CudaDevices, AGpuWithoutBf16ComputesInFloat32AndSaysSo) {
+  if (cuda_device_count() == 0 || backend({DeviceType::cuda, 0}).name().find("executor") == std::string::npos)
+    GTEST_SKIP() << "a real GPU";
+  const Device gpu{DeviceType::cuda, 0};
+  setenv("EXECUTOR_CAPABILITY", "75", 1);
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(app::autocast_dtype(DType::bf16, gpu), DType::f32);
+  EXPECT_NE(::testing::internal::GetCapturedStdout().find("has no bf16 arithmetic; --dtype fp32 is used"),
+            std::string::npos);
+  EXPECT_EQ(app::autocast_dtype(DType::f32, gpu), DType::f32);
+  setenv("EXECUTOR_CAPABILITY", "80", 1);
+  EXPECT_EQ(app::autocast_dtype(DType::bf16, gpu), DType::bf16);
+  unsetenv("EXECUTOR_CAPABILITY");
+}
+
+// What the driver reports, and what becomes of it.
+struct DriverCase {
+  const char *error, *driver;
+  std::string message;  // empty: there is no GPU, and that is no error
+};
+
+TEST(CudaDevices, OnlyAMissingGpuOrDriverMeansNone) {
+  if (cuda_device_count() == 0 || backend({DeviceType::cuda, 0}).name().find("executor") == std::string::npos)
+    GTEST_SKIP() << "a real driver";
+  const std::string remedy = "use --device cpu";
+  for (const DriverCase& c : std::vector<DriverCase>{
+           {"100", "13000", ""},  // cudaErrorNoDevice
+           {"35", "0", ""},       // no driver is installed
+           {"35", "12040",
+            "the NVIDIA driver is for CUDA 12.4, this program for CUDA 13.0: update the driver, or "
+            "build with CUDA 12.4, or " +
+                remedy},
+           {"802", "13000",
+            "the GPUs cannot be used: system not yet initialized; see what nvidia-smi says, or " + remedy}}) {
+    setenv("EXECUTOR_DRIVER_ERROR", c.error, 1);
+    setenv("EXECUTOR_DRIVER", c.driver, 1);
+    if (c.message.empty()) {
+      EXPECT_EQ(cuda_device_count(), 0) << c.error;
+      EXPECT_EQ(parse_device("auto"), kCpu) << c.error;
+    } else {
+      EXPECT_ERROR(cuda_device_count(), c.message);
+      EXPECT_ERROR(parse_device("auto"), c.message);
+      EXPECT_EQ(parse_device("cpu"), kCpu);
+    }
+  }
+  unsetenv("EXECUTOR_DRIVER_ERROR");
+  unsetenv("EXECUTOR_DRIVER");
+  EXPECT_GE(cuda_device_count(), 1);
+}
 
 }  // namespace
 }  // namespace gpt2::testing

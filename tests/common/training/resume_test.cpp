@@ -181,6 +181,7 @@ TEST(Resume, ALongerRunSaysItsScheduleAndAShorterOneIsRefused) {
   EXPECT_ERROR(change(50, false),
                "--resume: the run in runs/a used --steps 100 (checkpoint step_000020); got --steps 50");
   EXPECT_NE(change(50, true), "");
+  EXPECT_ERROR(change(20, true), "--steps 20: checkpoint step_000020 leaves nothing to train");
   for (const bool anyway : {false, true}) {
     EXPECT_ERROR(change(19, anyway),
                  "--steps 19: checkpoint step_000020 in runs/a is beyond it; give --steps 20");

@@ -73,6 +73,8 @@ TEST(RunLog, WhatFollowsTheCheckpointIsDroppedOnlyIfItIsOfTheRun) {
                          {run.event + kConfig + step_event(2), run.event + kConfig, false},
                          {run.event + val, run.event + val, false},
                          {run.event + step_event(2) + "{\"eve", run.event, true},
+                         {step_event(0) + step_event(1) + run.event, run.event, true},  // another run's
+                         {run.event + step_event(1), run.event, true},
                          {run.event + "dear diary\n", run.event, true},
                          {run.event + std::string(9, '\0'), run.event, true},
                          {run.event + "7\n", run.event, true},

@@ -3,7 +3,7 @@
 // (column-major, swapped operands, strided batches, promises of alignment) is tested without a GPU; only the
 // library's own arithmetic is not.
 //
-// It suggests three algorithms, the second of which it then says not to support. It knows no algorithm for an
+// It suggests four algorithms, the second of which it then says not to support; the third fails when it runs. It knows no algorithm for an
 // epilogue with an aux whose leading dimension is no multiple of 8, as cuBLASLt; and none for one whose
 // result is float and whose operands are bf16, so that a caller's answer to that is tested.
 //
