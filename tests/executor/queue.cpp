@@ -72,7 +72,7 @@ void Queue::run_some() {
   while (std::bernoulli_distribution(eagerness_)(random_) && run_one()) continue;
 }
 
-void Queue::run_until_done(const std::shared_ptr<Task>& target) {
+void Queue::run_until_done(std::shared_ptr<Task> target) {
   if (!target) return;
   mark_needed(target);
   while (!target->done) {

@@ -19,8 +19,9 @@
 namespace executor {
 
 struct Task {
-  std::function<void()> work;                // null: only a place in the order
-  std::vector<std::shared_ptr<Task>> after;  // what has to run before it, its predecessor on the lane included
+  std::function<void()> work;  // null: only a place in the order
+  std::vector<std::shared_ptr<Task>>
+      after;                // what has to run before it, its predecessor on the lane included
   bool with_peers = false;  // waits for other processes: runs only if this process waits for it, as on a GPU
   bool needed = false;      // somebody waits for it, or for a task after it
   bool done = false;
@@ -41,7 +42,7 @@ class Queue {
 
   void add(const std::shared_ptr<Lane>& lane, std::shared_ptr<Task> task);
   void run_some();                                    // what a GPU may have done in the meantime
-  void run_until_done(const std::shared_ptr<Task>&);  // null: nothing to do
+  void run_until_done(std::shared_ptr<Task> target);  // null: nothing to do
   void run_all();
 
  private:
@@ -50,8 +51,8 @@ class Queue {
 
   uint64_t seed_ = 0;
   std::mt19937_64 random_;
-  double eagerness_ = 0;    // the chance that another task runs after each call
-  double persistence_ = 0;  // the chance that the next task comes from the same lane
+  double eagerness_ = 0;                      // the chance that another task runs after each call
+  double persistence_ = 0;                    // the chance that the next task comes from the same lane
   std::vector<std::shared_ptr<Lane>> lanes_;  // those with tasks
   const Lane* preferred_ = nullptr;
 };

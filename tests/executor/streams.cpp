@@ -29,10 +29,10 @@ struct CUstream_st {
 struct CUevent_st {
   bool has_time = true;
   bool is_recorded = false;
-  int64_t time = 0;                           // submitted_work when the event was recorded
-  std::shared_ptr<Task> task = nullptr;       // its place in the queue; null: it has passed
-  std::shared_ptr<Capture> capture = nullptr; // in which it was recorded last
-  std::vector<size_t> tips = {};              // its place there
+  int64_t time = 0;                            // submitted_work when the event was recorded
+  std::shared_ptr<Task> task = nullptr;        // its place in the queue; null: it has passed
+  std::shared_ptr<Capture> capture = nullptr;  // in which it was recorded last
+  std::vector<size_t> tips = {};               // its place there
 };
 
 namespace {
@@ -89,7 +89,8 @@ cudaError_t invalidate(Capture& capture, cudaError_t error) {
 
 // The legacy stream waits for all blocking streams, which is impossible while one of them is captured.
 cudaError_t check_use(const CUstream_st& stream) {
-  if (stream.capture) return stream.capture->is_valid ? cudaSuccess : result(cudaErrorStreamCaptureInvalidated);
+  if (stream.capture)
+    return stream.capture->is_valid ? cudaSuccess : result(cudaErrorStreamCaptureInvalidated);
   if (&stream != &legacy_stream()) return cudaSuccess;
   for (const auto& blocking : blocking_streams())
     if (blocking->capture) return invalidate(*blocking->capture, cudaErrorStreamCaptureImplicit);
@@ -305,7 +306,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (stream == nullptr || !stream->capture) return result(cudaErrorIllegalState);
   const auto capture = stream->capture;
   if (capture->origin != stream) return invalidate(*capture, cudaErrorStreamCaptureUnmatched);
-  const cudaError_t error = !capture->is_valid      ? cudaErrorStreamCaptureInvalidated
+  const cudaError_t error = !capture->is_valid     ? cudaErrorStreamCaptureInvalidated
                             : !is_joined(*capture) ? cudaErrorStreamCaptureUnjoined
                                                    : cudaSuccess;
   captures.erase(capture);

@@ -158,7 +158,8 @@ TEST_F(Streams, FreeingMemoryWaitsForItsUsers) {
 TEST_F(Streams, HostFunctionsRunInTheirTurn) {
   copy_in(a_);
   copy_out(a_, x_);
-  CUDA_CHECK(cudaLaunchHostFunc(a_, [](void* values) { static_cast<int*>(values)[0] += 40; }, out_));
+  CUDA_CHECK(cudaLaunchHostFunc(
+      a_, [](void* values) { static_cast<int*>(values)[0] += 40; }, out_));
   CUDA_CHECK(cudaMemcpyAsync(x_, out_, kBytes, cudaMemcpyHostToDevice, a_));
   add(a_, x_, x_, 2);
   copy_out(a_, x_);
@@ -275,8 +276,7 @@ TEST_F(Captures, RefuseWhatCannotBeRecorded) {
       {"synchronize", [&] { return cudaStreamSynchronize(a_); }, cudaErrorStreamCaptureUnsupported},
       {"synchronize another", [&] { return cudaStreamSynchronize(b_); }, cudaErrorStreamCaptureUnsupported},
       {"synchronize device", [&] { return cudaDeviceSynchronize(); }, cudaErrorStreamCaptureUnsupported},
-      {"synchronize event",
-       [&] { return cudaEventSynchronize(other_event_); },
+      {"synchronize event", [&] { return cudaEventSynchronize(other_event_); },
        cudaErrorStreamCaptureUnsupported},
       {"query", [&] { return cudaStreamQuery(a_); }, cudaErrorStreamCaptureUnsupported},
       {"query event", [&] { return cudaEventQuery(other_event_); }, cudaErrorStreamCaptureUnsupported},
@@ -290,8 +290,7 @@ TEST_F(Captures, RefuseWhatCannotBeRecorded) {
       {"copy to pageable memory",
        [&] { return cudaMemcpyAsync(pageable.data(), x_, kBytes, cudaMemcpyDeviceToHost, a_); },
        cudaErrorStreamCaptureUnsupported},
-      {"wait for what is not recorded",
-       [&] { return cudaStreamWaitEvent(a_, other_event_, 0); },
+      {"wait for what is not recorded", [&] { return cudaStreamWaitEvent(a_, other_event_, 0); },
        cudaErrorStreamCaptureIsolation},
       {"destroy", [&] { return cudaStreamDestroy(a_); }, cudaErrorStreamCaptureUnsupported},
   };
