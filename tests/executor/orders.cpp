@@ -58,26 +58,40 @@ size_t count_differences(const Result& a, const Result& b) {
   return different;
 }
 
-void compare_orders(const std::string& name, uint64_t count, const std::string& bug) {
-  const gpt2::dist::ProcessGroup group({gpt2::DeviceType::cuda, 0});
-  gpt2::require(bug.empty() || planted::exists(bug), "there is no bug named '{}'", bug);
-  gpt2::require(group.world_size() == 2, "start two ranks, with mpirun -n 2");
-  gpt2::app::speak_only_if(false);  // rather than a line for each step
-  const gpt2::testing::TempDir folder;
-  const auto training = make(name, group, folder / "log.jsonl");
-  const auto begin = std::chrono::steady_clock::now();
-  const Result expected = training->run();
+// Nothing is unwound after an error: the group would wait for the other rank, which may have diverged. mpirun ends it.
+[[noreturn]] void end_with(const std::exception& error) {
+  fmt::print(stderr, "orders: {}\n", error.what());
+  std::_Exit(1);
+}
+
+void compare(orders::Training& training, uint64_t count, int rank, const std::string& bug) {
+  const Result expected = training.run();
   planted::bug = bug;
   for (uint64_t seed = 1; seed <= count; ++seed) {
-    executor::order_streams(seed, group.rank());
-    const size_t different = count_differences(training->run(), expected);
-    gpt2::require(different == 0, "rank {}, order {}: {} of {} values differ", group.rank(), seed, different,
+    executor::order_streams(seed, rank);
+    const size_t different = count_differences(training.run(), expected);
+    gpt2::require(different == 0, "rank {}, order {}: {} of {} values differ", rank, seed, different,
                   expected.size());
   }
   executor::order_streams(0);
+}
+
+void compare_orders(const std::string& name, uint64_t count, const std::string& bug) {
+  const gpt2::dist::ProcessGroup group({gpt2::DeviceType::cuda, 0});
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    gpt2::require(bug.empty() || planted::exists(bug), "there is no bug named '{}'", bug);
+    gpt2::require(group.world_size() == 2, "start two ranks, with mpirun -n 2");
+    gpt2::app::speak_only_if(false);  // rather than a line for each step
+    const gpt2::testing::TempDir folder;
+    const auto training = make(name, group, folder / "log.jsonl");
+    compare(*training, count, group.rank(), bug);
+  } catch (const std::exception& error) {
+    end_with(error);
+  }
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
   if (!group.is_master()) return;
-  fmt::print(stderr, "{}: {} values are the same in {} orders; {:.1f} s\n", name, expected.size(), count,
+  fmt::print(stderr, "{}: losses, norms and weights are the same in {} orders; {:.1f} s\n", name, count,
              time.count());
 }
 
@@ -89,7 +103,6 @@ int main(int argc, char** argv) {
     compare_orders(argv[1], std::strtoull(argv[2], nullptr, 10), argc == 4 ? argv[3] : "");
     return 0;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "orders: {}\n", error.what());
-    std::_Exit(1);
+    end_with(error);
   }
 }
