@@ -81,7 +81,7 @@ class CudaBackend : public Backend {
       cudaGetLastError();  // clears the error; the caller handles it
       return nullptr;
     }
-    CUDA_CHECK(error);
+    cuda::check(error, "cudaMalloc", __FILE__, __LINE__);
     return memory;
   }
 

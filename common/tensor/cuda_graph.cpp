@@ -35,7 +35,7 @@ CudaGraph::CudaGraph(Device device, const std::function<void()>& body) : device_
   cudaGraphExec_t executable = nullptr;
   const cudaError_t error = cudaGraphInstantiate(&executable, graph);
   CUDA_CHECK(cudaGraphDestroy(graph));
-  CUDA_CHECK(error);
+  cuda::check(error, "cudaGraphInstantiate", __FILE__, __LINE__);
   executable_ = std::shared_ptr<void>(
       executable, [](void* graph) { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); });
 }

@@ -264,8 +264,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   if (algorithm->index == kFails) return CUBLAS_STATUS_NOT_SUPPORTED;
   const Operand left(a, *a_layout, operation->transpose_a), right(b, *b_layout, operation->transpose_b);
   const Factors factors{*static_cast<const float*>(alpha), *static_cast<const float*>(beta)};
-  executor::submit(stream, [=, what = *operation, layout = *d_layout] {
+  const cudaError_t error = executor::submit(stream, [=, what = *operation, layout = *d_layout] {
     for (int64_t i = 0; i < layout.batch; ++i) multiply(what, d, layout, i, left, right, factors);
   });
-  return CUBLAS_STATUS_SUCCESS;
+  return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

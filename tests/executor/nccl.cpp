@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/dist/peers.h"
@@ -39,6 +41,12 @@ bool send(const gpt2::dist::Peer& peer, const void* values, size_t bytes) {
 }
 bool receive(const gpt2::dist::Peer& peer, void* values, size_t bytes) {
   return peer.socket.receive(values, bytes, Deadline(std::chrono::hours(1)));
+}
+
+// Queues a collective, which waits for the other ranks.
+ncclResult_t queue_up(ncclComm& comm, cudaStream_t stream, std::function<void()> collective) {
+  const cudaError_t error = executor::submit(stream, std::move(collective), /*with_peers=*/true);
+  return error == cudaSuccess ? ncclResult_t(comm.error) : ncclUnhandledCudaError;
 }
 
 ncclResult_t broken(ncclComm& comm) { return comm.error = ncclRemoteError; }
@@ -77,9 +85,10 @@ cudaError_t cudaDeviceGetPCIBusId(char* id, int size, int device) {
 }
 
 const char* ncclGetErrorString(ncclResult_t result) {
-  return result == ncclSuccess       ? "no error"
-         : result == ncclRemoteError ? "remote process exited"
-                                     : "invalid argument";
+  return result == ncclSuccess              ? "no error"
+         : result == ncclUnhandledCudaError ? "unhandled cuda error"
+         : result == ncclRemoteError        ? "remote process exited"
+                                            : "invalid argument";
 }
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
@@ -114,18 +123,17 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* error) {
 ncclResult_t ncclAllReduce(const void* from, void* to, size_t count, ncclDataType_t type, ncclRedOp_t op,
                            ncclComm_t comm, cudaStream_t stream) {
   if (!on_device(from) || !on_device(to)) return ncclInvalidArgument;
-  executor::submit(stream, [=] {
+  return queue_up(*comm, stream, [=] {
     std::memmove(to, from, count * size_of(type));
     type == ncclFloat ? all_reduce(static_cast<float*>(to), count, op, *comm)
                       : all_reduce(static_cast<double*>(to), count, op, *comm);
   });
-  return comm->error;
 }
 
 ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataType_t type, int root,
                            ncclComm_t comm, cudaStream_t stream) {
   if (!on_device(from) || !on_device(to) || root != 0) return ncclInvalidArgument;
-  executor::submit(stream, [=] {
+  return queue_up(*comm, stream, [=] {
     std::memmove(to, from, count * size_of(type));
     for (const auto& peer : comm->peers) {
       const bool done =
@@ -136,5 +144,4 @@ ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataTyp
       }
     }
   });
-  return comm->error;
 }

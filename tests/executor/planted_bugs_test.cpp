@@ -1,4 +1,4 @@
-// Each bug of planted_bugs.cu is caught, by the build that is meant to catch it and with a message that names
+// Each bug of planted_bugs.cu and planted_stream_bugs.cu is caught, by the build that is meant to catch it and with a message that names
 // it; and the same kernel without the bug passes in that build.
 #include <gtest/gtest.h>
 #include <sys/personality.h>
@@ -47,10 +47,10 @@ Outcome run(const std::string& program, const std::string& bug, bool fixed, cons
   return {WIFEXITED(status) && WEXITSTATUS(status) == 0, output};
 }
 
-enum Build { plain, plain_in_random_order, address_sanitizer, thread_sanitizer, traced };
+enum Build { plain, plain_in_random_order, address_sanitizer, thread_sanitizer, traced, streams };
 
-constexpr const char* kPrograms[] = {PLANTED_BUGS_PLAIN, PLANTED_BUGS_PLAIN, PLANTED_BUGS_ASAN,
-                                     PLANTED_BUGS_TSAN, PLANTED_BUGS_TRACED};
+constexpr const char* kPrograms[] = {PLANTED_BUGS_PLAIN, PLANTED_BUGS_PLAIN,  PLANTED_BUGS_ASAN,
+                                     PLANTED_BUGS_TSAN,  PLANTED_BUGS_TRACED, PLANTED_STREAM_BUGS};
 
 struct Case {
   const char* bug;
@@ -126,6 +126,23 @@ const std::vector<Case> kCases = {
     {"blocks_in_order",
      traced,
      {"race: the thread writes global memory", "another block", "nothing orders two blocks"}},
+    {"missing_event", streams, {"wrong result in a random order"}},
+    {"event_recorded_too_early", streams, {"wrong result in a random order"}},
+    {"event_waited_for_before_its_record", streams, {"wrong result in a random order"}},
+    {"buffer_reused_too_early", streams, {"wrong result in a random order"}},
+    {"host_buffer_changed_before_the_copy", streams, {"wrong result in a random order"}},
+    {"pageable_buffer_changed_before_the_copy", streams, {"wrong result in a random order"}},
+    {"read_on_the_host_without_synchronising", streams, {"wrong result in a random order"}},
+    {"synchronised_with_another_stream", streams, {"wrong result in a random order"}},
+    {"memcpy_beside_a_stream", streams, {"wrong result in a random order"}},
+    {"missing_event_in_a_graph", streams, {"wrong result in a random order"}},
+    {"host_buffer_changed_before_the_replay", streams, {"wrong result in the order of submission"}},
+    {"allocation_in_a_capture", streams, {"error: ", "operation not permitted when stream is capturing"}},
+    {"synchronisation_in_a_capture", streams, {"operation not permitted when stream is capturing"}},
+    {"query_in_a_capture", streams, {"operation not permitted when stream is capturing"}},
+    {"pageable_copy_in_a_capture", streams, {"operation not permitted when stream is capturing"}},
+    {"event_from_before_the_capture", streams, {"dependency created on uncaptured work in another stream"}},
+    {"stream_left_behind_by_a_capture", streams, {"capturing stream has unjoined work"}},
 };
 
 class PlantedBug : public testing::TestWithParam<Case> {
@@ -158,7 +175,7 @@ TEST_P(PlantedBug, OnceFixedIsNotReported) {
 }
 
 std::string test_name(const testing::TestParamInfo<Case>& info) {
-  const char* builds[] = {"", "_random_order", "_asan", "_tsan", "_traced"};
+  const char* builds[] = {"", "_random_order", "_asan", "_tsan", "_traced", ""};
   return std::string(info.param.bug) + builds[info.param.build];
 }
 

@@ -11,32 +11,14 @@
 #include <utility>
 #include <vector>
 
+#include "tests/executor/queue.h"
+#include "tests/executor/streams.h"
 #include "tests/executor/symbols.h"
 
-using Work = std::vector<std::function<void()>>;
-
-struct CUstream_st {
-  bool captures = false;
-  Work captured;
-  cudaStream_t origin =
-      nullptr;  // the capturing stream that this one joined by waiting for one of its events
-};
-struct CUgraph_st {
-  Work work;
-};
-struct CUgraphExec_st {
-  Work work;
-};
-struct CUevent_st {
-  int64_t time = 0;                // submitted_work when the event was recorded
-  cudaStream_t capture = nullptr;  // the capturing stream in whose recording this event was recorded
-};
+using executor::queue;
+using executor::result;
 
 namespace {
-
-// The executor's clock: it counts pieces of work instead of milliseconds. What is chosen by timing, such as an algorithm
-// for matrix products, is then the same in every run.
-int64_t submitted_work = 0;
 
 constexpr int kMultiProcessors = 4;  // few, so that loops over the grid have to loop
 
@@ -46,29 +28,13 @@ int compute_capability() {
   return capability ? std::atoi(capability) : 90;
 }
 
-// Shared memory of a block (CUDA C++ Programming Guide, Technical Specifications per Compute Capability).
-int max_shared_bytes() {
-  switch (compute_capability()) {
-    case 75:
-      return 64 << 10;
-    case 80:
-      return 163 << 10;
-    case 86:
-    case 89:
-    case 120:
-      return 99 << 10;
-  }
-  return 227 << 10;
-}
+// Shared memory of a block: what a GPU of 7.5 has, or the least that any GPU with bf16 has (8.6, 8.9, 12.0; CUDA C++
+// Programming Guide, Technical Specifications per Compute Capability).
+int max_shared_bytes() { return (compute_capability() == 75 ? 64 : 99) << 10; }
 
 constexpr size_t kAlignment = 256;
 
 cudaError_t last_error = cudaSuccess;
-
-cudaError_t result(cudaError_t error) {
-  if (error != cudaSuccess) last_error = error;
-  return error;
-}
 
 struct Allocation {
   size_t bytes;
@@ -113,6 +79,7 @@ bool on_device(const void* pointer) {
 
 cudaError_t allocate(void** pointer, size_t bytes, bool device) {
   *pointer = nullptr;
+  if (const cudaError_t error = executor::refuse_while_capturing(); error != cudaSuccess) return error;
   if (bytes == 0) return cudaSuccess;
   if (device && bytes > device_bytes() - device_bytes_in_use) return result(cudaErrorMemoryAllocation);
   const size_t guard = executor::observer == nullptr ? 0 : executor::kGuardBytes;
@@ -125,12 +92,15 @@ cudaError_t allocate(void** pointer, size_t bytes, bool device) {
   return cudaSuccess;
 }
 
+// Waits for all work first, which may use the memory.
 cudaError_t release(void* pointer, bool device) {
+  if (const cudaError_t error = executor::refuse_while_capturing(); error != cudaSuccess) return error;
   if (pointer == nullptr) return cudaSuccess;
   const auto allocation = allocations().find(static_cast<char*>(pointer));
   if (allocation == allocations().end() || allocation->second.on_device != device) {
     return result(cudaErrorInvalidValue);
   }
+  queue().run_all();
   if (device) device_bytes_in_use -= allocation->second.bytes;
   void* block = static_cast<char*>(pointer) - allocation->second.guard;
   allocations().erase(allocation);
@@ -138,12 +108,19 @@ cudaError_t release(void* pointer, bool device) {
   return cudaSuccess;
 }
 
-// The stream whose recording work on `stream` goes into; null if it is not recorded.
-cudaStream_t capture_of(cudaStream_t stream) {
-  if (stream == nullptr) return nullptr;
-  if (stream->captures) return stream;
-  const bool joined = stream->origin != nullptr && stream->origin->captures;
-  return joined ? stream->origin : nullptr;
+bool is_right_direction(const void* to, const void* from, cudaMemcpyKind kind) {
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  return kind == cudaMemcpyDefault || (on_device(to) == to_device && on_device(from) == from_device);
+}
+
+// Reads `from` now, in its turn, and writes `to` later.
+cudaError_t copy_staged(void* to, const void* from, size_t bytes, cudaStream_t stream) {
+  executor::finish(stream);
+  if (queue().runs_at_once()) return executor::submit(stream, [=] { std::memcpy(to, from, bytes); });
+  const auto* values = static_cast<const char*>(from);
+  const std::vector<char> staged(values, values + bytes);
+  return executor::submit(stream, [to, staged] { std::memcpy(to, staged.data(), staged.size()); });
 }
 
 }  // namespace
@@ -166,8 +143,28 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "system not yet initialized";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
+    case cudaErrorInvalidResourceHandle:
+      return "invalid resource handle";
+    case cudaErrorIllegalState:
+      return "the operation cannot be performed in the present state";
+    case cudaErrorNotReady:
+      return "device not ready";
     case cudaErrorStreamCaptureUnsupported:
       return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureMerge:
+      return "operation would result in a merge of separate capture sequences";
+    case cudaErrorStreamCaptureUnmatched:
+      return "capture was not ended in the same stream as it began";
+    case cudaErrorStreamCaptureUnjoined:
+      return "capturing stream has unjoined work";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
+    case cudaErrorStreamCaptureImplicit:
+      return "operation would make the legacy stream depend on a capturing blocking stream";
+    case cudaErrorCapturedEvent:
+      return "operation not permitted on an event last recorded in a capturing stream";
   }
   return "unrecognized error code";
 }
@@ -231,8 +228,6 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   return result(cudaErrorInvalidValue);
 }
 
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
-
 cudaError_t cudaMalloc(void** pointer, size_t bytes) { return allocate(pointer, bytes, true); }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return allocate(pointer, bytes, false); }
 cudaError_t cudaFree(void* pointer) { return release(pointer, true); }
@@ -252,117 +247,42 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-  if (bytes == 0) return cudaSuccess;
-  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  if (kind != cudaMemcpyDefault && (on_device(to) != to_device || on_device(from) != from_device)) {
-    return result(cudaErrorInvalidValue);
-  }
-  std::memmove(to, from, bytes);
-  return cudaSuccess;
-}
-
+// CUDA does not say whether a copy from or to pageable memory is done when the call returns, so that may be either way.
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  if (capture_of(stream) == nullptr) return cudaMemcpy(to, from, bytes, kind);
-  executor::submit(stream, [=] { cudaMemcpy(to, from, bytes, kind); });
-  return cudaSuccess;
+  if (bytes == 0) return cudaSuccess;
+  if (!is_right_direction(to, from, kind)) return result(cudaErrorInvalidValue);
+  const bool is_pageable = find_allocation(to) == nullptr || find_allocation(from) == nullptr;
+  if (is_pageable && executor::is_capturing(stream)) return executor::refuse_while_capturing();
+  const bool is_staged = is_pageable && !queue().runs_at_once() && queue().coin();
+  if (is_staged && find_allocation(from) == nullptr) return copy_staged(to, from, bytes, stream);
+  const cudaError_t error = executor::submit(stream, [=] { std::memmove(to, from, bytes); });
+  if (is_staged) executor::finish(stream);
+  return error;
+}
+
+// On the legacy stream. It waits, except that bytes from pageable memory may still be on their way to the device, and
+// that nothing waits for a copy within the device.
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  if (bytes == 0) return cudaSuccess;
+  if (!is_right_direction(to, from, kind)) return result(cudaErrorInvalidValue);
+  if (const cudaError_t error = executor::refuse_while_capturing(true); error != cudaSuccess) return error;
+  if (find_allocation(from) == nullptr && on_device(to)) return copy_staged(to, from, bytes, nullptr);
+  const cudaError_t error = executor::submit(nullptr, [=] { std::memmove(to, from, bytes); });
+  if (!on_device(to) || !on_device(from)) executor::finish(nullptr);
+  return error;
 }
 
 cudaError_t cudaMemsetAsync(void* to, int byte, size_t bytes, cudaStream_t stream) {
   if (bytes > 0 && !on_device(to)) return result(cudaErrorInvalidValue);
-  executor::submit(stream, [=] { std::memset(to, byte, bytes); });
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = new CUstream_st;
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  delete stream;
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return capture_of(stream) != nullptr ? result(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
-}
-
-// All work is done in the order in which it was queued, so there is nothing to wait for. But a stream that waits for an
-// event of a capture joins that capture.
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  const bool is_recorded = event->capture != nullptr && event->capture->captures;
-  if (is_recorded && stream != event->capture) stream->origin = event->capture;
-  return cudaSuccess;
-}
-
-cudaError_t cudaEventCreate(cudaEvent_t* event) {
-  *event = new CUevent_st;
-  return cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  event->capture = capture_of(stream);
-  event->time = submitted_work;
-  return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-
-cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t from, cudaEvent_t to) {
-  *ms = float(to->time - from->time);
-  return cudaSuccess;
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete event;
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  stream->captures = true;
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  *graph = new CUgraph_st{std::exchange(stream->captured, {})};
-  stream->captures = false;
-  return cudaSuccess;
-}
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
-  *executable = new CUgraphExec_st{graph->work};
-  return cudaSuccess;
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
-  for (const auto& work : executable->work) work();
-  return cudaSuccess;
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  delete graph;
-  return cudaSuccess;
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-  delete executable;
-  return cudaSuccess;
+  return executor::submit(stream, [=] { std::memset(to, byte, bytes); });
 }
 
 namespace executor {
 
-void submit(cudaStream_t stream, const std::function<void()>& work) {
-  if (const cudaStream_t capture = capture_of(stream)) {
-    capture->captured.push_back(work);
-  } else {
-    ++submitted_work;
-    work();
-  }
+cudaError_t result(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
 }
 
 cudaError_t check_launch(const cudaLaunchConfig_t& config) {

@@ -1,6 +1,9 @@
 // The part of the CUDA runtime that the library's host code uses, on the CPU. There is one device, or the
-// number in EXECUTOR_DEVICES. Every call completes before it returns, so a stream is only a name and an event
-// only a time.
+// number in EXECUTOR_DEVICES.
+//
+// Ordinarily work completes before the call that queues it returns. With EXECUTOR_STREAM_SEED=n, n > 0, it is queued,
+// and runs in a random order that CUDA allows (queue.h): the order of each stream holds, events are waited for, and so
+// is all work at a synchronisation. What CUDA forbids while a stream is captured fails, with CUDA's error.
 //
 // Device memory is filled with 0xff, which is NaN in every float type. Each allocation is separate, so
 // AddressSanitizer finds an access to the first byte beyond it. Passing a pointer to ordinary host memory to
@@ -24,8 +27,18 @@ enum cudaError_t {
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
+  cudaErrorIllegalState = 401,
+  cudaErrorNotReady = 600,
   cudaErrorSystemNotReady = 802,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureMerge = 902,
+  cudaErrorStreamCaptureUnmatched = 903,
+  cudaErrorStreamCaptureUnjoined = 904,
+  cudaErrorStreamCaptureIsolation = 905,
+  cudaErrorStreamCaptureImplicit = 906,
+  cudaErrorCapturedEvent = 907,
 };
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();  // returns the last failed call's error, and clears it
@@ -97,13 +110,18 @@ using cudaEvent_t = struct CUevent_st*;
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
 cudaError_t cudaEventCreate(cudaEvent_t* event);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
+
+using cudaHostFn_t = void (*)(void* argument);
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* argument);
 
 // ---- graphs: work that is queued on a capturing stream is stored, and runs each time the graph is launched
 
@@ -133,8 +151,12 @@ Memory memory_after(const void* address);
 // If someone watches (scheduler.h), this many bytes before and after each allocation belong to no other.
 inline constexpr size_t kGuardBytes = 64 << 10;
 
-// Runs the work now, or stores it if the stream is capturing.
-void submit(cudaStream_t stream, const std::function<void()>& work);
+// Queues work on a stream, or stores it if the stream is captured. `with_peers`: the work waits for other processes.
+cudaError_t submit(cudaStream_t stream, std::function<void()> work, bool with_peers = false);
+
+// Waits for all work that is queued, and orders what follows by this seed, as EXECUTOR_STREAM_SEED would. Each rank of
+// a run has another order.
+void order_streams(uint64_t seed, int rank = 0);
 }  // namespace executor
 
 // ---- launches
@@ -173,11 +195,10 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   if (error != cudaSuccess) return error;
   const auto* address = reinterpret_cast<const void*>(kernel);
   (executor::check_argument<Parameters>(arguments, address), ...);
-  executor::submit(config->stream, [=, config = *config] {
+  return executor::submit(config->stream, [=, config = *config] {
     auto body = [&] { kernel(arguments...); };
     executor::run(
         config.gridDim, config.blockDim, config.dynamicSmemBytes, address,
         [](void* pointer) { (*static_cast<decltype(body)*>(pointer))(); }, &body);
   });
-  return cudaSuccess;
 }

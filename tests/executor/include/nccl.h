@@ -1,6 +1,5 @@
 // Stands in for NVIDIA's header of this name: as much of NCCL as common/dist/nccl_transport.cpp uses, between
-// processes of one machine whose "GPUs" are executors. Every call is done when it returns,
-// unless its stream takes part in a capture: then it is done at each launch of the graph.
+// processes of one machine whose "GPUs" are executors. A call queues its work on the stream, like any other.
 //
 // since 12_ddp
 #pragma once
@@ -9,7 +8,13 @@
 
 #include <cstddef>
 
-enum ncclResult_t { ncclSuccess = 0, ncclInvalidArgument = 4, ncclRemoteError = 6, ncclInProgress = 7 };
+enum ncclResult_t {
+  ncclSuccess = 0,
+  ncclUnhandledCudaError = 1,
+  ncclInvalidArgument = 4,
+  ncclRemoteError = 6,
+  ncclInProgress = 7
+};
 enum ncclDataType_t { ncclFloat = 7, ncclDouble = 8 };
 enum ncclRedOp_t { ncclSum = 0, ncclAvg = 4 };
 
