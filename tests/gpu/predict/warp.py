@@ -130,10 +130,31 @@ def _return(warp, modifiers, operands):
     return lambda: warp.kernel.offsets[register()]
 
 
-@operation("MOV", "UMOV", "R2UR", "SGXT", "R2P", "P2R", "B2R")
+@operation("MOV", "UMOV", "R2UR", "SGXT")
 def _move(warp, modifiers, operands):
     put, source = read.writer(warp, operands[0]), read.integer(warp, operands[1])
     return lambda: put(source())
+
+
+@operation("P2R")
+def _save_predicates(warp, modifiers, operands):
+    put, mask = read.writer(warp, operands[0]), read.integer(warp, operands[3])
+    shift = 8 * int(modifiers[0][1]) if modifiers else 0  # P2R.B1 packs into the second byte
+    kept = read.integer(warp, operands[2])
+    return lambda: put(kept() & ~(0xFF << shift) & MASK | (sum(p << k for k, p in enumerate(warp.P)) & mask()) << shift)
+
+
+@operation("R2P")
+def _restore_predicates(warp, modifiers, operands):
+    source, mask = read.integer(warp, operands[1]), read.integer(warp, operands[2])
+    shift = 8 * int(modifiers[0][1]) if modifiers else 0
+
+    def step():
+        for k in range(7):
+            if mask() >> k & 1:
+                warp.P[k] = bool(source() >> shift >> k & 1)
+
+    return step
 
 
 @operation("SHFL")
@@ -162,7 +183,7 @@ def _multiply_add(warp, modifiers, operands):
     a, b, c = (read.integer(warp, o) for o in rest[:3])
     wide, high, is_signed = "WIDE" in modifiers, "HI" in modifiers, "U32" not in modifiers
     put_high = read.writer(warp, operands[0], 1) if wide else None
-    c_high = read.integer(warp, rest[2], 1) if wide else None
+    c_high = read.integer(warp, rest[2], 1) if wide or high else None  # c is a pair of registers
 
     def step():
         x, y = (signed(a()), signed(b())) if is_signed and (wide or high) else (a(), b())
@@ -172,7 +193,7 @@ def _multiply_add(warp, modifiers, operands):
             for out in outs:
                 out(total >> 64 != 0)
             return
-        total = (x * y >> 32 if high else x * y) + c() + sum(p() for p in carries)
+        total = (x * y + (c() | c_high() << 32) >> 32 if high else x * y + c()) + sum(p() for p in carries)
         put(total & MASK)
         for out in outs:
             out(total >> 32 != 0)
