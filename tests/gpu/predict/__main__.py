@@ -1,24 +1,26 @@
 """python3 tests/gpu/predict VERB: what can be said of the CUDA kernels without a GPU.
 
   gates                         compiles every kernel for every architecture and checks the compiled code
-  page --counts FILE [--check]  writes docs/timing/gpu_predictions.md, or compares; FILE holds the lines of step_counts
+  page --counts FILE [--check]  writes docs/timing/gpu_predictions.md, or compares; FILE is what step_counts prints
   measured --gpu H200 --step 09_vocab --batch 64 [--ncu CSV] [--log JSONL --attention cudnn]
                                 keeps measurements for the page's empty columns
 """
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
 
+import counts
 import cubins
 import gates
 import gpus
+import launches
 import measured
 import page
 from model import Model
 
 PAGE = cubins.ROOT / "docs/timing/gpu_predictions.md"
+BATCHES = (16, 64)
 MEASURED = cubins.ROOT / "docs/timing/gpu_measured.json"
 
 
@@ -41,19 +43,21 @@ def gate(options):
 
 
 def predict(options):
-    counts = [json.loads(line) for line in Path(options.counts).read_text().splitlines()]
+    steps = counts.of_steps(Path(options.counts).read_text(), BATCHES)
     compiled = cubins.compiled(sorted({gpu.architecture for gpu in gpus.GPUS.values()}))
-    models = {name: Model(gpu, compiled[gpu.architecture]) for name, gpu in gpus.GPUS.items()}
+    issues = {a: [gates.measured_issue(kernels, table) for table in (launches.BOUND_BY_MEMORY, launches.BOUND_BY_ARITHMETIC)]
+              for a, kernels in compiled.items()}
+    models = {name: Model(gpu, *issues[gpu.architecture]) for name, gpu in gpus.GPUS.items()}
     old = PAGE.read_text()
     compiler = f"nvcc {cubins.compiler()}"
-    new = page.replaced(old, page.text(models, counts, measured.load(MEASURED), compiler))
+    new = page.replaced(old, page.text(models, steps, measured.load(MEASURED), compiler))
     if not options.check:
         PAGE.write_text(new)
     elif new != old and compiler in old:
         print(f"{PAGE.relative_to(cubins.ROOT)} is not what the kernels give: python3 tests/gpu/predict page --counts FILE",
               file=sys.stderr)
         return 1
-    print("cuDNN's deterministic backward pass would add {:.1f} to {:.1f} ms".format(*page.deterministic_cost(models, counts)))
+    print("cuDNN's deterministic backward pass would add {:.1f} to {:.1f} ms".format(*page.deterministic_cost(models, steps)))
     return 0
 
 

@@ -6,8 +6,6 @@ gpus.py; cuDNN's backward pass also writes and reads its workspace.
 """
 from dataclasses import dataclass
 
-import gates
-import launches
 from launches import C, HEADS, HS, LAYERS, V, VP, B as ROWS_B
 
 LAUNCH = 2e-3  # ms
@@ -15,6 +13,7 @@ ISSUE_REACHED = 0.8  # of a multiprocessor's issue slots, by kernels with many w
 ISSUE_REACHED_ATTENTION = 0.7
 LAUNCHES = {"sum_rows": 2, "layer_norm_backward_weight": 3, "global_norm": 2, "cross_entropy_forward": 2,
             "fused_cross_entropy_forward": 2}
+IN_PLACE = {"adamw": 28 / 16, "fused_cross_entropy_backward": 2}  # --count has what is read and written once
 UNALIGNED = 0.5  # of the rate of products whose rows are not aligned: 50257 columns
 SCORE_BYTES = {"06_bf16": 14, "07_fusion": 12}  # that attention's products move for each of the T x T scores
 WORKSPACE = 204.5e6 / 64 / 1024  # bytes of cuDNN's backward pass a token (cudnn_plans_test.cpp)
@@ -34,18 +33,16 @@ class Line:
 
 
 class Model:
-    """For one GPU; `kernels` are those compiled for its architecture."""
+    """For one GPU; `moving` and `attention` are the issue slots of launches.py's two tables on its architecture."""
 
-    def __init__(self, gpu, kernels):
-        self.gpu = gpu
-        self.ratios = {}
-        for found in gates.measured_issue(kernels):
+    def __init__(self, gpu, moving, attention):
+        self.gpu, self.attention, self.ratios = gpu, attention, {}
+        for found in moving:
             op = found.launch.op
             self.ratios[op] = max(self.ratios.get(op, 0), found.ratio(gpu))
-        self.attention = gates.measured_issue(kernels, launches.BOUND_BY_ARITHMETIC)
 
     def _moved(self, op, calls, size, tokens):
-        ratio = self.ratios.get(op, 0)
+        ratio, size = self.ratios.get(op, 0), size * IN_PLACE.get(op, 1)
         ms = 1e3 * size / self.gpu.bandwidth * max(1, ratio / ISSUE_REACHED) + LAUNCH * calls * LAUNCHES.get(op, 1)
         if op == "embedding_backward":
             ms = max(ms, SERIAL_ROW * FREQUENT * tokens)

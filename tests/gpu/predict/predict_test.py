@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import counts
 import gates
 import gpus
 import launches
@@ -202,8 +203,8 @@ class Gates(unittest.TestCase):
 
 class Predictions(unittest.TestCase):
     def setUp(self):
-        self.model = model.Model.__new__(model.Model)
-        self.model.gpu, self.model.ratios, self.model.attention = gpus.GPUS["H200"], {"gelu_forward": 1.6, "add": 0.2}, []
+        self.model = model.Model(gpus.GPUS["H200"], [], [])
+        self.model.ratios = {"gelu_forward": 1.6, "add": 0.2}
         self.counts = {"step": "09_vocab", "batch": 64, "seq": 1024, "micro_batches": 1, "kernels": {
             "add": [10, 4_200_000_000], "gelu_forward": [1, 4_200_000_000], "matmul": [147, 0],
             "flash_attention_backward": [12, 0]}}
@@ -215,6 +216,10 @@ class Predictions(unittest.TestCase):
         lines = self.lines()
         self.assertAlmostEqual(lines["add"].high, 1 + 10 * model.LAUNCH)
         self.assertAlmostEqual(lines["gelu_forward"].high, 2 + model.LAUNCH)
+
+    def test_a_kernel_that_writes_in_place_moves_its_bytes_twice(self):
+        self.counts["kernels"]["adamw"] = [1, 16_000_000]
+        self.assertEqual(self.lines()["adamw"].megabytes, 28)
 
     def test_products_take_6_flops_for_each_weight_and_token(self):
         line = self.lines()["products of the blocks"]
@@ -245,6 +250,25 @@ class Predictions(unittest.TestCase):
         self.assertEqual(page.replaced(old, f"{page.BEGIN}\n\\1 new\n{page.END}"), f"Prose.\n{page.BEGIN}\n\\1 new\n{page.END}\nMore.")
         with self.assertRaises(SystemExit):
             page.replaced("Prose.", "new")
+
+
+class Counts(unittest.TestCase):
+    def test_four_small_shapes_give_all_shapes(self):
+        def size(batch, seq):
+            return 7 + 3 * seq + batch * seq * (11 + 2 * seq)
+
+        fitted = counts.fitted({(b, t): size(b, t) for b in (1, 2) for t in (32, 64)})
+        for shape in ((1, 32), (16, 1024), (64, 1024), (3, 77)):
+            self.assertAlmostEqual(fitted(*shape), size(*shape), places=3)
+
+    def test_steps_10_and_13_follow_from_09(self):
+        lines = "\n".join(f'{{"step": "09_vocab", "batch": {b}, "seq": {t}, "kernels": {{"add": [2, {b * t}], '
+                          f'"adamw": [1, 100], "global_norm": [1, 40]}}}}' for b in (1, 2) for t in (32, 64))
+        found = {each["step"]: each for each in counts.of_steps(lines, [64])}
+        self.assertEqual(found["09_vocab"]["kernels"], {"add": [2, 65536], "adamw": [1, 100]})
+        self.assertEqual(found["10_adamw"]["kernels"]["global_norm"], [1, 40])
+        self.assertEqual(found["13_fineweb"]["micro_batches"], 8)
+        self.assertEqual(found["13_fineweb"]["kernels"], {"add": [16, 8 * 65536], "adamw": [1, 100], "global_norm": [1, 40]})
 
 
 NCU = '''==PROF== Connected to process 1

@@ -118,7 +118,7 @@ def _branch(warp, modifiers, operands):
     if "DIV" in modifiers:  # where lanes have parted
         return lambda: None
     target = warp.target(operands[-1])
-    if len(operands) == 1:
+    if len(operands) == 1 or "CONV" in modifiers:  # CONV: where they have not
         return lambda: target
     taken = read.predicate(warp, operands[0])
     return lambda: target if taken() else None
