@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # All that wants a GPU, on a machine that has one: builds the CUDA preset, runs the CUDA tests, times every step
-# beside torch, then compute-sanitizer over the tests and ncu over the slowest kernels.
+# beside torch, then compute-sanitizer over the tests and ncu over one step; keeps the times for the page of predictions.
 #
 #   OUT=folder [SOURCES=folder] [ARCH=90a] tests/gpu/run.sh [STAGE...]
 #
-# Stages: build test timing large memcheck racecheck ncu; all of them by default, in about 25 minutes. Everything is
+# Stages: build test timing large memcheck racecheck ncu keep; all of them by default, in about 25 minutes. Everything is
 # written below OUT, a summary is printed last. SOURCES has a folder for each dependency the machine lacks (fmt, CLI11,
 # nlohmann_json, googletest, pcre2_source, cudnn_frontend), for machines without a network.
 set -uo pipefail
@@ -85,14 +85,39 @@ stage_racecheck() {  # of our own kernels: cuBLASLt's and cuDNN's take too long
   run_stage racecheck 500 compute-sanitizer --tool racecheck --error-exitcode 1 "$bin/common_test" \
     '--gtest_filter=*/cuda*-*Matmul*:*Cudnn*'
 }
+# One step of 09, without matrix products, which are tried out in the first step.
 stage_ncu() {
-  run_stage ncu 400 ncu --clock-control none --set basic --launch-skip 900 --launch-count 300 --csv \
-    "$bin/08_flash_attention" --device cuda --model gpt2 --batch 16 --seq 1024 --steps 3 --attention own
+  run_stage ncu 400 ncu --clock-control none --set basic --kernel-name 'regex:_kernel|cudnn|sdpa' --csv \
+    "$bin/09_vocab" --device cuda --model gpt2 --batch 64 --seq 1024 --steps 1 --attention cudnn
 }
 
-export -f configure timing large one one_torch
+# keep_measured STEP BATCH FLAGS...: for the columns "measured" of docs/timing/gpu_predictions.md.
+keep_measured() {
+  local gpu
+  gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader | grep -oE -m 1 'H200|H100|A100|RTX 4090') || return 0
+  python3 tests/gpu/predict measured --gpu "$gpu" --step "$1" --batch "$2" "${@:3}"
+}
+
+keep() {
+  local batch suffix
+  for batch in 16 64; do
+    suffix=$([[ $batch == 64 ]] && echo _64)
+    keep_measured 08_flash_attention "$batch" --attention own --log "$OUT/08_own$suffix.jsonl"
+    keep_measured 08_flash_attention "$batch" --attention cudnn --log "$OUT/08_cudnn$suffix.jsonl"
+    keep_measured 09_vocab "$batch" --attention cudnn --log "$OUT/09$suffix.jsonl"
+  done
+  keep_measured 06_bf16 16 --log "$OUT/06.jsonl"
+  keep_measured 07_fusion 16 --log "$OUT/07.jsonl"
+  keep_measured 10_adamw 64 --attention cudnn --log "$OUT/10_64.jsonl"
+  keep_measured 13_fineweb 64 --attention cudnn --log "$OUT/13_night.jsonl"
+  keep_measured 09_vocab 64 --ncu "$OUT/ncu.txt"
+  cp docs/timing/gpu_measured.json "$OUT/"
+}
+stage_keep() { run_stage keep 60 bash -c keep; }
+
+export -f configure timing large one one_torch keep keep_measured
 export bin OUT ARCH SOURCES
-(($#)) || set -- build test timing large memcheck racecheck ncu
+(($#)) || set -- build test timing large memcheck racecheck ncu keep
 for name in "$@"; do
   "stage_$name" || [[ $name != build ]] || break
 done

@@ -261,6 +261,10 @@ class Counts(unittest.TestCase):
         for shape in ((1, 32), (16, 1024), (64, 1024), (3, 77)):
             self.assertAlmostEqual(fitted(*shape), size(*shape), places=3)
 
+    def test_without_t_x_t_the_last_points_give_the_slope(self):
+        points = {(b, t): b * t * 10 + (b * t == 32) for b in (1, 2) for t in (32, 64)}
+        self.assertAlmostEqual(counts.fitted(points, is_square=False)(64, 1024) / (64 * 1024 * 10), 1, places=3)
+
     def test_steps_10_and_13_follow_from_09(self):
         lines = "\n".join(f'{{"step": "09_vocab", "batch": {b}, "seq": {t}, "kernels": {{"add": [2, {b * t}], '
                           f'"adamw": [1, 100], "global_norm": [1, 40]}}}}' for b in (1, 2) for t in (32, 64))
