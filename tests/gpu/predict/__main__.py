@@ -8,6 +8,7 @@
 import argparse
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import counts
@@ -42,11 +43,15 @@ def gate(options):
     return 1 if faults else 0
 
 
+def both_tables(kernels):
+    return [gates.measured_issue(kernels, table) for table in (launches.BOUND_BY_MEMORY, launches.BOUND_BY_ARITHMETIC)]
+
+
 def predict(options):
     steps = counts.of_steps(Path(options.counts).read_text(), BATCHES)
     compiled = cubins.compiled(sorted({gpu.architecture for gpu in gpus.GPUS.values()}))
-    issues = {a: [gates.measured_issue(kernels, table) for table in (launches.BOUND_BY_MEMORY, launches.BOUND_BY_ARITHMETIC)]
-              for a, kernels in compiled.items()}
+    with ProcessPoolExecutor() as pool:
+        issues = dict(zip(compiled, pool.map(both_tables, compiled.values())))
     models = {name: Model(gpu, *issues[gpu.architecture]) for name, gpu in gpus.GPUS.items()}
     old = PAGE.read_text()
     compiler = f"nvcc {cubins.compiler()}"
