@@ -170,7 +170,7 @@ TEST_F(Gpu, ThreadsExchangeValuesThroughDynamicSharedMemory) {
   std::vector<float> in(5 * 96);
   for (size_t i = 0; i < in.size(); ++i) in[i] = float(i);
   OnDevice<float> from(in), to(in.size());
-  for (const size_t shared_bytes : {96 * sizeof(float), size_t{200} << 10}) {
+  for (const size_t shared_bytes : {96 * sizeof(float), size_t{90} << 10}) {
     launch(reverse_kernel, 5, 96, shared_bytes, kStream, to.data(), from.data());
     const std::vector<float> out = to.to_host();
     for (size_t i = 0; i < in.size(); ++i) EXPECT_EQ(out[i], in[i / 96 * 96 + 95 - i % 96]);

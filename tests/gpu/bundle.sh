@@ -44,7 +44,7 @@ copy_programs() {
 }
 
 copy_files() {
-  mkdir -p "$folder"/{tests,data}
+  mkdir -p "$folder"/{tests,data,docs/timing}
   cp -R tests/golden tests/gpu tests/bench "$folder/tests/"
   cp -R data/fixtures data/tales-gpt2 "$folder/data/"
 }

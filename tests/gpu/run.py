@@ -16,6 +16,7 @@ build/cpu --target steps_on_executor).
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -220,6 +221,30 @@ def time_night(call):
     call.run(Job("timing", "shakespeare", command, 60, {"program": "13_fineweb"}), lambda _: summary_of(log))
 
 
+# ---- the columns "measured" of docs/timing/gpu_predictions.md
+
+
+def keep(call, step, batch, kind, path, *flags):
+    """Puts a time into docs/timing/gpu_measured.json, which `python3 tests/gpu/predict page` reads."""
+    gpu = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True,
+                         check=False).stdout if shutil.which("nvidia-smi") else ""
+    known = re.search("H200|H100|A100|RTX 4090", gpu)
+    if not known or not path.exists():
+        return
+    command = ["python3", "tests/gpu/predict", "measured", "--gpu", known[0], "--step", step, "--batch", str(batch), kind,
+               str(path), *flags]
+    call.run(Job("keep", f"keep_{path.stem}", command, 10, {}), lambda _: {})
+    shutil.copy(ROOT / "docs/timing/gpu_measured.json", call.out)
+
+
+def keep_times(call):
+    for line in [line for line in call.results if line["kind"] == "timing" and "error" not in line]:
+        if line["name"] not in ("13_night", "shakespeare", "04_16", "05_16", "05_16_highest"):
+            name, batch = line["name"].split("_")[:2]
+            attention = ["--attention", "own" if line["name"].endswith("own") else "cudnn"] if name >= "08" else []
+            keep(call, line["program"], int(batch), "--log", call.out / f"{line['name']}.jsonl", *attention)
+
+
 # ---- tools
 
 
@@ -228,13 +253,12 @@ def last_lines(output):
 
 
 def profile(call):
-    """Time and DRAM bytes of each kernel of one step; tests/gpu/predict reads the file."""
-    metrics = "gpu__time_duration.sum,dram__bytes_read.sum,dram__bytes_write.sum"
-    for name, flags in (("ncu_09", []), ("ncu_09_own", ["--attention", "own"])):
-        command = ["ncu", "--clock-control", "none", "--csv", "--metrics", metrics, "--launch-skip", "1500",
-                   "--launch-count", "600", call.program("09_vocab"), "--device", "cuda", "--model", "gpt2", "--batch",
-                   "16", "--seq", "1024", "--steps", "6", *flags]
-        call.run(Job("tool", name, command, 70, {}), last_lines)
+    """Time of each kernel of one step, without the matrix products, which are tried out in the first step."""
+    command = ["ncu", "--clock-control", "none", "--set", "basic", "--csv", "--kernel-name", "regex:_kernel|cudnn|sdpa",
+               call.program("09_vocab"), "--device", "cuda", "--model", "gpt2", "--batch", "64", "--seq", "1024", "--steps",
+               "1", "--attention", "cudnn"]
+    call.run(Job("tool", "ncu", command, 100, {}), last_lines)
+    keep(call, "09_vocab", 64, "--ncu", call.out / "ncu.txt")
 
 
 def sanitize(call):
@@ -246,7 +270,7 @@ def sanitize(call):
         call.run(Job("tool", tool, command, limit, {}), last_lines)
 
 
-CALLS = {"1": [time_large, test_everything, time_all, time_night], "2": [profile, sanitize]}
+CALLS = {"1": [time_large, test_everything, time_all, time_night, keep_times], "2": [profile, sanitize]}
 
 
 def print_table(results):

@@ -46,17 +46,20 @@ struct Call {
 // The compiled graph of a call, or the reason why cuDNN refuses it.
 class Plan {
  public:
-  Plan(cudnnHandle_t handle, const Call& call) : shape_(call.shape), strides_(call.strides) {
+  // `target` is a handle, which has a GPU, or the description of a GPU that is not there.
+  template <class Target>
+  Plan(const Target& target, const Call& call) : shape_(call.shape), strides_(call.strides) {
     graph_.set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT);
     call.is_backward() ? describe_backward() : describe_forward();
-    auto status = graph_.build(handle, {fe::HeurMode_t::A});
+    auto status = build(target);
     if (status.is_good()) status = graph_.get_workspace_size(workspace_bytes_);
     if (status.is_bad()) refusal_ = "cuDNN: " + status.get_message();
   }
 
   const std::string& refusal() const { return refusal_; }
+  int64_t workspace_bytes() const { return workspace_bytes_; }
 
   void run(cudnnHandle_t handle, Stream stream, Call& call) {
     require(refusal_.empty(), "attention of {} heads of size {}, T {}: {}", shape_.heads, shape_.hs, shape_.T,
@@ -67,6 +70,11 @@ class Plan {
   }
 
  private:
+  fe::error_t build(cudnnHandle_t handle) { return graph_.build(handle, {fe::HeurMode_t::A}); }
+  fe::error_t build(const std::shared_ptr<fe::DeviceProperties>& described) {
+    graph_.set_device_properties(described);
+    return graph_.build({fe::HeurMode_t::A});
+  }
   // (B, heads, T, hs) in the caller's memory.
   void lay_out(Node node, Id id) const {
     const Strides& s = strides_.at(id);

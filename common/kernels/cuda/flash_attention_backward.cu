@@ -20,9 +20,14 @@ constexpr int kStreamed = hs <= 80 ? 64 : 32;
 constexpr int kAtOnce = 32;
 
 // Blocks per multiprocessor that the compiler should allow for. With GPT-2's head size three fit if it is
-// told so: while one block waits, the others compute.
+// told so: while one block waits, the others compute. GPUs with 100 KB of shared memory have room for one.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ != 800 && __CUDA_ARCH__ / 100 != 9 && __CUDA_ARCH__ / 100 != 10
+constexpr int kMostBlocks = 1;
+#else
+constexpr int kMostBlocks = 3;
+#endif
 template <int hs>
-[[maybe_unused]] constexpr int kBlocks = hs <= 64 ? 3 : 1;
+[[maybe_unused]] constexpr int kBlocks = hs <= 64 ? kMostBlocks : 1;
 
 struct Backward {
   HeadsView<bf16> dq, dk, dv;

@@ -116,8 +116,13 @@ __device__ __forceinline__ void mask_future(Sums<m, n>& scores, int offset) {
   }
 }
 
+// Blocks per multiprocessor that the compiler should allow for; 0: its choice. With the smallest heads, nvcc 13.0
+// would let in a third block on compute capability 10.0, and keep values in memory for that.
 template <int hs>
-__global__ void __launch_bounds__(kAttentionThreads) forward_kernel(Forward p) {
+[[maybe_unused]] constexpr int kBlocks = hs == 32 ? 1 : 0;
+
+template <int hs>
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<hs>) forward_kernel(Forward p) {
   constexpr int m = kOwned<hs>;
   GPU_DYNAMIC_SHARED(bf16, shared);
   const TilePairs<hs, kKeys> keys{shared + kTileSize<hs, kQueries<hs>>};

@@ -1,6 +1,7 @@
 // PTX instructions that C++ does not have: products on tensor cores and asynchronous copies into shared
 // memory (PTX ISA, "Matrix multiply-accumulate operation using mma instruction", "ldmatrix", "cp.async").
-// They need compute capability 8.0 or higher.
+// They need compute capability 8.0 or higher. A build for 7.5 has the kernels too, but they stop at the first of
+// these functions.
 //
 // The lanes of a warp share a matrix: each lane holds a few of its values, a fragment. Lane 4 g + t, t < 4,
 // holds
@@ -25,7 +26,9 @@ namespace gpt2::cuda {
 // is in the lower half. a[1] and a[3] belong to row g + 8, a[2] and a[3] to columns from 8 on, b1 to rows
 // from 8 on. d[0] and d[1] belong to row g.
 __device__ __forceinline__ void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-#ifdef __CUDACC__
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  __trap();
+#elif defined(__CUDACC__)
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
@@ -64,7 +67,9 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&out)[4], con
 // Starts to copy 16 bytes to shared memory; both addresses are 16-byte aligned. If not `inside`, it writes
 // zeros and does not read `from`. The thread that started the copy can use the data after wait_for_copies.
 __device__ __forceinline__ void start_copy_16_bytes(void* to, const void* from, bool inside) {
-#ifdef __CUDACC__
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  __trap();
+#elif defined(__CUDACC__)
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(unsigned(__cvta_generic_to_shared(to))),
                "l"(__cvta_generic_to_global(from)), "r"(inside ? 16 : 0)
                : "memory");
@@ -74,7 +79,9 @@ __device__ __forceinline__ void start_copy_16_bytes(void* to, const void* from, 
 }
 
 __device__ __forceinline__ void wait_for_copies() {
-#ifdef __CUDACC__
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  __trap();
+#elif defined(__CUDACC__)
   asm volatile("cp.async.wait_all;" ::: "memory");
 #else
   executor::wait_for_copies();
