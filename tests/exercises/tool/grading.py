@@ -33,8 +33,6 @@ class Grader:
             exercise.name: _prepared(exercise, private, root) for exercise in catalogue.exercises()
         }
         self._lock, self._prepared = threading.Lock(), set()
-        self._tools = [path.read_bytes() for path in builds.tool_files()]
-        self._library = [path.stat().st_mtime_ns for path in sorted(builds.BUILD.glob("**/lib*.a"))]
 
     def close(self):
         self._folder.cleanup()
@@ -64,13 +62,14 @@ class Grader:
             student if exercise.kind in "PT" else "",
             _digest(exercise.folder),
             *own,
-            *self._tools,
-            *self._library,
+            builds.image(),
         )
         kept = GRADES / f"{name}-{key}.json"
         if kept.exists() and not self.again:
             return json.loads(kept.read_text())
         grade = self._graded(exercise, files, student)
+        if running.stopping.is_set():
+            raise KeyboardInterrupt
         GRADES.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=GRADES, delete=False) as made:
             json.dump(grade, made)
@@ -189,6 +188,7 @@ def require_open_repository():
         )
     if done.status != 0:
         raise CourseError(
-            f"grade: {catalogue.ROOT} is closed to other users, and students' programs run as one: open it and the "
+            f"grade: {catalogue.ROOT} is closed to other users, and students' programs run as one: "
+            "open it and the "
             "folders above it (chmod o+rx), or move the repository"
         )
