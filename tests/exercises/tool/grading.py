@@ -3,6 +3,7 @@ of all that it depends on."""
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -149,7 +150,14 @@ def _write(folder, files, box):
 def _lacking(exercise):
     if "gpu" in exercise.needs and shutil.which("nvidia-smi") is None:
         return "this machine has no GPU"
+    if exercise.kind == "P" and not (exercise.folder / "answers.py").exists():
+        return "your instructor's grader has the answers"
     return None
+
+
+def _without_folder(text):
+    """A student's file is named alone, not with the folder that it was graded in."""
+    return re.sub(r"/[^\s:]*/submission-\w+/", "", text).replace(f"{catalogue.ROOT}/", "")
 
 
 def _description(exercise, results):
@@ -160,8 +168,8 @@ def _description(exercise, results):
             "points": points,
             "max": test.points,
             "status": status,
-            "message": message,
-            "output": output.replace(f"{catalogue.ROOT}/", ""),
+            "message": _without_folder(message),
+            "output": _without_folder(output),
             "visibility": test.visibility,
         }
         for test, status, points, message, output in results

@@ -361,6 +361,22 @@ class Classroom(Temporary):
             self.assertIn("grade work --strict --json results.json", (self.folder / "summary").read_text())
 
 
+class Graded(Temporary):
+    def test_a_handout_skips_what_it_has_no_answers_to(self):
+        exercise = catalogue.find("1.1")
+        self.assertIsNone(grading._lacking(exercise))
+        public.write(exercise, self.folder / exercise.name)
+        self.assertIn("has the answers", grading._lacking(catalogue.Exercise(self.folder / exercise.name)))
+
+    def test_messages_name_files_alone(self):
+        for text, shown in [
+            ("TODO(08.1) at /tmp/submission-g5qks1zv/partial.cpp:11", "TODO(08.1) at partial.cpp:11"),
+            (f"{catalogue.ROOT}/common/base/error.h:3", "common/base/error.h:3"),
+            ("/usr/include/c++/12/vector:7", "/usr/include/c++/12/vector:7"),
+        ]:
+            self.assertEqual(grading._without_folder(text), shown)
+
+
 class Similarity(Temporary):
     SOURCE = "\n".join(
         f"for (int i{n} = 0; i{n} < {n}; ++i{n}) "

@@ -112,6 +112,10 @@ def _verify_texts(report):
     report.need(
         "## Oral question" in exercise.text("answers.md"), "answers.md has no section '## Oral question'"
     )
+    for path in sorted((exercise.folder / "wrong").glob("[!_]*")):
+        report.need(
+            f"`{path.stem}`" in exercise.text("answers.md"), f"answers.md does not explain {path.stem}"
+        )
     for name in exercise.edit:
         if Path(name).suffix in builds.SOURCES:
             report.need(
