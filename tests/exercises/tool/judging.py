@@ -184,6 +184,8 @@ def explain(outcome, runner, exercise):
             if outcome.output.strip()
             else "not written yet"
         )
+    if "hard rss limit exhausted" in outcome.output:  # AddressSanitizer's words
+        return f"more than {exercise.limits['megabytes']} MB of memory: does a loop store without end?"
     sanitizer = re.search(r"(ERROR: AddressSanitizer: [^\n]*? on |runtime error: [^\n]*)", outcome.output)
     if sanitizer:
         return _sanitizer_report(sanitizer[1], outcome.output, exercise)

@@ -139,7 +139,7 @@ class Running(unittest.TestCase):
 
 
 class Judging(unittest.TestCase):
-    EXERCISE = SimpleNamespace(limits={"seconds": 10}, edit=["a.cpp"])
+    EXERCISE = SimpleNamespace(limits={"seconds": 10, "megabytes": 2048}, edit=["a.cpp"])
 
     def explain(self, status, output="", timed_out=False):
         return judging.explain(
@@ -151,6 +151,8 @@ class Judging(unittest.TestCase):
         self.assertIn("no result after 10 s", self.explain(-9, timed_out=True))
         self.assertIn("not written yet", self.explain(77, "TODO(08.1) at a.cpp:3 is not written yet\n"))
         self.assertIn("SIGSEGV", self.explain(-11))
+        memory = "==1==AddressSanitizer: hard rss limit exhausted (2048Mb vs 2101Mb)\n"
+        self.assertIn("more than 2048 MB of memory", self.explain(1, memory))
         self.assertEqual(
             self.explain(
                 1,
