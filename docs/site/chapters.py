@@ -27,12 +27,12 @@ def number_of(exercise):
 def exercise_table(found):
     lines = ["| exercise | points | difficulty | minutes | needs |", "|---|---|---|---|---|"]
     for folder, exercise in found:
-        points = sum(test.get("points", 0) for test in exercise.get("tests", []))
+        points = f"{sum(test.get('points', 0) for test in exercise.get('tests', [])):g}"
         title = f"{exercise['id']} {exercise['title']}"
         if (root / folder / "README.md").is_file():
             title = f"[{title}](../{folder}/README.md)"
         needs = exercise.get("needs", "")
-        lines.append(f"| {title} | {points or '-'} | {exercise.get('difficulty', '-')} | {exercise.get('minutes', '-')} | "
+        lines.append(f"| {title} | {points} | {exercise.get('difficulty', '-')} | {exercise.get('minutes', '-')} | "
                      f"{needs if isinstance(needs, str) else ', '.join(needs)} |")
     return "\n".join(lines)
 

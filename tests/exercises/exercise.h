@@ -123,6 +123,20 @@ inline std::vector<double> doubles(const gpt2::Tensor& x);
 template <class T>
 concept Plain = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>;
 
+// Declared first, so that each can contain the others: a vector of pairs of vectors.
+template <class T>
+void put(Bytes& to, const std::vector<T>& values);
+template <class T>
+void get(Reader& from, std::vector<T>& values);
+template <class... T>
+void put(Bytes& to, const std::tuple<T...>& values);
+template <class... T>
+void get(Reader& from, std::tuple<T...>& values);
+template <class A, class B>
+requires(!Plain<std::pair<A, B>>) void put(Bytes& to, const std::pair<A, B>& values);
+template <class A, class B>
+requires(!Plain<std::pair<A, B>>) void get(Reader& from, std::pair<A, B>& values);
+
 template <Plain T>
 void put(Bytes& to, const T& value) {
   to.append(reinterpret_cast<const char*>(&value), sizeof value);

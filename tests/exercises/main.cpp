@@ -19,6 +19,11 @@
 
 namespace exercise {
 
+// Values may nest: this compiles only if put() and get() of a vector find those of a pair.
+using Nested = std::vector<std::pair<int64_t, std::vector<float>>>;
+template void put(Bytes& to, const Nested& values);
+template void get(Reader& from, Nested& values);
+
 std::vector<Case>& cases() {
   static std::vector<Case> all;
   return all;

@@ -1,4 +1,5 @@
 """./course exercise VERB ..., submit, grade, handout, gradescope: tests/exercises/run calls this."""
+
 import argparse
 import sys
 
@@ -21,14 +22,24 @@ class Parser(argparse.ArgumentParser):
 def parser():
     top = Parser(prog="./course exercise", allow_abbrev=False, add_help=False)
     verbs = top.add_subparsers(dest="verb")
-    for name, run in [("list", learner.list_all), ("start", learner.start), ("run", learner.run), ("check", learner.check), ("watch", learner.watch),
-                      ("hint", learner.hint), ("solution", learner.solution), ("reset", learner.reset), ("verify", verify.verify)]:
+    for name, run in [
+        ("list", learner.list_all),
+        ("start", learner.start),
+        ("run", learner.run),
+        ("check", learner.check),
+        ("watch", learner.watch),
+        ("hint", learner.hint),
+        ("solution", learner.solution),
+        ("reset", learner.reset),
+        ("verify", verify.verify),
+    ]:
         verb = verbs.add_parser(name, allow_abbrev=False, add_help=False)
         verb.set_defaults(run=run)
         if name == "verify":
             verb.add_argument("ids", nargs="*")
             for flag in ("--full", "--again", "--verbose"):
                 verb.add_argument(flag, action="store_true")
+            verb.add_argument("--seeds", type=int)
         elif name != "list":
             verb.add_argument("id")
         if name == "run":
@@ -64,7 +75,11 @@ def teaching_parser(name):
 def main(words):
     try:
         name, words = words[0], words[1:]
-        options = parser().parse_args(words or ["list"]) if name == "exercise" else teaching_parser(name).parse_args(words)
+        options = (
+            parser().parse_args(words or ["list"])
+            if name == "exercise"
+            else teaching_parser(name).parse_args(words)
+        )
         return options.run(options) or 0
     except (CourseError, CompileError) as error:
         print(f"course: {error}", file=sys.stderr)

@@ -1,4 +1,5 @@
 """The exercises: the folders tests/exercises/NN.M_name, each with an exercise.json."""
+
 import json
 import re
 from pathlib import Path
@@ -15,26 +16,42 @@ NEEDS = {"cpu", "executor", "gpu", "data"}
 VISIBILITIES = ["visible", "hidden", "after_due_date", "after_published"]  # as in Gradescope's results.json
 SOURCES = {".cpp", ".cu"}
 TEXTS = SOURCES | {".h", ".cuh", ".py"}  # annotated with regions
-OWN_FILES = {"README.md", "hints.md", "answers.md", "exercise.json", "test.cpp", "hidden.cpp", "parameters.py", "answers.py",
-             "subject.cpp"}
+OWN_FILES = {
+    "README.md",
+    "hints.md",
+    "answers.md",
+    "exercise.json",
+    "test.cpp",
+    "hidden.cpp",
+    "parameters.py",
+    "answers.py",
+    "subject.cpp",
+}
 
 
 class Test:
     def __init__(self, fields, where):
         extra = set(fields) - {"name", "points", "visibility", "tolerance", "speed"}
         if extra or not fields.get("name") or not isinstance(fields.get("points"), (int, float)):
-            raise CourseError(f"{where}: a test has a name, points, and perhaps visibility, tolerance and speed; got {fields}")
+            raise CourseError(
+                f"{where}: a test has a name, points, and perhaps visibility, tolerance and speed; "
+                f"got {fields}"
+            )
         self.name, self.points = fields["name"], fields["points"]
         self.visibility = fields.get("visibility", "visible")
         self.tolerance, self.speed = fields.get("tolerance", 0), fields.get("speed", False)
         if self.visibility not in VISIBILITIES:
-            raise CourseError(f"{where}: visibility is {self.visibility}, expected one of {', '.join(VISIBILITIES)}")
+            raise CourseError(
+                f"{where}: visibility is {self.visibility}, expected one of {', '.join(VISIBILITIES)}"
+            )
 
 
 class Exercise:
     def __init__(self, folder):
         self.folder, self.name = Path(folder), Path(folder).name
-        self.shown = self.folder  # what a student's program may read: grading replaces it by a copy without the answers
+        self.shown = (
+            self.folder
+        )  # what a student's program may read: grading replaces it by a copy without the answers
         fields = self._read()
         self.id, self.title, self.step, self.kind = (fields[key] for key in ("id", "title", "step", "kind"))
         self.edit, self.difficulty = fields["edit"], fields["difficulty"]
@@ -42,7 +59,8 @@ class Exercise:
         self.limits = {"seconds": 10, "megabytes": 2048, **fields.get("limits", {})}
         self.banned = fields.get("banned", [])
         self.orders = fields.get("orders", 4 if self.kind == "K" else 1)
-        self.program, self.sanitize = fields.get("program"), fields.get("sanitize", False)
+        self.program = fields.get("program")
+        self.sanitize = fields.get("sanitize", self.kind in "CM")  # kernels have the executor's tracer
         self.tests = [Test(test, self._json()) for test in fields["tests"]]
         self._check(fields)
 
@@ -56,7 +74,11 @@ class Exercise:
             raise CourseError(f"{self._json()}: {error}") from None
         missing, unknown = FIELDS - set(fields), set(fields) - FIELDS - OPTIONAL
         if missing or unknown:
-            what = f"lacks {', '.join(sorted(missing))}" if missing else f"has unknown {', '.join(sorted(unknown))}"
+            what = (
+                f"lacks {', '.join(sorted(missing))}"
+                if missing
+                else f"has unknown {', '.join(sorted(unknown))}"
+            )
             raise CourseError(f"{self._json()}: {what}")
         return fields
 
@@ -105,14 +127,22 @@ class Exercise:
 
     def has_solution(self):
         """A handout has none."""
-        return self.kind != "P" and (self.folder / "solution").is_dir() or any("@solution" in self._annotated(name) for name in self.edit)
+        return (
+            self.kind != "P"
+            and (self.folder / "solution").is_dir()
+            or any("@solution" in self._annotated(name) for name in self.edit)
+        )
 
     def solution(self):
         """The files of the solution; binary ones (a trained model) are in solution/."""
         files = {}
         for name in self.edit:
             binary = self.folder / "solution" / name
-            files[name] = binary.read_bytes() if binary.exists() else regions.solution(self._annotated(name), f"{self.name}/{name}")
+            files[name] = (
+                binary.read_bytes()
+                if binary.exists()
+                else regions.solution(self._annotated(name), f"{self.name}/{name}")
+            )
         return files
 
     def wrong(self):
@@ -134,7 +164,9 @@ class Exercise:
             text = part.read_text()
             note += text + "\n"
             if part.name != "fails":
-                files[name] = regions.variant(self._annotated(name), f"{self.name}/{name}", text, f"{self.name}/wrong/{part.name}")
+                files[name] = regions.variant(
+                    self._annotated(name), f"{self.name}/{name}", text, f"{self.name}/wrong/{part.name}"
+                )
         return files, note
 
     def _annotated(self, name):
@@ -143,8 +175,10 @@ class Exercise:
     def _replaced_by(self, path):
         same = [name for name in self.edit if Path(name).suffix == path.suffix]
         if len(same) != 1:
-            raise CourseError(f"{self.name}/wrong/{path.name} replaces which of {', '.join(self.edit)}? "
-                              f"Put it at wrong/{path.stem}/FILE")
+            raise CourseError(
+                f"{self.name}/wrong/{path.name} replaces which of {', '.join(self.edit)}? "
+                f"Put it at wrong/{path.stem}/FILE"
+            )
         return same[0]
 
 
@@ -158,14 +192,26 @@ def _order(path):
 
 def _rank(exercise_id):
     letters = re.match(r"([A-Z]*)(\d+)(?:\.(\d+))?$", exercise_id)
-    return ("", 0, 0) if letters is None else ({"W": "0", "": "1"}.get(letters[1], "2"), int(letters[2]), int(letters[3] or 0))
+    return (
+        ("", 0, 0)
+        if letters is None
+        else ({"W": "0", "": "1"}.get(letters[1], "2"), int(letters[2]), int(letters[3] or 0))
+    )
 
 
 def find(name):
     """The exercise with this id or folder name: 8.1, 08.1 or 08.1_online_softmax."""
     number = re.match(r"(\d+)\.(\d+)$", name)
-    wanted = f"{int(number[1]):02}.{number[2]}" if number else name.upper() if re.match(r"[wWeE]\d+$", name) else name
-    found = [path for path in FOLDER.glob("*_*/exercise.json") if path.parent.name.split("_")[0] == wanted or path.parent.name == wanted]
+    wanted = (
+        f"{int(number[1]):02}.{number[2]}"
+        if number
+        else name.upper() if re.match(r"[wWeE]\d+$", name) else name
+    )
+    found = [
+        path
+        for path in FOLDER.glob("*_*/exercise.json")
+        if path.parent.name.split("_")[0] == wanted or path.parent.name == wanted
+    ]
     if not found:
         raise CourseError(f"no exercise {name}; ./course exercise lists them")
     return Exercise(found[0].parent)

@@ -1,7 +1,9 @@
 """./course grade: one submission, or a folder of them."""
 
+import itertools
 import os
 import secrets
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import catalogue
 import grading
 import lateness
 import results
+import running
 import sandbox
 import similarity
 import submission
@@ -22,14 +25,26 @@ def grade(options):
     grading.require_open_repository()
     for sentence in sandbox.missing():
         print(f"course: {sentence}", flush=True)
-    seed = options.seed if options.seed is not None else _kept_seed()
+    before = results.read_csv(options.csv) if options.all else {}
     builds.prepare()
+    seed = next(seed for seed in (options.seed, results.seed_of(before), _kept_seed()) if seed is not None)
     grader = grading.Grader(seed, options.private, options.again)
+    pins = {"seed": seed, "image": builds.image(), "version": submission.version()}
     try:
-        rows = _graded(grader, options)
+        rows = (
+            _all_graded(grader, options, before, pins)
+            if options.all
+            else [_one_graded(grader, options, pins)]
+        )
+    except KeyboardInterrupt:
+        print(
+            "course: grade: interrupted; what is graded is kept, so the same command continues",
+            file=sys.stderr,
+        )
+        return 130
     finally:
         grader.close()
-    print(f"seed {seed}, version {submission.version()}")
+    print(", ".join(f"{key} {value}" for key, value in pins.items()))
     short = any(row["final"] < results.total(row["grades"])[1] or not row["grades"] for row in rows)
     return 1 if options.strict and short else 0
 
@@ -63,7 +78,8 @@ def _check_options(options):
         or options.jobs < 1
     ):
         raise CourseError(
-            "grade: --late-cap is 0 to 100; --late-percent and --late-days are not negative; --jobs is at least 1"
+            "grade: --late-cap is 0 to 100; --late-percent and --late-days are not negative; --jobs "
+            "is at least 1"
         )
 
 
@@ -76,31 +92,64 @@ def _kept_seed():
     return int(path.read_text())
 
 
-def _graded(grader, options):
-    if options.all is None:
-        row = _row(grader, Path(options.zip), options, options.jobs)
-        if row["error"]:
-            raise CourseError(row["error"])
-        results.show(row)
-        if options.json:
-            results.write_json(options.json, row, grader.seed, submission.version())
-        return [row]
-    before, paths = results.read_csv(options.csv), _submissions(options.all)
-    with ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(lambda path: _told(_row(grader, path, options, 1)), paths))
+def _one_graded(grader, options, pins):
+    row = _row(grader, Path(options.zip), options, options.jobs)
+    if row["error"]:
+        raise CourseError(row["error"])
+    results.show(row)
+    if options.json:
+        results.write_json(options.json, row, pins)
+    return row
+
+
+def _all_graded(grader, options, before, pins):
+    paths, done = _submissions(options.all), itertools.count(1)
+
+    def told(path):
+        row = _row(grader, path, options, 1)
+        points, largest = results.total(row["grades"])
+        verdict = row["error"] or f"{points:g} of {largest:g}"
+        sys.stdout.write(f"  [{next(done)}/{len(paths)}] {row['file']}: {verdict}\n")
+        sys.stdout.flush()
+        return row
+
+    rows = _in_parallel(told, paths, options.jobs)
     ids = [
         exercise.id
         for exercise in catalogue.exercises()
         if any(exercise.id == grade["id"] for row in rows for grade in row["grades"])
     ]
     _note_same_student(rows)
-    results.write_csv(options.csv, rows, ids, before)
+    results.write_csv(options.csv, rows, ids, before, pins)
     print(f"{len(rows)} submissions, {len(ids)} exercises: {options.csv}")
-    for line in results.changes(rows, before):
-        print(f"  changed  {line}")
+    if before:
+        _show_changes(rows, before, pins, options.csv)
     if options.similarity:
         similarity.report(options.similarity, [(row["file"], row["files"]) for row in rows])
     return rows
+
+
+def _in_parallel(work, items, jobs):
+    """Ctrl-C ends the programs that run, and no others are started."""
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        return list(pool.map(work, items))
+    except BaseException:
+        running.stopping.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _show_changes(rows, before, pins, path):
+    changes = results.changes(rows, before)
+    differing = results.pins_that_differ(before, pins)
+    print(
+        f"  {len(changes) or 'none'} changed since the last {path}"
+        + "".join(f"; {text}" for text in differing)
+    )
+    for line in changes:
+        print(f"  changed  {line}")
 
 
 def _submissions(folder):
@@ -110,12 +159,6 @@ def _submissions(folder):
     if not paths:
         raise CourseError(f"grade: --all {folder} has no .zip file")
     return paths
-
-
-def _told(row):
-    points, largest = results.total(row["grades"])
-    print(f"  {row['file']}: {row['error'] or f'{points:g} of {largest:g}'}", flush=True)
-    return row
 
 
 def _row(grader, path, options, jobs):
@@ -138,10 +181,9 @@ def _row(grader, path, options, jobs):
     if not names:
         handed_in.notes.append("no file of any exercise is in it")
     grader.prepare_once(names)
-    with ThreadPoolExecutor(jobs) as pool:
-        grades = list(
-            pool.map(lambda name: grader.grade(name, handed_in.files.get(name, {}), handed_in.student), names)
-        )
+    grades = _in_parallel(
+        lambda name: grader.grade(name, handed_in.files.get(name, {}), handed_in.student), names, jobs
+    )
     days = lateness.days_late(lateness.parse_due(options.due), path.stat().st_mtime) if options.due else 0
     points = results.total(grades)[0]
     return {

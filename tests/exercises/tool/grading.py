@@ -3,6 +3,7 @@ of all that it depends on."""
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -33,8 +34,6 @@ class Grader:
             exercise.name: _prepared(exercise, private, root) for exercise in catalogue.exercises()
         }
         self._lock, self._prepared = threading.Lock(), set()
-        self._tools = [path.read_bytes() for path in builds.tool_files()]
-        self._library = [path.stat().st_mtime_ns for path in sorted(builds.BUILD.glob("**/lib*.a"))]
 
     def close(self):
         self._folder.cleanup()
@@ -64,13 +63,14 @@ class Grader:
             student if exercise.kind in "PT" else "",
             _digest(exercise.folder),
             *own,
-            *self._tools,
-            *self._library,
+            builds.image(),
         )
         kept = GRADES / f"{name}-{key}.json"
         if kept.exists() and not self.again:
             return json.loads(kept.read_text())
         grade = self._graded(exercise, files, student)
+        if running.stopping.is_set():
+            raise KeyboardInterrupt
         GRADES.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=GRADES, delete=False) as made:
             json.dump(grade, made)
@@ -150,7 +150,14 @@ def _write(folder, files, box):
 def _lacking(exercise):
     if "gpu" in exercise.needs and shutil.which("nvidia-smi") is None:
         return "this machine has no GPU"
+    if exercise.kind == "P" and not (exercise.folder / "answers.py").exists():
+        return "your instructor's grader has the answers"
     return None
+
+
+def _without_folder(text):
+    """A student's file is named alone, not with the folder that it was graded in."""
+    return re.sub(r"/[^\s:]*/submission-\w+/", "", text).replace(f"{catalogue.ROOT}/", "")
 
 
 def _description(exercise, results):
@@ -161,8 +168,8 @@ def _description(exercise, results):
             "points": points,
             "max": test.points,
             "status": status,
-            "message": message,
-            "output": output.replace(f"{catalogue.ROOT}/", ""),
+            "message": _without_folder(message),
+            "output": _without_folder(output),
             "visibility": test.visibility,
         }
         for test, status, points, message, output in results
@@ -189,6 +196,7 @@ def require_open_repository():
         )
     if done.status != 0:
         raise CourseError(
-            f"grade: {catalogue.ROOT} is closed to other users, and students' programs run as one: open it and the "
+            f"grade: {catalogue.ROOT} is closed to other users, and students' programs run as one: "
+            "open it and the "
             "folders above it (chmod o+rx), or move the repository"
         )

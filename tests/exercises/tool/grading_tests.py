@@ -1,22 +1,27 @@
 """Tests of submit, grade, handout and similarity; tests.py runs them. Nothing is compiled here."""
 
 import contextlib
-import csv
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+import textwrap
+import time
 import unittest
 import warnings
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent))
 import catalogue
+import grade
 import gradescope
+import grading
 import handout
 import lateness
 import public
@@ -130,7 +135,11 @@ class Sandbox(Temporary):
             )
             self.assertEqual(_of(box.user), [])
             # The next program has all of its processes, although the bomb had used them up.
-            again = running.run(["/bin/bash", "-c", "for i in {1..20}; do sleep 0.2 & done; wait; echo good"], limits=LIMITS, folder="/")
+            again = running.run(
+                ["/bin/bash", "-c", "for i in {1..20}; do sleep 0.2 & done; wait; echo good"],
+                limits=LIMITS,
+                folder="/",
+            )
             self.assertEqual(again.output, "good\n")
 
     @unittest.skipUnless(sandbox.network_can_be_cut(), "this machine does not let the network be cut")
@@ -181,32 +190,197 @@ class Points(Temporary):
         entry = results._gradescope(grade, test)
         self.assertEqual((entry["score"], entry["max_score"], "status" in entry), (0, 0, False))
 
-    def test_csv_shows_old_and_new(self):
-        path, row = self.folder / "g.csv", {
-            "file": "a.zip",
-            "student": "=evil()",
-            "notes": [],
-            "days_late": 0,
-            "final": 3,
-            "grades": [{"id": "05.2", "points": 3, "max": 8}],
-        }
-        results.write_csv(path, [row], ["05.2"], {})
+    def test_a_skipped_test_has_no_column(self):
+        row = row_of(points=0, largest=0)
+        self.assertNotIn("05.2", results._line(row))
+
+
+PINS = {"seed": 5, "image": "1a", "version": "v1"}
+
+
+def row_of(points, largest=8, file="a.zip", exercise="05.2"):
+    grade = {"id": exercise, "points": points, "max": largest}
+    return {
+        "file": file,
+        "student": "=evil()",
+        "notes": [],
+        "days_late": 0,
+        "final": points,
+        "grades": [grade],
+    }
+
+
+class Regrade(Temporary):
+    def written(self, rows, before, pins):
+        path = self.folder / "g.csv"
+        ids = sorted({grade["id"] for row in rows for grade in row["grades"]})
+        results.write_csv(path, rows, ids, before, pins)
+        return results.read_csv(path)
+
+    def test_old_and_new_stand_side_by_side(self):
+        before = self.written([row_of(3), row_of(8, file="b.zip")], {}, PINS)
+        self.assertEqual(before["a.zip"]["student"], "'=evil()")
+        for rows, changes in [
+            ([row_of(3), row_of(8, file="b.zip")], []),
+            ([row_of(8), row_of(8, file="b.zip")], ["a.zip: 05.2 3 -> 8, points 3 -> 8, final 3 -> 8"]),
+            ([row_of(3, 9), row_of(8, file="b.zip")], ["a.zip: max 8 -> 9"]),
+            ([row_of(3, exercise="05.1"), row_of(8, file="b.zip")], ["a.zip: 05.1 - -> 3, 05.2 3 -> -"]),
+            ([row_of(3)], ["b.zip: no longer there"]),
+            ([row_of(3), row_of(8, file="b.zip"), row_of(1, file="c.zip")], []),
+        ]:
+            self.assertEqual(results.changes(rows, before), changes)
+        after = self.written([row_of(8), row_of(8, file="b.zip")], before, PINS)
+        shown = [(line["before"], line["final"], line["changed"]) for line in after.values()]
+        self.assertEqual(shown, [("3", "8", "05.2 3 -> 8, points 3 -> 8, final 3 -> 8"), ("8", "8", "")])
+
+    def test_seed_and_image_are_pinned(self):
+        before = self.written([row_of(3)], {}, PINS)
+        self.assertEqual(results.seed_of(before), 5)
+        self.assertEqual(results.pins_that_differ(before, PINS), [])
+        other = {**PINS, "seed": 77, "image": "2b"}
+        self.assertEqual(results.pins_that_differ(before, other), ["seed 5 -> 77", "image 1a -> 2b"])
+
+    def test_an_older_list_has_no_seed(self):
+        path = self.folder / "g.csv"
+        path.write_text("file,student,05.2,points,max,days late,final,before,notes\na.zip,ann,3,3,8,0,3,,\n")
         before = results.read_csv(path)
-        changed = {**row, "final": 8, "grades": [{"id": "05.2", "points": 8, "max": 8}]}
-        self.assertEqual(results.changes([row], before), [])
-        self.assertEqual(
-            results.changes([changed], before), ["a.zip: 05.2 3 -> 8, points 3 -> 8, final 3 -> 8"]
+        self.assertIsNone(results.seed_of(before))
+        self.assertIsNone(results.seed_of({}))
+        self.assertEqual(results.pins_that_differ(before, PINS), [])
+        self.assertEqual(results.changes([row_of(3)], before), [])
+
+
+class Interrupted(Temporary):
+    def test_programs_end_and_no_grade_is_kept(self):
+        self.addCleanup(running.stopping.clear)
+        begun = time.monotonic()
+
+        def work(item):
+            if item == "interrupted":
+                raise KeyboardInterrupt
+            return running.run(["/bin/sleep", "4"], limits=LIMITS)
+
+        with self.assertRaises(KeyboardInterrupt):
+            grade._in_parallel(work, ["interrupted", *["sleeps"] * 5], 2)
+        self.assertLess(time.monotonic() - begun, 3)
+
+        grader = object.__new__(grading.Grader)
+        grader.seed, grader.again = 1, False
+        grader.exercises = {"x": SimpleNamespace(kind="C", folder=self.folder / "x")}
+        grader._graded = lambda *_: {"points": 0}
+        with mock.patch.object(grading, "GRADES", self.folder / "grades"), mock.patch.object(
+            grading.builds, "image", lambda: "1a"
+        ):
+            with self.assertRaises(KeyboardInterrupt):
+                grader.grade("x", {}, "ann")
+            self.assertFalse((self.folder / "grades").exists())
+            running.stopping.clear()
+            self.assertEqual(grader.grade("x", {}, "ann"), {"points": 0})
+            grader._graded = lambda *_: {"points": 8}  # what is kept is not graded again
+            self.assertEqual(grader.grade("x", {}, "ann"), {"points": 0})
+
+
+class Classroom(Temporary):
+    """The steps of the workflow as GitHub's runner runs them; ./course is replaced."""
+
+    WORKFLOW = catalogue.FOLDER / "autograder" / "classroom.yml"
+
+    def scripts(self):
+        """The shell commands by step."""
+        blocks = re.split(r"(?m)^      - ", self.WORKFLOW.read_text())[1:]
+        found = {}
+        for block in blocks:
+            name, command = re.match(r"(?:name: )?(.*)", block)[1], re.search(
+                r"(?s)run: (?:\|\n)?(.*)", block
+            )
+            if command:
+                found[name] = textwrap.dedent(command[1])
+        return found
+
+    def run_step(self, script):
+        tools = self.folder / "tools"
+        tools.mkdir(exist_ok=True)
+        (tools / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+        (tools / "sudo").chmod(0o755)
+        environment = {
+            "PATH": f"{tools}:/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+        }
+        words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        return subprocess.run(
+            words, capture_output=True, text=True, check=False, cwd=self.folder, env=environment
         )
-        results.write_csv(path, [changed], ["05.2"], before)
-        with open(path, newline="") as file:
-            line = next(csv.DictReader(file))
-        self.assertEqual((line["student"], line["before"], line["final"]), ("'=evil()", "3", "8"))
+
+    def test_it_is_yaml(self):
+        try:
+            import yaml
+        except ImportError:
+            self.skipTest("python3-yaml is not installed")
+        job = yaml.safe_load(self.WORKFLOW.read_text())["jobs"]["grade"]
+        self.assertEqual(job["defaults"]["run"]["shell"], "bash")  # otherwise a failing grade is a green job
+        self.assertEqual(len([step for step in job["steps"] if "run" in step]), len(self.scripts()))
+
+    @unittest.skipUnless(shutil.which("jq"), "jq is not installed")
+    def test_its_points_are_those_of_grade(self):
+        for points, status in [((3, 8), 0), ((0.5, 0), 1)]:
+            grades = [
+                {
+                    "id": "05.2",
+                    "step": "s",
+                    "kind": "K",
+                    "tests": [
+                        {
+                            "name": str(i),
+                            "points": part,
+                            "max": largest,
+                            "status": "passed" if part == largest else "failed",
+                            "message": "",
+                            "output": "",
+                            "visibility": "visible",
+                        }
+                        for i, (part, largest) in enumerate(zip(points, (3, 8)))
+                    ],
+                }
+            ]
+            row = {"grades": grades, "final": sum(points), "notes": [], "student": "ann"}
+            results.write_json(self.folder / "made.json", row, PINS)
+            course = self.folder / "course"
+            course.write_text(f'#!/bin/sh\necho "$@"; cp made.json results.json; exit {status}\n')
+            course.chmod(0o755)
+            (self.folder / "build").mkdir(exist_ok=True)
+            scripts = self.scripts()
+            self.assertEqual(self.run_step(scripts["Grade"]).returncode, status)
+            done = self.run_step(scripts["Points"])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(
+                f"::notice title=Autograding complete::Points {sum(points):g}/11\n"
+                f'::notice title=Autograding report::{{"totalPoints":{sum(points):g},"maxPoints":11}}',
+                done.stdout,
+            )
+            self.assertIn("grade work --strict --json results.json", (self.folder / "summary").read_text())
+
+
+class Graded(Temporary):
+    def test_a_handout_skips_what_it_has_no_answers_to(self):
+        exercise = catalogue.find("1.1")
+        self.assertIsNone(grading._lacking(exercise))
+        public.write(exercise, self.folder / exercise.name)
+        self.assertIn("has the answers", grading._lacking(catalogue.Exercise(self.folder / exercise.name)))
+
+    def test_messages_name_files_alone(self):
+        for text, shown in [
+            ("TODO(08.1) at /tmp/submission-g5qks1zv/partial.cpp:11", "TODO(08.1) at partial.cpp:11"),
+            (f"{catalogue.ROOT}/common/base/error.h:3", "common/base/error.h:3"),
+            ("/usr/include/c++/12/vector:7", "/usr/include/c++/12/vector:7"),
+        ]:
+            self.assertEqual(grading._without_folder(text), shown)
 
 
 class Similarity(Temporary):
     SOURCE = "\n".join(
-        f"for (int i{n} = 0; i{n} < {n}; ++i{n}) {{ sum += x[i{n}] {'*' if n % 3 else '+'} y[{n} % i{n}]; call(a{n}); }}"
-        + "if (b) c();" * (n % 4)
+        f"for (int i{n} = 0; i{n} < {n}; ++i{n}) "
+        f"{{ sum += x[i{n}] {'*' if n % 3 else '+'} y[{n} % i{n}]; call(a{n}); }}" + "if (b) c();" * (n % 4)
         for n in range(30)
     )
 

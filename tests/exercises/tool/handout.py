@@ -30,9 +30,7 @@ def handout(options):
     for exercise in chosen:
         public.write(exercise, out / EXERCISES / exercise.name)
     _finish(out)
-    print(
-        f"{out}: {len(chosen)} exercises, steps 01 to {last:02}"
-    )
+    print(f"{out}: {len(chosen)} exercises, steps 01 to {last:02}")
     print(
         f"  students run  ./course exercise, "
         f"./course exercise start {chosen[0].id} --student THEIR_ID, ./course submit {chosen[0].id}"

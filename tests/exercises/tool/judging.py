@@ -1,4 +1,5 @@
 """Judges a folder with a student's files: a Result for each test of the exercise."""
+
 import json
 import os
 import re
@@ -15,8 +16,23 @@ from catalogue import ROOT
 TODO_STATUS = 77  # todo.h
 COST_DIGITS = 20  # main.cpp: the end of the values of a traced runner
 # Names that no exercise needs, and that a program could use to get around its tests.
-BANNED = ["system", "popen", "fork", "vfork", "execv", "execve", "execl", "dlopen", "dlsym", "ptrace", "syscall", "asm",
-          "__asm__", "take_counts", "reset_peak"]
+BANNED = [
+    "system",
+    "popen",
+    "fork",
+    "vfork",
+    "execv",
+    "execve",
+    "execl",
+    "dlopen",
+    "dlsym",
+    "ptrace",
+    "syscall",
+    "asm",
+    "__asm__",
+    "take_counts",
+    "reset_peak",
+]
 
 
 class Result:
@@ -43,9 +59,16 @@ def judge(exercise, folder, seed, student="", jobs=None, werror=False):
     except builds.CompileError as error:
         return [Result(test, False, first_error(str(error)), str(error)) for test in exercise.tests]
     if jobs == 1:  # in this thread, which may be in a sandbox
-        return [_judge_case(exercise, folder, runner, checker, test, seed, student) for test in exercise.tests]
+        return [
+            _judge_case(exercise, folder, runner, checker, test, seed, student) for test in exercise.tests
+        ]
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-        return list(pool.map(lambda test: _judge_case(exercise, folder, runner, checker, test, seed, student), exercise.tests))
+        return list(
+            pool.map(
+                lambda test: _judge_case(exercise, folder, runner, checker, test, seed, student),
+                exercise.tests,
+            )
+        )
 
 
 def missing_files(exercise, folder):
@@ -69,7 +92,9 @@ def banned_words(exercise, folder):
         path = folder / name
         if path.suffix not in builds.SOURCES | {".h", ".cuh"}:
             continue
-        includes = "\n".join(re.findall(r"^\s*#\s*include[^\n]*", path.read_text(errors="replace"), flags=re.M))
+        includes = "\n".join(
+            re.findall(r"^\s*#\s*include[^\n]*", path.read_text(errors="replace"), flags=re.M)
+        )
         text = without_comments(path.read_text(errors="replace")) + "\n" + includes
         for word in BANNED + exercise.banned:
             if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text):
@@ -78,38 +103,66 @@ def banned_words(exercise, folder):
 
 
 def _judge_case(exercise, folder, runner, checker, test, seed, student):
-    """Kernels run in order, then with threads and blocks in random orders, and must give the same values each time."""
+    """Kernels run in order, then in random orders of threads and blocks, and must give the same values."""
     values = None
     for order in range(exercise.orders):
         outcome = run_case(exercise, folder, runner, test.name, seed, order, student)
         if order > 0 and outcome.status == 0 and outcome.values != values:
-            return Result(test, False, "the values depend on the order in which threads run: a race, or a sum whose order changes")
+            return Result(
+                test,
+                False,
+                "the values depend on the order in which threads run: a race, or a sum whose order changes",
+            )
         values = outcome.values
         words = [checker, "--case", test.name, "--seed", seed]
-        told = running.run(words, limits={"seconds": 60, "megabytes": 4096}, environment=_environment(exercise, student=student), stdin=values,
-                           folder=folder)
+        told = running.run(
+            words,
+            limits={"seconds": 60, "megabytes": 4096},
+            environment=_environment(exercise, student=student),
+            stdin=values,
+            folder=folder,
+        )
         verdict = _verdict(told)
         if not verdict["pass"]:
             reason = explain(outcome, runner, exercise) or verdict["message"]
             return Result(test, False, reason, outcome.output)
         if outcome.status != 0:  # it wrote everything, and then it crashed
-            return Result(test, False, explain(outcome, runner, exercise) or "the program failed", outcome.output)
+            return Result(
+                test, False, explain(outcome, runner, exercise) or "the program failed", outcome.output
+            )
     return Result(test, True)
 
 
 def _environment(exercise, order=0, student=""):
     """A trained model depends on the student's id; nothing else may, since grades are kept without it."""
     student = student.replace("\0", "").encode(errors="replace").decode() if exercise.kind == "T" else ""
-    return {"OMP_NUM_THREADS": "1", "LC_ALL": "C", "EXECUTOR_SEED": str(order), "EXERCISE_FOLDER": str(exercise.folder),
-            "COURSE_ROOT": str(ROOT), "STUDENT": student}
+    return {
+        "OMP_NUM_THREADS": "1",
+        "LC_ALL": "C",
+        "EXECUTOR_SEED": str(order),
+        "EXERCISE_FOLDER": str(exercise.folder),
+        "COURSE_ROOT": str(ROOT),
+        "STUDENT": student,
+    }
 
 
 def run_case(exercise, folder, runner, case, seed, order=0, student=""):
-    environment, limits = {**_environment(exercise, order, student), "EXERCISE_FOLDER": str(exercise.shown)}, exercise.limits
+    environment, limits = {
+        **_environment(exercise, order, student),
+        "EXERCISE_FOLDER": str(exercise.shown),
+    }, exercise.limits
     if exercise.sanitize:
-        environment["ASAN_OPTIONS"] = f"detect_leaks=0:hard_rss_limit_mb={limits['megabytes']}"
+        environment["ASAN_OPTIONS"] = (
+            f"detect_leaks=0:quarantine_size_mb=32:hard_rss_limit_mb={limits['megabytes']}"
+        )
         limits = {**limits, "megabytes": None}
-    return running.run([runner, "--case", case, "--seed", seed], limits=limits, values=True, environment=environment, folder=folder)
+    return running.run(
+        [runner, "--case", case, "--seed", seed],
+        limits=limits,
+        values=True,
+        environment=environment,
+        folder=folder,
+    )
 
 
 def _verdict(told):
@@ -122,9 +175,17 @@ def _verdict(told):
 def explain(outcome, runner, exercise):
     """Why a program ended early, in one line; None if it did not, or if it threw what the checker reports."""
     if outcome.timed_out or outcome.status == -signal.SIGXCPU:
-        return f"no result after {exercise.limits['seconds']} s: does a loop never end, or is it far too slow?"
+        return (
+            f"no result after {exercise.limits['seconds']} s: does a loop never end, or is it far too slow?"
+        )
     if outcome.status == TODO_STATUS:
-        return outcome.output.strip().splitlines()[-1].replace(str(ROOT) + "/", "") if outcome.output.strip() else "not written yet"
+        return (
+            outcome.output.strip().splitlines()[-1].replace(str(ROOT) + "/", "")
+            if outcome.output.strip()
+            else "not written yet"
+        )
+    if "hard rss limit exhausted" in outcome.output:  # AddressSanitizer's words
+        return f"more than {exercise.limits['megabytes']} MB of memory: does a loop store without end?"
     sanitizer = re.search(r"(ERROR: AddressSanitizer: [^\n]*? on |runtime error: [^\n]*)", outcome.output)
     if sanitizer:
         return _sanitizer_report(sanitizer[1], outcome.output, exercise)
@@ -157,9 +218,17 @@ def in_source(message, runner):
 
 
 def _line_of(pc, runner):
-    done = subprocess.run(["addr2line", "-i", "-e", str(runner), pc], capture_output=True, text=True, check=False)
-    frames = [line.split(" ")[0] for line in done.stdout.splitlines() if ":" in line and not line.startswith("??")]
-    own = [frame for frame in frames if not frame.startswith((str(ROOT / "common"), str(ROOT / "tests" / "executor"), "/usr"))]
+    done = subprocess.run(
+        ["addr2line", "-i", "-e", str(runner), pc], capture_output=True, text=True, check=False
+    )
+    frames = [
+        line.split(" ")[0] for line in done.stdout.splitlines() if ":" in line and not line.startswith("??")
+    ]
+    own = [
+        frame
+        for frame in frames
+        if not frame.startswith((str(ROOT / "common"), str(ROOT / "tests" / "executor"), "/usr"))
+    ]
     return Path((own or frames or ["an unknown line"])[0]).name
 
 
@@ -170,8 +239,18 @@ def _judge_mutants(exercise, folder, seed, werror):
     """The first test is the right version (subject.cpp); the others are mutants, by name."""
     right = _complaint(exercise, folder, exercise.folder / "subject.cpp", seed, werror)
     if right is not None:
-        return [Result(test, False, f"your test fails the right version: {right}" if i == 0 else "your test must pass the right version first")
-                for i, test in enumerate(exercise.tests)]
+        return [
+            Result(
+                test,
+                False,
+                (
+                    f"your test fails the right version: {right}"
+                    if i == 0
+                    else "your test must pass the right version first"
+                ),
+            )
+            for i, test in enumerate(exercise.tests)
+        ]
     results = [Result(exercise.tests[0], True)]
     for test in exercise.tests[1:]:
         mutant = exercise.folder / "mutants" / f"{test.name}.cpp"
@@ -185,7 +264,12 @@ def _complaint(exercise, folder, subject, seed, werror):
     """What the student's test has against this version of the subject; None: nothing."""
     runner = builds.runner(exercise, folder, subject, werror)
     outcome = run_case(exercise, folder, runner, "verdict", seed)
-    told = running.run([builds.checker(exercise), "--case", "verdict", "--seed", seed], limits={"seconds": 60, "megabytes": 4096},
-                       environment=_environment(exercise), stdin=outcome.values, folder=folder)
+    told = running.run(
+        [builds.checker(exercise), "--case", "verdict", "--seed", seed],
+        limits={"seconds": 60, "megabytes": 4096},
+        environment=_environment(exercise),
+        stdin=outcome.values,
+        folder=folder,
+    )
     verdict = _verdict(told)
     return None if verdict["pass"] else explain(outcome, runner, exercise) or verdict["message"]

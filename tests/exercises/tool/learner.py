@@ -1,4 +1,5 @@
 """./course exercise: list, start, run, check, watch, hint, solution, reset."""
+
 import os
 import re
 import time
@@ -17,7 +18,11 @@ def list_all(_):
     for exercise in catalogue.exercises():
         state = work.state(exercise)
         done = state.get("points")
-        text = "" if not work.started(exercise) else "started" if done is None else f"{done:g} of {exercise.points:g}"
+        text = (
+            ""
+            if not work.started(exercise)
+            else "started" if done is None else f"{done:g} of {exercise.points:g}"
+        )
         print(f"{exercise.id:6} {exercise.title:44} {exercise.points:3g} points  {text}".rstrip())
 
 
@@ -47,10 +52,14 @@ def run(options):
     if not exercise.program:
         raise CourseError(f"{exercise.id} has no program to run: ./course exercise check {exercise.id}")
     if exercise.kind == "T" and not work.student_is_known():
-        raise CourseError(f"{exercise.id} depends on your id: ./course exercise start {exercise.id} --student YOUR_ID")
+        raise CourseError(
+            f"{exercise.id} depends on your id: ./course exercise start {exercise.id} --student YOUR_ID"
+        )
     builds.prepare()
     program = builds.program(exercise, folder)
-    os.environ.update(STUDENT=work.student(), COURSE_ROOT=str(catalogue.ROOT), EXERCISE_FOLDER=str(exercise.folder))
+    os.environ.update(
+        STUDENT=work.student(), COURSE_ROOT=str(catalogue.ROOT), EXERCISE_FOLDER=str(exercise.folder)
+    )
     os.chdir(folder)
     os.execv(program, [exercise.program.rsplit(".", 1)[0], *[word for word in options.flags if word != "--"]])
 
@@ -129,15 +138,29 @@ def solution(options):
     folder = work.require_started(exercise)
     passed = work.state(exercise).get("points") == exercise.points
     if not passed and not options.give_up:
-        raise CourseError(f"{exercise.id} does not pass yet: ./course exercise hint {exercise.id}, or solution {exercise.id} --give-up")
+        raise CourseError(
+            f"{exercise.id} does not pass yet: ./course exercise hint {exercise.id}, or solution "
+            f"{exercise.id} --give-up"
+        )
     if not exercise.has_solution() and not (exercise.folder / "answers.py").exists():
         raise CourseError(f"{exercise.id}: the solution is not in this handout: ask your instructor")
     if exercise.kind == "P":
-        print(paper.sheet(exercise, work.student(), paper.right_answers(exercise, paper.parameters(exercise, work.student()))), end="")
+        print(
+            paper.sheet(
+                exercise,
+                work.student(),
+                paper.right_answers(exercise, paper.parameters(exercise, work.student())),
+            ),
+            end="",
+        )
         return
     work.remember(exercise, solution_seen=True)
     for name, text in exercise.solution().items():
-        print(f"// ---- {name}\n{text}" if isinstance(text, str) else f"// ---- {name}: {len(text)} bytes in solution/")
+        print(
+            f"// ---- {name}\n{text}"
+            if isinstance(text, str)
+            else f"// ---- {name}: {len(text)} bytes in solution/"
+        )
     print(f"// Your own files are in {folder.relative_to(catalogue.ROOT)}.")
 
 

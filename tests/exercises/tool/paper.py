@@ -1,9 +1,10 @@
 """Paper exercises: numbers in answers.json, with parameters drawn from the student's id.
 
-parameters.py has parameters(draw), where draw is a random.Random; answers.py has answers(p), a dict with an entry
-for each test of exercise.json. wrong/NAME.py has answers(p) of a common mistake, perhaps of some entries only; its docstring is
-what a student who makes it is told.
+parameters.py has parameters(draw), where draw is a random.Random; answers.py has answers(p), a dict with an
+entry for each test of exercise.json. wrong/NAME.py has answers(p) of a common mistake, perhaps of some
+entries only; its docstring is what a student who makes it is told.
 """
+
 import json
 import random
 import runpy
@@ -12,7 +13,9 @@ from errors import CourseError
 
 
 def parameters(exercise, student):
-    return runpy.run_path(str(exercise.folder / "parameters.py"))["parameters"](random.Random(f"{exercise.id} {student}"))
+    return runpy.run_path(str(exercise.folder / "parameters.py"))["parameters"](
+        random.Random(f"{exercise.id} {student}")
+    )
 
 
 def right_answers(exercise, p):
@@ -32,7 +35,11 @@ def mistakes(exercise, p):
 def sheet(exercise, student, answers=None):
     """The text of answers.json."""
     empty = {test.name: None for test in exercise.tests}
-    content = {"student": student, "parameters": parameters(exercise, student), "answers": {**empty, **(answers or {})}}
+    content = {
+        "student": student,
+        "parameters": parameters(exercise, student),
+        "answers": {**empty, **(answers or {})},
+    }
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -46,10 +53,18 @@ def verdicts(exercise, folder, student):
     p = parameters(exercise, student)
     right = right_answers(exercise, p)
     if right is None:
-        return [(test, False, f"answered: {given.get(test.name)}; your instructor's grader has the answers") for test in exercise.tests]
+        return [
+            (test, False, f"answered: {given.get(test.name)}; your instructor's grader has the answers")
+            for test in exercise.tests
+        ]
     if set(right) != {test.name for test in exercise.tests}:
-        raise CourseError(f"{exercise.name}: answers.py answers {sorted(right)}, exercise.json has other tests")
-    return [(test, *_verdict(exercise, test, given.get(test.name), right[test.name], p)) for test in exercise.tests]
+        raise CourseError(
+            f"{exercise.name}: answers.py answers {sorted(right)}, exercise.json has other tests"
+        )
+    return [
+        (test, *_verdict(exercise, test, given.get(test.name), right[test.name], p))
+        for test in exercise.tests
+    ]
 
 
 def _verdict(exercise, test, given, right, p):

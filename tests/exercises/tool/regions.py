@@ -6,9 +6,10 @@
     //| the starter's lines, each behind //|
     //@end
 
-In files whose comments begin with #, the markers do too (#@solution). A wrong answer (wrong/NAME.cpp) has regions
-without a stub, which replace the solution's regions of the same label.
+In files whose comments begin with #, the markers do too (#@solution). A wrong answer (wrong/NAME.cpp) has
+regions without a stub, which replace the solution's regions of the same label.
 """
+
 import re
 
 from errors import CourseError
@@ -44,7 +45,9 @@ def parse(text, name):
             parts.append(region)
             region = None
         else:
-            raise CourseError(f"{name}:{number}: unexpected //@{marker[1]} in the region of line {region.line}")
+            raise CourseError(
+                f"{name}:{number}: unexpected //@{marker[1]} in the region of line {region.line}"
+            )
     if region is not None:
         raise CourseError(f"{name}:{region.line}: //@solution without //@end")
     return parts

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 from errors import CourseError
@@ -27,7 +28,7 @@ def show(result):
         print(f"  note: {note}")
 
 
-def write_json(path, result, seed, version):
+def write_json(path, result, pins):
     """https://gradescope-autograders.readthedocs.io/en/latest/specs/ describes the format."""
     tests = [_gradescope(grade, test) for grade in result["grades"] for test in grade["tests"]]
     content = {
@@ -36,7 +37,7 @@ def write_json(path, result, seed, version):
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": {"seed": seed, "version": version, "student": result["student"]},
+        "extra_data": {**pins, "student": result["student"]},
     }
     _write(path, json.dumps(content, indent=2) + "\n")
 
@@ -82,20 +83,50 @@ def read_csv(path):
         ) from None
 
 
-def write_csv(path, rows, ids, before):
-    """A line for each submission. `before` holds the points of the file's earlier version."""
-    columns = ["file", "student", *ids, "points", "max", "days late", "final", "before", "notes"]
+def write_csv(path, rows, ids, before, pins):
+    """A line for each submission, with what the points depend on (`pins`: seed, image, version). `before`
+    holds the lines of the file's earlier version."""
+    columns = [
+        "file",
+        "student",
+        *ids,
+        "points",
+        "max",
+        "days late",
+        "final",
+        "before",
+        "changed",
+        "notes",
+        *pins,
+    ]
     try:
         with open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             for row in rows:
-                writer.writerow({key: _cell(value) for key, value in _line(row, before).items()})
+                line = {**_line(row), **_side_by_side(row, before), **pins}
+                writer.writerow({key: _cell(value) for key, value in line.items()})
     except OSError as error:
         raise CourseError(f"grade: {path}: {error.strerror}") from None
 
 
-def _line(row, before):
+def seed_of(before):
+    """The seed of an earlier grades.csv; None if it does not say."""
+    seeds = {line.get("seed") or "" for line in before.values()}
+    return int(seeds.pop()) if len(seeds) == 1 and min(seeds).isdigit() else None
+
+
+def pins_that_differ(before, pins):
+    """What differs between the earlier grading and this one: "seed 5 -> 77"."""
+    line = next(iter(before.values()), {})
+    return [
+        f"{key} {line[key]} -> {value}"
+        for key, value in pins.items()
+        if line.get(key) and line[key] != str(value)
+    ]
+
+
+def _line(row):
     points, largest = total(row["grades"])
     line = {
         grade["id"]: _number(grade["points"]) for grade in row["grades"] if grade["max"] or grade["points"]
@@ -108,7 +139,6 @@ def _line(row, before):
         "max": _number(largest),
         "days late": row["days_late"],
         "final": _number(row["final"]),
-        "before": before.get(row["file"], {}).get("final", ""),
         "notes": "; ".join(row["notes"]),
     }
 
@@ -123,21 +153,29 @@ def _cell(value):
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
+def _side_by_side(row, before):
+    old = before.get(row["file"])
+    return {"before": old.get("final", ""), "changed": change_of(row, old)} if old else {}
+
+
+def change_of(row, old):
+    """Old and new points, where they differ: "05.2 3 -> 8, final 3 -> 8"."""
+    new = _line(row)
+    keys = [key for key in new if key not in ("file", "student", "notes")]
+    keys += [
+        key for key in old if re.match(r"[A-Z0-9]+(\.\d+)?$", key or "") and key not in new
+    ]  # no longer graded
+    return ", ".join(
+        f"{key} {old.get(key) or '-'} -> {new.get(key, '-')}"
+        for key in keys
+        if (old.get(key) or "") != _cell(new.get(key, ""))
+    )
+
+
 def changes(rows, before):
     """Lines that show old and new points of what a regrade changed."""
-    found = []
-    for row in rows:
-        old, new = before.get(row["file"]), _line(row, {})
-        if old is None:
-            continue
-        differing = [
-            key
-            for key in new
-            if key not in ("file", "student", "notes", "before") and old.get(key, "") != _cell(new[key])
-        ]
-        if differing:
-            found.append(
-                f"{row['file']}: "
-                + ", ".join(f"{key} {old.get(key) or '-'} -> {new[key]}" for key in differing)
-            )
-    return found
+    found = [(row["file"], change_of(row, before[row["file"]])) for row in rows if row["file"] in before]
+    gone = sorted(set(before) - {row["file"] for row in rows})
+    return [f"{file}: {change}" for file, change in found if change] + [
+        f"{file}: no longer there" for file in gone
+    ]

@@ -1,7 +1,7 @@
 """Keeps students' programs apart from the grader and from one another.
 
 Within `with entered():` every program that running.py starts gets a user id of its own (if the grader is
-root), few processes, and no network. Without root, the user stays the same; grade says so. """
+root), few processes, and no network. Without root, the user stays the same; grade says so."""
 
 import ctypes
 import os
@@ -27,7 +27,8 @@ class Sandbox:
     def __init__(self):
         self.user, self._lock = _claim_user() if os.geteuid() == 0 else (None, None)
         self.without_network = network_can_be_cut()
-        # What a program leaves behind becomes a child of this process, which then need not wait for init to bury it.
+        # What a program leaves behind becomes a child of this process, which then need not wait for init to
+        # bury it.
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def enter(self):

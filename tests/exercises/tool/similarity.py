@@ -2,7 +2,7 @@
 
 Winnowing (Schleimer, Wilkerson, Aiken 2003): of the hashes of all runs of K tokens, the least of every WINDOW
 in a row is kept. Names, numbers and texts are one token each whatever they are, so renaming hides nothing.
-What the starter and the given files have in common with a submission does not count. """
+What the starter and the given files have in common with a submission does not count."""
 
 import csv
 import re
@@ -18,8 +18,10 @@ TOKEN = re.compile(
     r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'|[A-Za-z_]\w*|\d[\w.\']*|\S', re.S
 )
 KEYWORDS = set(
-    "auto bool break case char class const constexpr continue do double else float for if int int64_t namespace return "
-    "static struct switch template this throw uint64_t void while __global__ __shared__ __syncthreads threadIdx blockIdx "
+    "auto bool break case char class const constexpr continue do double else float for if int "
+    "int64_t namespace return "
+    "static struct switch template this throw uint64_t void while __global__ __shared__ "
+    "__syncthreads threadIdx blockIdx "
     "blockDim gridDim std".split()
 )
 SUFFIXES = (".cpp", ".cu", ".cuh", ".h")

@@ -1,6 +1,6 @@
 """Points for speed: a test with "speed": true in exercise.json gives all of its points to work that takes up
 to 1.2 times the reference's time in the same run, and none from 10 times on. Only correct work gets here. The
-time is the processor's; of a kernel on the executor, what its warps do is counted instead. """
+time is the processor's; of a kernel on the executor, what its warps do is counted instead."""
 
 import math
 import tempfile

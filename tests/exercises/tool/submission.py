@@ -1,7 +1,7 @@
 """./course submit: work/submission.zip, the edited files and a manifest. And how the grader reads one.
 
 A submission is hostile: only the files that an exercise asks for are read, by their exact names, up to a
-size, into memory. Nothing is unpacked by the names in the archive. """
+size, into memory. Nothing is unpacked by the names in the archive."""
 
 import hashlib
 import json
@@ -59,7 +59,8 @@ def submit(options):
         for name, data in files.items():
             archive.writestr(name, data)
     print(
-        f"{path.relative_to(path.parents[1])}: {len(files)} files of {', '.join(manifest['exercises'])} by {student}"
+        f"{path.relative_to(path.parents[1])}: {len(files)} files of "
+        f"{', '.join(manifest['exercises'])} by {student}"
     )
 
 
@@ -98,7 +99,11 @@ def _source(path):
         return _Archive(path)
     packed = path / "submission.zip"
     is_unpacked = any((path / exercise.name).exists() for exercise in catalogue.exercises())
-    return _Archive(packed) if packed.is_file() and not packed.is_symlink() and not is_unpacked else _Folder(path)
+    return (
+        _Archive(packed)
+        if packed.is_file() and not packed.is_symlink() and not is_unpacked
+        else _Folder(path)
+    )
 
 
 def _manifest(source, path):

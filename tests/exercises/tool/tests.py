@@ -1,4 +1,6 @@
-"""Tests of the exercises' tools: python3 tests/exercises/tool/tests.py. Nothing is compiled here; verify does that."""
+"""Tests of the exercises' tools: python3 tests/exercises/tool/tests.py. Nothing is compiled here:
+verify does that."""
+
 import sys
 import tempfile
 import unittest
@@ -40,7 +42,9 @@ class Regions(unittest.TestCase):
 
     def test_a_wrong_answer_replaces_regions_by_label(self):
         wrong = "//@fails a | b\n//@solution 08.1 second\nzwei\n//@end\n"
-        self.assertEqual(regions.variant(SOURCE, "a.cpp", wrong, "w.cpp"), "before\n  right();\nbetween\nzwei\n")
+        self.assertEqual(
+            regions.variant(SOURCE, "a.cpp", wrong, "w.cpp"), "before\n  right();\nbetween\nzwei\n"
+        )
         self.assertEqual(regions.variant(SOURCE, "a.cpp", "all\n", "w.cpp"), "all\n")
 
     def test_comments_with_hashes(self):
@@ -119,55 +123,90 @@ class Running(unittest.TestCase):
         self.assertLessEqual(len(self.run_shell("yes | head -c 1000000").output), running.OUTPUT_BYTES)
 
     def test_memory_is_limited(self):
-        outcome = running.run([sys.executable, "-c", "x = bytearray(1 << 30); print('got it')"], limits=LIMITS)
+        outcome = running.run(
+            [sys.executable, "-c", "x = bytearray(1 << 30); print('got it')"], limits=LIMITS
+        )
         self.assertNotIn("got it", outcome.output)
 
     def test_the_environment_is_empty(self):
         self.assertNotIn("HOME=", self.run_shell("/usr/bin/env").output)
 
     def test_values_have_a_channel_of_their_own(self):
-        outcome = running.run(["/bin/sh", "-c", 'echo printed; eval "echo value >&$2"', "sh"], limits=LIMITS, values=True)
+        outcome = running.run(
+            ["/bin/sh", "-c", 'echo printed; eval "echo value >&$2"', "sh"], limits=LIMITS, values=True
+        )
         self.assertEqual((outcome.output, outcome.values), ("printed\n", b"value\n"))
 
 
 class Judging(unittest.TestCase):
-    EXERCISE = SimpleNamespace(limits={"seconds": 10}, edit=["a.cpp"])
+    EXERCISE = SimpleNamespace(limits={"seconds": 10, "megabytes": 2048}, edit=["a.cpp"])
 
     def explain(self, status, output="", timed_out=False):
-        return judging.explain(SimpleNamespace(status=status, output=output, timed_out=timed_out), "/bin/true", self.EXERCISE)
+        return judging.explain(
+            SimpleNamespace(status=status, output=output, timed_out=timed_out), "/bin/true", self.EXERCISE
+        )
 
     def test_explains_how_a_program_ended(self):
         self.assertIsNone(self.explain(0))
         self.assertIn("no result after 10 s", self.explain(-9, timed_out=True))
         self.assertIn("not written yet", self.explain(77, "TODO(08.1) at a.cpp:3 is not written yet\n"))
         self.assertIn("SIGSEGV", self.explain(-11))
-        self.assertEqual(self.explain(1, "==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x\n #1 0x in f /w/a.cpp:7\n"),
-                         "AddressSanitizer: heap-buffer-overflow at a.cpp:7")
+        memory = "==1==AddressSanitizer: hard rss limit exhausted (2048Mb vs 2101Mb)\n"
+        self.assertIn("more than 2048 MB of memory", self.explain(1, memory))
+        self.assertEqual(
+            self.explain(
+                1,
+                "==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x\n #1 0x in f /w/a.cpp:7\n",
+            ),
+            "AddressSanitizer: heap-buffer-overflow at a.cpp:7",
+        )
         self.assertIn("exit status 5", self.explain(5))
-        self.assertEqual(self.explain(-6, "executor: divergence: at /a/b/k.cu:3\n  in (anonymous namespace)::f(int), block (0,0,0), thread (1,0,0)\n"),
-                         "divergence: at k.cu:3 (f, block (0,0,0), thread (1,0,0))")
+        self.assertEqual(
+            self.explain(
+                -6,
+                "executor: divergence: at /a/b/k.cu:3\n  in (anonymous namespace)::f(int), block "
+                "(0,0,0), thread (1,0,0)\n",
+            ),
+            "divergence: at k.cu:3 (f, block (0,0,0), thread (1,0,0))",
+        )
 
     def test_banned_words_are_found_in_code_alone(self):
         with tempfile.TemporaryDirectory() as folder:
             exercise = SimpleNamespace(edit=["a.cpp"], banned=["block_sum"])
-            for text, banned in [("int x = block_sum(y);", True), ("// block_sum\n/* fork() */", False), ('f("system");', False),
-                                 ("system (x)", True), ("my_system(x); block_sums;", False), ('#include "block_sum.h"', True)]:
+            for text, banned in [
+                ("int x = block_sum(y);", True),
+                ("// block_sum\n/* fork() */", False),
+                ('f("system");', False),
+                ("system (x)", True),
+                ("my_system(x); block_sums;", False),
+                ('#include "block_sum.h"', True),
+            ]:
                 (Path(folder) / "a.cpp").write_text(text)
                 self.assertEqual(judging.banned_words(exercise, Path(folder)) is not None, banned, text)
 
 
 class TrainedModels(unittest.TestCase):
     def test_nothing_else_depends_on_the_student(self):
-        for kind, student, told in [("T", "ann", "ann"), ("T", "a\0b\udc80", "ab?"), ("C", "ann", ""), ("K", "ann", "")]:
+        for kind, student, told in [
+            ("T", "ann", "ann"),
+            ("T", "a\0b\udc80", "ab?"),
+            ("C", "ann", ""),
+            ("K", "ann", ""),
+        ]:
             exercise = SimpleNamespace(kind=kind, folder="x")
             self.assertEqual(judging._environment(exercise, student=student)["STUDENT"], told)
 
     def test_sources_are_checked_before_training(self):
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "a.cpp").write_text("")
-            for kind, edit, missing in [("T", ["a.cpp", "model.safetensors"], None), ("T", ["b.cpp", "a.cpp"], "b.cpp is missing"),
-                                        ("C", ["a.cpp", "model.safetensors"], "model.safetensors is missing")]:
-                self.assertEqual(judging.missing_files(SimpleNamespace(kind=kind, edit=edit), Path(folder)), missing)
+            for kind, edit, missing in [
+                ("T", ["a.cpp", "model.safetensors"], None),
+                ("T", ["b.cpp", "a.cpp"], "b.cpp is missing"),
+                ("C", ["a.cpp", "model.safetensors"], "model.safetensors is missing"),
+            ]:
+                self.assertEqual(
+                    judging.missing_files(SimpleNamespace(kind=kind, edit=edit), Path(folder)), missing
+                )
 
     def test_a_wrong_answer_can_be_another_students(self):
         note = "//@fails a | b\n//@student somebody else\n"
@@ -178,9 +217,19 @@ class TrainedModels(unittest.TestCase):
 
 class Paper(unittest.TestCase):
     def test_equal(self):
-        for a, b, tolerance, same in [(1, 1, 0, True), (1.01, 1, 0.02, True), (1.1, 1, 0.02, False), (True, 1, 0, False), ("F32", "f32", 0, True),
-                                      ("1", 1, 0, False), ([1, 2], (1, 2), 0, True), ([1], [1, 2], 0, False), (None, 0, 0, False),
-                                      (float("nan"), 1, 0.1, False), ([1, 2], 1, 0, False)]:
+        for a, b, tolerance, same in [
+            (1, 1, 0, True),
+            (1.01, 1, 0.02, True),
+            (1.1, 1, 0.02, False),
+            (True, 1, 0, False),
+            ("F32", "f32", 0, True),
+            ("1", 1, 0, False),
+            ([1, 2], (1, 2), 0, True),
+            ([1], [1, 2], 0, False),
+            (None, 0, 0, False),
+            (float("nan"), 1, 0.1, False),
+            ([1, 2], 1, 0, False),
+        ]:
             self.assertEqual(paper.equal(a, b, tolerance), same, (a, b))
 
     def test_parameters_belong_to_the_student(self):
@@ -219,7 +268,6 @@ class Work(unittest.TestCase):
 
 
 from grading_tests import *  # noqa: E402,F401,F403: these are tests too
-
 
 if __name__ == "__main__":
     unittest.main()

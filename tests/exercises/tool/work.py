@@ -1,4 +1,6 @@
-"""A student's own files: work/NN.M_name/, and work/student with the student's id. Nothing there is ever overwritten."""
+"""A student's own files: work/NN.M_name/, and work/student with the student's id. Nothing there is
+ever overwritten."""
+
 import json
 import time
 
