@@ -239,7 +239,7 @@ def keep(call, step, batch, kind, path, *flags):
 
 def keep_times(call):
     for line in [line for line in call.results if line["kind"] == "timing" and "error" not in line]:
-        if line["name"] not in ("13_night", "shakespeare", "04_16", "05_16", "05_16_highest"):
+        if line["program"][:2] in ("06", "07", "08", "09", "10", "13") and re.search(r"_\d\d(_own)?$", line["name"]):
             name, batch = line["name"].split("_")[:2]
             attention = ["--attention", "own" if line["name"].endswith("own") else "cudnn"] if name >= "08" else []
             keep(call, line["program"], int(batch), "--log", call.out / f"{line['name']}.jsonl", *attention)

@@ -8,13 +8,20 @@ namespace {
 
 constexpr int kSide = 16, kThreads = kSide * kSide;
 
-// Number of queries, or of keys, in a tile: six tiles must fit into shared memory.
-template <int hs>
-constexpr int kTile = hs <= 64 ? 64 : 32;
-
 // Rows of n floats, with a gap of one float: values of 32 rows in the same column lie in different banks.
 template <int n>
 constexpr int kStride = n + 1;
+
+// Shared memory of the backward pass: q, dy, k, v and two tiles of scores.
+template <int hs, int tile>
+constexpr int kSharedBytes = (4 * tile * kStride<hs> + 2 * tile * kStride<tile>)*int(sizeof(float));
+
+// Number of queries, or of keys, in a tile. GPUs before Ampere have 64 KB of shared memory, so they take half of it for
+// some head sizes.
+template <int hs>
+constexpr int kLargeTile = hs <= 64 ? 64 : 32;
+template <int hs>
+constexpr int kSmallTile = kSharedBytes<hs, kLargeTile<hs>> <= 64 << 10 ? kLargeTile<hs> : kLargeTile<hs> / 2;
 
 __device__ __forceinline__ int thread_row() { return threadIdx.x / kSide; }
 __device__ __forceinline__ int thread_col() { return threadIdx.x % kSide; }
@@ -74,9 +81,9 @@ struct Part {
   }
 };
 
-template <int hs>
+template <int hs, int rows>
 __device__ __forceinline__ void load_tile(float* tile, const Head<const float>& head, int64_t t0, int64_t T) {
-  for (int i = threadIdx.x; i < kTile<hs> * hs; i += kThreads) {
+  for (int i = threadIdx.x; i < rows * hs; i += kThreads) {
     const int row = i / hs, col = i % hs;
     tile[row * kStride<hs> + col] = t0 + row < T ? head.data[(t0 + row) * head.row_stride + col] : 0;
   }
@@ -124,22 +131,21 @@ __device__ __forceinline__ void online_softmax(Part<tile, tile>& scores, Part<ti
   }
 }
 
-template <int hs>
+template <int hs, int tile>
 __global__ void __launch_bounds__(kThreads, 2) forward_kernel(Forward p) {
-  constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
   float *const q = shared, *const k = q + tile * kStride<hs>, *const v = k + tile * kStride<hs>;
   float* const probabilities = v + tile * kStride<hs>;
   const int64_t T = p.shape.T, tiles = ceil_div(T, tile), head = blockIdx.x / tiles;
   const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * tile;  // the last queries have the most work
-  load_tile<hs>(q, Head<const float>(p.q, p.shape, head), i0, T);
+  load_tile<hs, tile>(q, Head<const float>(p.q, p.shape, head), i0, T);
   Part<tile, hs> y;
   float largest[tile / kSide], sum[tile / kSide] = {};
   for (float& row : largest) row = -INFINITY;
 
   for (int64_t j0 = 0; j0 <= i0; j0 += tile) {
-    load_tile<hs>(k, Head<const float>(p.k, p.shape, head), j0, T);
-    load_tile<hs>(v, Head<const float>(p.v, p.shape, head), j0, T);
+    load_tile<hs, tile>(k, Head<const float>(p.k, p.shape, head), j0, T);
+    load_tile<hs, tile>(v, Head<const float>(p.v, p.shape, head), j0, T);
     __syncthreads();
     Part<tile, tile> scores;
     scores.add_product(plain<hs>(q), transposed<hs>(k), hs);
@@ -167,22 +173,21 @@ struct Backward {
 
 // The first part of both backward kernels, for a tile of queries and a tile of keys: the probability and the
 // gradient of the score of each (query, key) pair.
-template <int hs>
+template <int hs, int tile>
 struct Pairs {
-  static constexpr int tile = kTile<hs>, size = tile * kStride<hs>;
-  static constexpr int bytes = (4 * size + 2 * tile * kStride<tile>)*int(sizeof(float));
+  static constexpr int size = tile * kStride<hs>;
   float *q, *dy, *k, *v, *p, *ds;
 
   __device__ explicit Pairs(float* shared)
       : q(shared), dy(q + size), k(dy + size), v(k + size), p(v + size), ds(p + tile * kStride<tile>) {}
 
   __device__ __forceinline__ void load_queries(const Backward& b, int64_t head, int64_t i0) const {
-    load_tile<hs>(q, Head<const float>(b.q, b.shape, head), i0, b.shape.T);
-    load_tile<hs>(dy, Head<const float>(b.dy, b.shape, head), i0, b.shape.T);
+    load_tile<hs, tile>(q, Head<const float>(b.q, b.shape, head), i0, b.shape.T);
+    load_tile<hs, tile>(dy, Head<const float>(b.dy, b.shape, head), i0, b.shape.T);
   }
   __device__ __forceinline__ void load_keys(const Backward& b, int64_t head, int64_t j0) const {
-    load_tile<hs>(k, Head<const float>(b.k, b.shape, head), j0, b.shape.T);
-    load_tile<hs>(v, Head<const float>(b.v, b.shape, head), j0, b.shape.T);
+    load_tile<hs, tile>(k, Head<const float>(b.k, b.shape, head), j0, b.shape.T);
+    load_tile<hs, tile>(v, Head<const float>(b.v, b.shape, head), j0, b.shape.T);
   }
 
   // p = exp(score - log_sum_exp), or 0 if the key is after the query; ds = p * (dp - dy_y). `rows`: the
@@ -204,11 +209,10 @@ struct Pairs {
   }
 };
 
-template <int hs>
+template <int hs, int tile>
 __global__ void __launch_bounds__(kThreads, 2) backward_keys_kernel(Backward p) {
-  constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
-  const Pairs<hs> pairs(shared);
+  const Pairs<hs, tile> pairs(shared);
   const int64_t T = p.shape.T, tiles = ceil_div(T, tile);
   const int64_t head = blockIdx.x / tiles, j0 = blockIdx.x % tiles * tile;  // first keys have the most work
   pairs.load_keys(p, head, j0);
@@ -226,11 +230,10 @@ __global__ void __launch_bounds__(kThreads, 2) backward_keys_kernel(Backward p) 
   dv.store(Head<float>(p.dv, p.shape, head), j0, T, 1);
 }
 
-template <int hs>
+template <int hs, int tile>
 __global__ void __launch_bounds__(kThreads, 2) backward_queries_kernel(Backward p) {
-  constexpr int tile = kTile<hs>;
   GPU_DYNAMIC_SHARED(float, shared);
-  const Pairs<hs> pairs(shared);
+  const Pairs<hs, tile> pairs(shared);
   const int64_t T = p.shape.T, tiles = ceil_div(T, tile), head = blockIdx.x / tiles;
   const int64_t i0 = (tiles - 1 - blockIdx.x % tiles) * tile;  // the last queries have the most work
   pairs.load_queries(p, head, i0);
@@ -246,22 +249,36 @@ __global__ void __launch_bounds__(kThreads, 2) backward_queries_kernel(Backward 
   dq.store(Head<float>(p.dq, p.shape, head), i0, T, p.shape.scale);
 }
 
-template <int hs>
-int64_t blocks(const AttentionShape& shape) {
-  return shape.B * shape.heads * ceil_div(shape.T, kTile<hs>);
+// Calls body(tile) with the tile size that this GPU has the shared memory for.
+template <int hs, class Body>
+void with_tile(Stream stream, const Body& body) {
+  int available = 0;
+  CUDA_CHECK(
+      cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, stream.device.index));
+  if (available >= kSharedBytes<hs, kLargeTile<hs>>)
+    body(std::integral_constant<int, kLargeTile<hs>>());
+  else
+    body(std::integral_constant<int, kSmallTile<hs>>());
 }
 
 template <int hs>
 void launch_forward(Stream stream, const Forward& p) {
-  constexpr int tile = kTile<hs>;
-  const size_t shared_bytes = (3 * tile * kStride<hs> + tile * kStride<tile>)*sizeof(float);
-  launch(forward_kernel<hs>, blocks<hs>(p.shape), kThreads, shared_bytes, stream, p);
+  with_tile<hs>(stream, [&](auto rows) {
+    constexpr int tile = rows;
+    const int64_t blocks = p.shape.B * p.shape.heads * ceil_div(p.shape.T, tile);
+    const size_t shared_bytes = (3 * tile * kStride<hs> + tile * kStride<tile>)*sizeof(float);
+    launch(forward_kernel<hs, tile>, blocks, kThreads, shared_bytes, stream, p);
+  });
 }
 
 template <int hs>
 void launch_backward(Stream stream, const Backward& p) {
-  launch(backward_keys_kernel<hs>, blocks<hs>(p.shape), kThreads, Pairs<hs>::bytes, stream, p);
-  launch(backward_queries_kernel<hs>, blocks<hs>(p.shape), kThreads, Pairs<hs>::bytes, stream, p);
+  with_tile<hs>(stream, [&](auto rows) {
+    constexpr int tile = rows;
+    const int64_t blocks = p.shape.B * p.shape.heads * ceil_div(p.shape.T, tile);
+    launch(backward_keys_kernel<hs, tile>, blocks, kThreads, kSharedBytes<hs, tile>, stream, p);
+    launch(backward_queries_kernel<hs, tile>, blocks, kThreads, kSharedBytes<hs, tile>, stream, p);
+  });
 }
 
 }  // namespace

@@ -206,6 +206,16 @@ TEST_P(FlashAttentionTest, AgreesWithTheDoubleOracleAtEveryHeadSize) {
   }
 }
 
+// 64 KB a block. The executor takes the variable as the GPU that it is to be; a real GPU ignores it.
+TEST_P(FlashAttentionTest, FloatFitsIntoTheSharedMemoryOfAGpuBeforeAmpere) {
+  setenv("EXECUTOR_CAPABILITY", "75", 1);
+  for (const int64_t hs : kHeadSizes) {
+    SCOPED_TRACE(hs);
+    expect_agreement(Inputs<float>({70, hs}, 3), kForward, kBackward);
+  }
+  unsetenv("EXECUTOR_CAPABILITY");
+}
+
 // Rows that no wide load can read.
 TEST_P(FlashAttentionTest, TakesViewsThatBeginAnywhere) {
   for (const Layout layout : {Layout{70, 64, 1, 8}, Layout{70, 80, 0, 3}, Layout{70, 32, 4, 4}}) {
