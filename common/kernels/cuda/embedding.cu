@@ -19,7 +19,7 @@ __global__ void embedding_forward_kernel(float* y, const float* table, const int
 // divided into tiles of 128. First each block sorts the ids of a tile and adds the rows of each id in order; the sum
 // of an id goes to the workspace, and a table says where. Then each block adds the sums of a few ids, in order of the
 // tiles. So a thread never adds more than 128 rows in the first launch, and one row for each tile in the second,
-// however frequent an id is: of 13,000 rows with the same id, the longest thread reads about 230.
+// however frequent an id is: of 13,000 rows with the same id, a thread adds at most 128 and then 102.
 //
 // For 65,536 rows of 768, the launches read 200 MB of dy, and write and read some 130 MB of sums: in a text, a tile
 // has about 80 different ids.
