@@ -216,6 +216,7 @@ void ProcessGroup::all_reduce(const Tensor& x) const {
 
 void ProcessGroup::broadcast(const Tensor& x) const {
   check("broadcast", x);
+  x.storage()->count_write();
   if (transport_) transport_->broadcast(x.data<float>(), x.numel());
 }
 

@@ -76,12 +76,10 @@ std::vector<float> position_losses(const Tensor& logits, const Tensor& targets, 
           "hellaswag: logits are {}, the ids {}, the vocabulary {}", to_string(logits.shape()),
           to_string(targets.shape()), vocab_size);
   const Device device = logits.device();
-  const Tensor loss = empty({}, device), losses = empty({n}, device), largest = empty({n}, device),
-               log_sum = empty({n}, device);
+  const Tensor loss = empty({}, device), losses = empty({n}, device);
   with_type(logits.dtype(), [&](auto t) {
     DISPATCH(device, fused_cross_entropy_forward, loss.data<float>(), losses.data<float>(),
-             largest.data<float>(), log_sum.data<float>(), logits.data<decltype(t)>(),
-             targets.data<int32_t>(), n, vocab_size, Vp);
+             logits.data<decltype(t)>(), targets.data<int32_t>(), n, vocab_size, Vp);
   });
   return losses.to_vector<float>();
 }

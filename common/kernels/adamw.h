@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/kernels/processors.h"
+#include "common/tensor/bf16.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
@@ -26,9 +27,10 @@ FOR_CPU_AND_CUDA(
     // Increments steps and computes the factors of that step.
     void adamw_advance(Stream stream, AdamWState* state, const AdamWFactors& factors);
 
-    // Updates n parameters w and their first and second moments m and v from the gradients g. Weight decay
+    // Updates n parameters w, their bf16 copy (unless null: each new w, rounded), and their first and second moments m and v from the gradients g. Weight decay
     // applies to the first `decayed` parameters only. `norm` is null or the norm of all gradients; if it exceeds
     // max_norm, the gradients are scaled down to max_norm (torch's clip_grad_norm_).
-    void adamw(Stream stream, float* w, const float* g, float* m, float* v, int64_t n, int64_t decayed,
-               const AdamWState* state, const float* norm, float max_norm, const AdamWFactors& factors);)
+    void adamw(Stream stream, float* w, bf16* copy, const float* g, float* m, float* v, int64_t n,
+               int64_t decayed, const AdamWState* state, const float* norm, float max_norm,
+               const AdamWFactors& factors);)
 }  // namespace gpt2

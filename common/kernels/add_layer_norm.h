@@ -22,12 +22,15 @@ FOR_CPU_AND_CUDA(
                                 const B* branch, const float* weight, const float* bias, int64_t rows,
                                 int64_t C, int64_t branch_rows, float eps);
 
-    // dx = dsum + (the gradient of y through the LayerNorm, see layer_norm.h). The gradients of x and of branch
-    // are both dx; dbranch is dx rounded to Y. dx, dsum, sum, dy, dbranch: (rows, C). If dsum is null, nothing is
-    // added. If dbranch is null, only dx is written. dx may be dsum. layer_norm_backward_weight computes the
-    // gradients of weight and bias, with x = sum.
+    // dx = dsum + (the gradient of y through the LayerNorm, see layer_norm.h, as for dweight and dbias). The
+    // gradients of x and of branch are both dx; dbranch is dx rounded to Y. dx, dsum, sum, dy, dbranch: (rows, C).
+    // If dsum is null, nothing is added. If dbranch is null, only dx is written. dx may be dsum.
+    // branch_sums, unless null: (layer_norm_partial_sums(rows), C); its sums over the first dimension are the sums
+    // over rows of dx, rounded to Y: the gradient of the bias of the linear layer that computed the branch.
+    // The workspace is that of layer_norm_backward.
     template <class Y>
-    void add_layer_norm_backward_input(Stream stream, float* dx, Y* dbranch, const Y* dy, const float* dsum,
-                                       const float* sum, const float* weight, const float* mean,
-                                       const float* rstd, int64_t rows, int64_t C);)
+    void add_layer_norm_backward(Stream stream, float* dx, Y* dbranch, float* dweight, float* dbias,
+                                 float* branch_sums, const Y* dy, const float* dsum, const float* sum,
+                                 const float* weight, const float* mean, const float* rstd, float* workspace,
+                                 int64_t rows, int64_t C, float beta_w, float beta_b);)
 }  // namespace gpt2

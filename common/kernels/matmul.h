@@ -63,22 +63,25 @@ auto row_major(T* data, int64_t rows, int64_t cols) {
 // What happens to each value of C before it is written:
 //   gelu       aux = c,  c = gelu(c)         aux keeps the input of the GELU for the backward pass
 //   gelu_grad  c = c * gelu'(aux)            the backward pass of the GELU
-enum class Epilogue : uint8_t { none, gelu, gelu_grad };
+//   row_sums   aux[i] = sum over k of A[i, k]  if A is dy^T, the gradient of a bias; C does not change
+enum class Epilogue : uint8_t { none, gelu, gelu_grad, row_sums };
 
 // What to compute: C = alpha A B + beta C + bias for each of batch[0] * batch[1] matrices.
 // A is (M, K), B is (K, N), C is (M, N). The matrices of C are row-major (col_stride 1) and overlap neither
 // each other nor A or B. The caller has checked all that. With beta == 0, C is written and never read. Either
-// A, B and C are float, or A and B are bf16 and C is bf16 or float. An epilogue requires beta 0, a batch of
-// one and a contiguous C.
+// A, B and C are float, or A and B are bf16 and C is bf16 or float. An epilogue requires a batch of one
+// and a contiguous C, and the GELU's require beta 0.
 struct Matmul {
   ConstMatrixView a, b;
   MatrixView c;
   std::array<int64_t, 2> batch{1, 1};
   float alpha = 1, beta = 0;
+  const float* alpha_on_device =
+      nullptr;                 // if set, one float on the stream's device in place of alpha: since 07_fusion
   const void* bias = nullptr;  // (N) of C's type, added to every row of every C; null: no bias
   MatmulPrecision precision = MatmulPrecision::highest;  // of float operands
   Epilogue epilogue = Epilogue::none;
-  void* aux = nullptr;  // (M, N) of C's type, contiguous; does not overlap C
+  void* aux = nullptr;  // (M, N) of C's type, contiguous; for row_sums (M) floats; does not overlap C
 };
 
 // The order of additions depends only on the shapes and the number of threads: the same call gives the same

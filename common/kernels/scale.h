@@ -11,5 +11,8 @@ namespace gpt2 {
 
 FOR_CPU_AND_CUDA(
     // y[i] = alpha * x[i]; n values; y may be x.
-    template <class T> void scale(Stream stream, T* y, const T* x, float alpha, int64_t n);)
+    template <class T> void scale(Stream stream, T* y, const T* x, float alpha, int64_t n);
+
+    // The same with alpha, one float, on the stream's device. since 07_fusion
+    template <class T> void scale_by(Stream stream, T* y, const T* x, const float* alpha, int64_t n);)
 }  // namespace gpt2

@@ -18,43 +18,45 @@ struct Saved {
   DType branch_type;
 };
 
-void add_weight_gradients(Gradients& g, const Tensor& dy, const Saved& s) {
+// The gradient of the branch, which is dx itself or, for a bf16 branch, dx rounded to bf16.
+struct BranchGradient {
+  Tensor dx, partial_sums;
+};
+
+// Adds the gradients of weight and bias, writes dx, and returns the branch's gradient. Partial sums are computed
+// for a branch of full shape: a linear layer made it, whose bias needs them.
+BranchGradient add_gradients(Gradients& g, const Tensor& dx, const Tensor& dy, const Tensor& dsum,
+                             const Saved& s) {
   const Device device = dy.device();
   const int64_t C = dy.size(-1), rows = dy.numel() / C;
+  constexpr int64_t kLongRow =
+      8192;  // with the sums, a longer row would need more shared memory than a GPU has
   const auto [dweight, beta_w] = g.into(2, {C}, device);
   const auto [dbias, beta_b] = g.into(3, {C}, device);
-  const Tensor workspace = empty({DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C)}, device);
-  with_type(dy.dtype(), [&, dw = dweight, db = dbias, bw = beta_w, bb = beta_b](auto t) {
-    DISPATCH(device, layer_norm_backward_weight, dw.data<float>(), db.data<float>(), dy.data<decltype(t)>(),
-             s.sum.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), workspace.data<float>(), rows,
-             C, bw, bb);
-  });
-}
-
-// Returns dx and dbranch. dbranch is dx itself or, for a bf16 branch, dx rounded to bf16.
-std::pair<Tensor, Tensor> input_gradients(const Tensor& dy, const Tensor& dsum, const Saved& s) {
-  const int64_t C = dy.size(-1), rows = dy.numel() / C;
-  const Tensor dx = empty(s.sum.shape(), dy.device());
   const bool narrow = s.branch_type == DType::bf16;
-  const Tensor dbranch = narrow ? empty(s.sum.shape(), dy.device(), DType::bf16) : dx;
-  with_type(dy.dtype(), [&](auto t) {
+  const bool summed = g.wanted(1) && s.branch_shape == dx.shape() && C <= kLongRow;
+  const Tensor dbranch = narrow ? empty(dx.shape(), device, DType::bf16) : dx,
+               sums = summed ? empty({DISPATCH_SIZE(device, layer_norm_partial_sums, rows), C}, device)
+                             : Tensor(),
+               workspace = empty({DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C)}, device);
+  with_type(dy.dtype(), [&, dw = dweight, db = dbias, bw = beta_w, bb = beta_b](auto t) {
     using Y = decltype(t);
-    DISPATCH(dy.device(), add_layer_norm_backward_input, dx.data<float>(),
-             narrow ? dbranch.data<Y>() : nullptr, dy.data<Y>(),
+    DISPATCH(device, add_layer_norm_backward, dx.data<float>(), narrow ? dbranch.data<Y>() : nullptr,
+             dw.data<float>(), db.data<float>(), summed ? sums.data<float>() : nullptr, dy.data<Y>(),
              dsum.defined() ? dsum.data<float>() : nullptr, s.sum.data<float>(), s.weight.data<float>(),
-             s.mean.data<float>(), s.rstd.data<float>(), rows, C);
+             s.mean.data<float>(), s.rstd.data<float>(), workspace.data<float>(), rows, C, bw, bb);
   });
-  return {dx, dbranch};
+  return {dbranch, sums};
 }
 
 void backward(Gradients& g, const Saved& s) {
   require(g.dy(1).defined(), "add_layer_norm: its second result was not used");
-  const Tensor dy = g.dy(1).contiguous();
-  add_weight_gradients(g, dy, s);
+  const Tensor dy = g.dy(1).contiguous(), dx = empty(s.sum.shape(), dy.device());
   const Tensor dsum = g.dy(0).defined() ? g.dy(0).contiguous() : Tensor();
-  const auto [dx, dbranch] = input_gradients(dy, dsum, s);
+  const auto [dbranch, partial_sums] = add_gradients(g, dx, dy, dsum, s);
   if (g.wanted(1)) {
-    s.branch_shape == dx.shape() ? g.add(1, dbranch) : add_row_sum(g, 1, s.branch_shape, dx);
+    s.branch_shape == dx.shape() ? g.add(1, dbranch, {.factor = {}, .partial_sums = partial_sums})
+                                 : add_row_sum(g, 1, s.branch_shape, dx);
   }
   g.add(0, dx);
 }

@@ -5,6 +5,7 @@
 
 #include "common/kernels/add.h"
 #include "common/kernels/fill.h"
+#include "common/kernels/scale.h"
 #include "common/ops/autocast.h"
 #include "common/ops/dispatch.h"
 
@@ -70,6 +71,22 @@ class LeafUses {
   std::unordered_map<const Variable*, int64_t> uses_;
 };
 
+// x times one float on the device. In place if nobody else refers to x.
+Tensor times(const Tensor& x, const Tensor& factor) {
+  const Tensor from = x.contiguous(), y = writable(x) ? x : empty(x.shape(), x.device(), x.dtype());
+  with_type(x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DISPATCH(x.device(), scale_by, y.data<T>(), from.data<T>(), factor.data<float>(), x.numel());
+  });
+  return y;
+}
+
+// Multiplies the gradient by the factor that it lacks, and forgets what is known about it.
+void settle(Tensor& gradient, GradientNotes& notes) {
+  if (notes.factor.defined()) gradient = times(gradient, notes.factor);
+  notes = {};
+}
+
 Tensor ones(Device device) {
   const Tensor one = empty({}, device);
   DISPATCH(device, fill, one.data<float>(), 1.0f, 1);
@@ -78,10 +95,35 @@ Tensor ones(Device device) {
 
 }  // namespace
 
-void Gradients::add(size_t i, Tensor dx) {
+Gradients::Gradients(const std::vector<std::shared_ptr<Variable>>& outputs,
+                     std::vector<std::shared_ptr<Variable>> inputs)
+    : inputs_(std::move(inputs)) {
+  for (const auto& output : outputs) {
+    dy_.push_back(std::move(output->grad));
+    notes_.push_back(std::exchange(output->notes, {}));
+  }
+}
+
+const Tensor& Gradients::dy(size_t i) {
+  if (notes_[i].factor.defined()) settle(dy_[i], notes_[i]);
+  return dy_[i];
+}
+
+bool Gradients::reached() const {
+  return std::any_of(dy_.begin(), dy_.end(), [](const Tensor& dy) { return dy.defined(); });
+}
+
+void Gradients::add(size_t i, Tensor dx, GradientNotes notes) {
   if (!wanted(i)) return;
   Variable& variable = *inputs_[i];
   Tensor& grad = variable.grad;
+  if (!variable.is_leaf && !grad.defined()) {
+    grad = std::move(dx);
+    variable.notes = std::move(notes);
+    return;
+  }
+  settle(dx, notes);
+  settle(grad, variable.notes);
   if (variable.is_leaf) {  // its gradient has its own memory, which may belong to the optimizer
     const auto [target, beta] = into(i, dx.shape(), dx.device());
     if (beta == 0) {
@@ -89,8 +131,6 @@ void Gradients::add(size_t i, Tensor dx) {
     } else {
       add_in_place(target, dx);
     }
-  } else if (!grad.defined()) {
-    grad = std::move(dx);
   } else if (writable(grad)) {
     add_in_place(grad, dx);
   } else {  // grad is shared with the gradient of another tensor, so do not write to it
@@ -102,6 +142,7 @@ void Gradients::add(size_t i, Tensor dx) {
 
 Gradients::Target Gradients::into(size_t i, const Shape& shape, Device device) {
   Variable& variable = *inputs_[i];
+  settle(variable.grad, variable.notes);
   const bool fresh = !variable.grad.defined() || variable.stale;
   if (!variable.grad.defined()) {
     variable.grad = empty(shape, device);
@@ -157,14 +198,8 @@ void Tensor::backward() const {
   while (!nodes.empty()) {
     Node node = std::move(nodes.back());
     nodes.pop_back();
-    std::vector<Tensor> dy;
-    bool reached = false;
-    for (const auto& output : node.outputs) {
-      dy.push_back(std::move(output->grad));
-      reached = reached || dy.back().defined();
-    }
-    Gradients gradients(std::move(dy), std::move(node.inputs));
-    if (reached) node.backward(gradients);
+    Gradients gradients(node.outputs, std::move(node.inputs));
+    if (gradients.reached()) node.backward(gradients);
     leaf_uses.passed(gradients.inputs());
   }
   leaf_uses.end();

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "common/tensor/context.h"
@@ -22,26 +23,48 @@
 namespace gpt2 {
 
 // What autograd knows about a tensor.
+class Bf16Copy;  // common/ops/autocast.h
+
+// What the op that computed a gradient knows about it. Another gradient of the same tensor ends that.
+struct GradientNotes {
+  // One float on the device, by which the gradient must still be multiplied; undefined: 1. The classifier leaves
+  // it to the matrix products that read the gradient next.
+  Tensor factor;
+  // (n, C): its sums over n are the sums of the gradient over all rows of C values; undefined: not computed.
+  Tensor partial_sums;
+};
+
 struct Variable {
   Tensor grad;           // d(loss)/d(tensor), undefined until backward() computes it
+  GradientNotes notes;   // on grad; none for a leaf
   bool is_leaf = false;  // not the output of an op: backward() calls add up its gradient and keep it
   bool stale = false;    // a leaf's grad holds the values of the last step: overwrite them
+  std::shared_ptr<Bf16Copy> bf16_copy;  // of a parameter, if its optimizer keeps one; since 10_adamw
 };
 
 // A running node's view of gradients: the gradients of its outputs, and where to write those of its inputs.
 class Gradients {
  public:
-  Gradients(std::vector<Tensor> dy, std::vector<std::shared_ptr<Variable>> inputs)
-      : dy_(std::move(dy)), inputs_(std::move(inputs)) {}
+  Gradients(const std::vector<std::shared_ptr<Variable>>& outputs,
+            std::vector<std::shared_ptr<Variable>> inputs);
 
   // The gradient of output i; undefined if nothing depends on that output. A single output always has one.
-  const Tensor& dy(size_t i = 0) const { return dy_[i]; }
+  const Tensor& dy(size_t i = 0);
+
+  // The factor that the gradient of output i still lacks, or an undefined tensor. The caller multiplies by it,
+  // and dy(i) no longer does.
+  Tensor take_factor(size_t i = 0) { return std::exchange(notes_[i].factor, Tensor()); }
+
+  // See GradientNotes.
+  const Tensor& partial_sums(size_t i = 0) const { return notes_[i].partial_sums; }
+
+  bool reached() const;  // whether any output has a gradient
 
   bool wanted(size_t i) const { return inputs_[i] != nullptr; }
   const std::vector<std::shared_ptr<Variable>>& inputs() const { return inputs_; }
 
   // Adds dx to the gradient of input i. dx may share its storage with dy, because dy is not written again.
-  void add(size_t i, Tensor dx);
+  void add(size_t i, Tensor dx, GradientNotes notes = {});
 
   // For kernels that add in place (weights): the kernel computes `grad = beta * grad + ...`, where grad is
   // the gradient of input i. beta is 0 if there is no gradient yet.
@@ -53,6 +76,7 @@ class Gradients {
 
  private:
   std::vector<Tensor> dy_;
+  std::vector<GradientNotes> notes_;  // on dy_
   std::vector<std::shared_ptr<Variable>> inputs_;
 };
 

@@ -17,9 +17,12 @@ Tensor embedding(const Tensor& table, const Tensor& indices) {
            ids.numel(), C);
   record({rows}, y, [ids, table_shape = table.shape()](Gradients& g) {
     const Tensor dy = g.dy().contiguous();
+    const int64_t n = ids.numel(), vocab_size = table_shape[0], C = table_shape[1];
     const auto [dtable, beta] = g.into(0, table_shape, dy.device());
+    const Tensor workspace =
+        empty({DISPATCH_SIZE(dy.device(), embedding_backward_workspace, n, vocab_size, C)}, dy.device());
     DISPATCH(dy.device(), embedding_backward, dtable.data<float>(), ids.data<int32_t>(), dy.data<float>(),
-             ids.numel(), table_shape[0], table_shape[1], beta);
+             workspace.data<float>(), n, vocab_size, C, beta);
   });
   return y;
 }

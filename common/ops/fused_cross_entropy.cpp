@@ -7,19 +7,17 @@
 namespace gpt2 {
 namespace {
 
-struct Saved {
-  Tensor logits, largest, log_sum, targets;
-  int64_t vocab_size;
-};
-
-void backward(Gradients& g, const Saved& s) {
-  const int64_t rows = s.targets.numel(), columns = s.logits.size(-1);
-  with_type(s.logits.dtype(), [&](auto t) {
-    DISPATCH(s.logits.device(), fused_cross_entropy_backward, s.logits.data<decltype(t)>(),
-             s.largest.data<float>(), s.log_sum.data<float>(), s.targets.data<int32_t>(),
-             g.dy().data<float>(), rows, s.vocab_size, columns);
-  });
-  g.add(0, s.logits);
+// The memory of the logits if nobody but the caller refers to it, otherwise a copy.
+Tensor to_overwrite(const Tensor& logits) {
+  if (logits.owns_storage() && !logits.variable()->is_leaf) {
+    const char* reason =
+        "fused_cross_entropy has written their gradient over them; to read them, compute them under NoGrad";
+    return {logits.storage()->take(reason), logits.offset(), logits.shape(), logits.strides(),
+            logits.dtype()};
+  }
+  const Tensor copy = empty(logits.shape(), logits.device(), logits.dtype());
+  copy_(copy, logits);
+  return copy;
 }
 
 }  // namespace
@@ -30,16 +28,23 @@ Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets, int64_t 
           "fused_cross_entropy: logits are {} with strides {}, targets {}, the vocabulary {}",
           to_string(logits.shape()), to_string(logits.strides()), to_string(targets.shape()), vocab_size);
   const Device device = logits.device();
-  const Tensor ids = targets.contiguous(), losses = empty({rows}, device), largest = empty({rows}, device),
-               log_sum = empty({rows}, device);
+  const Tensor ids = targets.contiguous(), losses = empty({rows}, device);
   Tensor loss = empty({}, device);
+  if (!recording({logits})) {
+    with_type(logits.dtype(), [&](auto t) {
+      DISPATCH(device, fused_cross_entropy_forward, loss.data<float>(), losses.data<float>(),
+               logits.data<decltype(t)>(), ids.data<int32_t>(), rows, vocab_size, columns);
+    });
+    return loss;
+  }
+  Tensor gradient = to_overwrite(logits);
   with_type(logits.dtype(), [&](auto t) {
-    DISPATCH(device, fused_cross_entropy_forward, loss.data<float>(), losses.data<float>(),
-             largest.data<float>(), log_sum.data<float>(), logits.data<decltype(t)>(), ids.data<int32_t>(),
-             rows, vocab_size, columns);
+    DISPATCH(device, fused_cross_entropy_gradient, loss.data<float>(), losses.data<float>(),
+             gradient.data<decltype(t)>(), ids.data<int32_t>(), rows, vocab_size, columns);
   });
-  record({logits}, loss,
-         [s = Saved{saved(logits), largest, log_sum, ids, vocab_size}](Gradients& g) { backward(g, s); });
+  record({logits}, loss, [gradient = std::move(gradient)](Gradients& g) mutable {
+    g.add(0, std::move(gradient), {.factor = g.dy(), .partial_sums = {}});
+  });
   return loss;
 }
 

@@ -13,24 +13,17 @@ struct Saved {
 void backward(Gradients& g, const Saved& s) {
   const Device device = s.x.device();
   const int64_t C = s.x.size(-1), rows = s.x.numel() / C;
-  const Tensor dy = g.dy().contiguous();
-  if (g.wanted(1) || g.wanted(2)) {  // the kernel computes both; an unwanted one is discarded
-    const auto target = [&](size_t i) {
-      return g.wanted(i) ? g.into(i, {C}, device) : Gradients::Target{empty({C}, device), 0};
-    };
-    const auto [dweight, beta_w] = target(1);
-    const auto [dbias, beta_b] = target(2);
-    const Tensor workspace = empty({DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C)}, device);
-    DISPATCH(device, layer_norm_backward_weight, dweight.data<float>(), dbias.data<float>(), dy.data<float>(),
-             s.x.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), workspace.data<float>(), rows, C,
-             beta_w, beta_b);
-  }
-  if (g.wanted(0)) {
-    const Tensor dx = empty(s.x.shape(), device);
-    DISPATCH(device, layer_norm_backward_input, dx.data<float>(), dy.data<float>(), s.x.data<float>(),
-             s.weight.data<float>(), s.mean.data<float>(), s.rstd.data<float>(), rows, C);
-    g.add(0, dx);
-  }
+  const Tensor dy = g.dy().contiguous(), dx = empty(s.x.shape(), device);
+  const auto target = [&](size_t i) {  // the kernel computes all gradients; an unwanted one is discarded
+    return g.wanted(i) ? g.into(i, {C}, device) : Gradients::Target{empty({C}, device), 0};
+  };
+  const auto [dweight, beta_w] = target(1);
+  const auto [dbias, beta_b] = target(2);
+  const Tensor workspace = empty({DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C)}, device);
+  DISPATCH(device, layer_norm_backward, dx.data<float>(), dweight.data<float>(), dbias.data<float>(),
+           dy.data<float>(), s.x.data<float>(), s.weight.data<float>(), s.mean.data<float>(),
+           s.rstd.data<float>(), workspace.data<float>(), rows, C, beta_w, beta_b);
+  g.add(0, dx);
 }
 
 }  // namespace

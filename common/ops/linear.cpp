@@ -1,4 +1,5 @@
 #include "common/ops/linear.h"
+#include "common/kernels/add.h"
 #include "common/kernels/matmul.h"
 #include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
@@ -29,20 +30,53 @@ Tensor times_transposed(const Tensor& x, const Tensor& weight, const Tensor& bia
   return y;
 }
 
-Tensor input_gradient(const Tensor& dy, const Tensor& weight, const Shape& shape, DType dtype) {
+Tensor input_gradient(const Tensor& dy, const Tensor& weight, const Shape& shape, DType dtype,
+                      const Tensor& factor) {
   const Tensor dx = empty(shape, dy.device(), dtype);
   Matmul product{as_matrix(dy), as_matrix(weight), as_result(dx)};
+  if (factor.defined()) product.alpha_on_device = factor.data<float>();
   product.precision = context().matmul_precision;
   DISPATCH(dx.device(), matmul, product);
   return dx;
 }
 
-void add_weight_gradient(Gradients& g, size_t i, const Tensor& dy, const Tensor& x) {
+void add_weight_gradient(Gradients& g, size_t i, const Tensor& dy, const Tensor& x, const Tensor& factor) {
   const auto [dweight, beta] = g.into(i, {dy.size(-1), x.size(-1)}, x.device());
   Matmul product{as_matrix(dy).transposed(), as_matrix(x), as_result(dweight)};
   product.beta = beta;
+  if (factor.defined()) product.alpha_on_device = factor.data<float>();
   product.precision = context().matmul_precision;
   DISPATCH(x.device(), matmul, product);
+}
+
+namespace {
+
+// On a GPU the product that computes the weight's gradient also sums the columns of dy, which it reads anyway.
+void add_parameter_gradients_in_one(Gradients& g, size_t i, const Tensor& dy, const Tensor& x) {
+  const int64_t out = dy.size(-1);
+  const auto [dweight, beta_w] = g.into(i, {out, x.size(-1)}, x.device());
+  const auto [dbias, beta_b] = g.into(i + 1, {out}, x.device());
+  const Tensor sums = beta_b == 0 ? dbias : empty({out}, x.device());
+  Matmul product{as_matrix(dy).transposed(), as_matrix(x), as_result(dweight)};
+  product.beta = beta_w;
+  product.precision = context().matmul_precision;
+  product.epilogue = Epilogue::row_sums;
+  product.aux = sums.data<float>();
+  DISPATCH(x.device(), matmul, product);
+  if (beta_b == 0) return;
+  DISPATCH(x.device(), add, dbias.data<float>(), dbias.data<float>(), sums.data<float>(), out, out);
+}
+
+}  // namespace
+
+void add_parameter_gradients(Gradients& g, size_t i, const Tensor& dy, const Tensor& x,
+                             const Tensor& partial_sums) {
+  const bool both = g.wanted(i) && g.wanted(i + 1);
+  if (both && !partial_sums.defined() && dy.device().is_cuda()) {
+    return add_parameter_gradients_in_one(g, i, dy, x);
+  }
+  if (g.wanted(i)) add_weight_gradient(g, i, dy, x);
+  if (g.wanted(i + 1)) add_row_sum(g, i + 1, {dy.size(-1)}, partial_sums.defined() ? partial_sums : dy);
 }
 
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
@@ -54,10 +88,10 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   const Tensor x = cast(input, dtype), w = cast_weight(weight, dtype);
   Tensor y = times_transposed(x, w, bias.defined() ? cast_weight(bias, dtype) : bias);
   record({input, weight, bias}, y, [x, w, shape = input.shape(), before = input.dtype()](Gradients& g) {
-    const Tensor dy = g.dy().contiguous();
-    if (g.wanted(0)) g.add(0, input_gradient(dy, w, shape, before));
-    if (g.wanted(1)) add_weight_gradient(g, 1, dy, x);
-    if (g.wanted(2)) add_row_sum(g, 2, {dy.size(-1)}, dy);
+    const Tensor factor = g.wanted(2) ? Tensor() : g.take_factor(), dy = g.dy().contiguous();
+    if (g.wanted(0)) g.add(0, input_gradient(dy, w, shape, before, factor));
+    if (!factor.defined()) return add_parameter_gradients(g, 1, dy, x, g.partial_sums());
+    if (g.wanted(1)) add_weight_gradient(g, 1, dy, x, factor);
   });
   return y;
 }

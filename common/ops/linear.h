@@ -23,10 +23,17 @@ MatrixView as_result(const Tensor& x);
 // type.
 Tensor times_transposed(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
-// Returns dx = dy weight with this shape and type.
-Tensor input_gradient(const Tensor& dy, const Tensor& weight, const Shape& shape, DType dtype);
+// Returns dx = dy weight with this shape and type, times `factor`, if defined (see GradientNotes).
+Tensor input_gradient(const Tensor& dy, const Tensor& weight, const Shape& shape, DType dtype,
+                      const Tensor& factor = {});
 
-// dW += dy^T x, in place, in float32. dW is the gradient of input i.
-void add_weight_gradient(Gradients& g, size_t i, const Tensor& dy, const Tensor& x);
+// dW += dy^T x, times `factor` if defined, in place, in float32. dW is the gradient of input i.
+void add_weight_gradient(Gradients& g, size_t i, const Tensor& dy, const Tensor& x,
+                         const Tensor& factor = {});
+
+// Adds the gradients of weight (input i) and bias (input i + 1, if any) of a linear layer with input x, in place.
+// partial_sums: of dy, if known (see GradientNotes).
+void add_parameter_gradients(Gradients& g, size_t i, const Tensor& dy, const Tensor& x,
+                             const Tensor& partial_sums = {});
 
 }  // namespace gpt2

@@ -3,7 +3,6 @@
 #include "common/ops/dispatch.h"
 #include "common/ops/linear.h"
 #include "common/ops/ops.h"
-#include "common/ops/row_sum.h"
 
 namespace gpt2 {
 namespace {
@@ -46,11 +45,9 @@ struct Saved {
 
 void backward(Gradients& g, const Saved& s) {
   const Tensor dy = g.dy().contiguous();
-  if (g.wanted(3)) add_weight_gradient(g, 3, dy, s.h.after);
-  if (g.wanted(4)) add_row_sum(g, 4, {dy.size(-1)}, dy);
+  add_parameter_gradients(g, 3, dy, s.h.after, g.partial_sums());
   const Tensor dh = hidden_gradient(dy, s.proj_weight, s.h.before);
-  if (g.wanted(1)) add_weight_gradient(g, 1, dh, s.x);
-  if (g.wanted(2)) add_row_sum(g, 2, {dh.size(-1)}, dh);
+  add_parameter_gradients(g, 1, dh, s.x);
   if (g.wanted(0)) g.add(0, input_gradient(dh, s.fc_weight, s.shape, s.dtype));
 }
 

@@ -65,8 +65,9 @@ Tensor causal_softmax(const Tensor& x, double scale);
 std::pair<Tensor, Tensor> add_layer_norm(const Tensor& x, const Tensor& branch, const Tensor& weight,
                                          const Tensor& bias, float eps);
 
-// cross_entropy of the first vocab_size columns of contiguous logits. backward() overwrites the logits with
-// their gradient, so read them before backward().
+// cross_entropy of the first vocab_size columns of contiguous logits. While gradients are recorded it takes the
+// memory of the logits and writes their gradient there; reading the logits afterwards is an error. It works on a
+// copy if another tensor shares their memory, or if they are a leaf. Under NoGrad the logits stay as they are.
 Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets, int64_t vocab_size);
 inline Tensor fused_cross_entropy(const Tensor& logits, const Tensor& targets) {
   return fused_cross_entropy(logits, targets, logits.size(-1));

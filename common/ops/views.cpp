@@ -82,7 +82,7 @@ Tensor part(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
 
 // True if the gradients of the parts of a split are laid out like the parts; then they already form a packed
 // buffer.
-bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t dim, int64_t length) {
+bool lie_packed(Gradients& g, const Shape& strides, int64_t parts, int64_t dim, int64_t length) {
   for (int64_t i = 0; i < parts; ++i) {
     const Tensor &first = g.dy(0), &dy = g.dy(size_t(i));
     if (!dy.defined() || dy.storage() != first.storage() || dy.strides() != strides ||
@@ -95,8 +95,7 @@ bool lie_packed(const Gradients& g, const Shape& strides, int64_t parts, int64_t
 
 // The gradient of the tensor that was split, joined from the gradients of its parts. A part that nothing
 // depends on gives zeros.
-Tensor joined(const Gradients& g, const Shape& shape, Device device, DType dtype, int64_t parts,
-              int64_t dim) {
+Tensor joined(Gradients& g, const Shape& shape, Device device, DType dtype, int64_t parts, int64_t dim) {
   const int64_t length = shape[size_t(dim)] / parts;
   const Shape strides = contiguous_strides(shape);
   if (lie_packed(g, strides, parts, dim, length)) {
@@ -205,8 +204,26 @@ Tensor cast(const Tensor& x, DType dtype) {
   return y;
 }
 
+Tensor Bf16Copy::of(const Tensor& weight) {
+  const int64_t version = block_.storage()->version();
+  if (!copy_.defined() || version_ != version) {
+    if (!copy_.defined()) copy_ = empty(block_.shape(), block_.device(), DType::bf16);
+    copy_elements(copy_, block_);
+    version_ = version;
+  }
+  return copy_.as_strided(weight.shape(), weight.strides(), weight.offset());
+}
+
+bf16* Bf16Copy::written_with() {
+  block_.storage()->count_write();
+  version_ = block_.storage()->version();
+  return copy_.defined() ? copy_.data<bf16>() : nullptr;
+}
+
 Tensor cast_weight(const Tensor& weight, DType dtype) {
   if (weight.dtype() == dtype || !context().casts || !weight.requires_grad()) return cast(weight, dtype);
+  const auto& kept = weight.variable()->bf16_copy;
+  if (kept && kept->is_of(weight)) return kept->of(weight);
   Tensor& copy = context().casts->copies[weight.variable().get()];
   if (!copy.defined()) copy = cast(weight, dtype);
   return copy;

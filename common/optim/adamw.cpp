@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/kernels/global_norm.h"
+#include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 
@@ -20,7 +21,10 @@ AdamWFactors factors_of(const AdamWOptions& o) { return {o.beta1, o.beta2, o.eps
 }  // namespace
 
 AdamW::AdamW(const nn::Module& model, const AdamWOptions& options)
-    : AdamW({parameters_of(model), options.weight_decay}, {{}, 0}, options) {}
+    : AdamW({parameters_of(model), options.weight_decay}, {{}, 0}, options) {
+  bf16_copy_ = nullptr;
+  for (const Tensor& p : parameters_) p.variable()->bf16_copy = nullptr;
+}
 
 AdamW::AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, const AdamWOptions& options)
     : options_(options), parameters_(decayed.parameters) {
@@ -45,10 +49,12 @@ void AdamW::make_blocks() {
   gradients_ = zeros({n}, device);
   first_moment_ = zeros({n}, device);
   second_moment_ = zeros({n}, device);
+  bf16_copy_ = std::make_shared<Bf16Copy>(weights_);
   for (const Tensor& p : parameters_) {
     require(p.storage() == storage, "AdamW: the parameters lie apart; call model.to(device) first");
     p.variable()->grad = gradients_.as_strided(p.shape(), p.strides(), p.offset());
     p.variable()->stale = true;
+    p.variable()->bf16_copy = bf16_copy_;
   }
   state_ = std::make_shared<Storage>(device, sizeof(AdamWState));
   const AdamWState start{.lr = options_.lr, .steps = 0, .decay = 0, .step_size = 0, .root_correction2 = 0};
@@ -100,7 +106,13 @@ void AdamW::step() {
   finish_gradients();
   const Device device = weights_.device();
   DISPATCH(device, adamw_advance, state(), factors_of(options_));
-  DISPATCH(device, adamw, weights_.data<float>(), gradients_.data<float>(), first_moment_.data<float>(),
+  bf16* copy = nullptr;
+  if (bf16_copy_) {
+    copy = bf16_copy_->written_with();
+  } else {
+    weights_.storage()->count_write();
+  }
+  DISPATCH(device, adamw, weights_.data<float>(), copy, gradients_.data<float>(), first_moment_.data<float>(),
            second_moment_.data<float>(), weights_.numel(), decayed_end_, state(),
            max_norm_ > 0 ? norm_.data<float>() : nullptr, float(max_norm_), factors_of(options_));
   max_norm_ = 0;

@@ -10,6 +10,7 @@
 
 #include "common/kernels/adamw.h"
 #include "common/nn/module.h"
+#include "common/ops/autocast.h"
 
 namespace gpt2::optim {
 
@@ -31,7 +32,8 @@ class AdamW {
 
   // Two groups: weight decay applies to the first and not to the second; options.weight_decay is ignored. A
   // step is one launch, so the first group must lie before the second in memory (matrices lie before
-  // vectors); throws if it does not.   since 10_adamw
+  // vectors); throws if it does not. A step also writes the bf16 copies that matrix products read under autocast.
+  // since 10_adamw
   AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, const AdamWOptions& options);
 
   void zero_grad();  // the next backward() overwrites the gradients
@@ -62,6 +64,7 @@ class AdamW {
   std::vector<Tensor> parameters_;
   int64_t decayed_end_ = 0;                                    // values before this offset decay
   Tensor weights_, gradients_, first_moment_, second_moment_;  // the four blocks, 1-D
+  std::shared_ptr<Bf16Copy> bf16_copy_;  // null: autocast rounds the weights in every step
   std::shared_ptr<Storage> state_;
   Tensor norm_, workspace_;
   double max_norm_ = 0;  // 0: the next step does not clip

@@ -107,6 +107,14 @@ Heap& heap(Device device) {
 Storage::Storage(Device device, size_t bytes)
     : device_(device), bytes_(bytes), data_(heap(device).allocate(bytes)) {}
 
-Storage::~Storage() { heap(device_).free(data_); }
+Storage::~Storage() {
+  if (data_ != nullptr) heap(device_).free(data_);
+}
+
+std::shared_ptr<Storage> Storage::take(const char* taker) {
+  require(taker_ == nullptr, "the values of this tensor are gone: {}", taker_);
+  taker_ = taker;
+  return std::shared_ptr<Storage>(new Storage(device_, bytes_, std::exchange(data_, nullptr)));
+}
 
 }  // namespace gpt2

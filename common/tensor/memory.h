@@ -17,6 +17,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/error.h"
 #include "common/tensor/device.h"
 
 namespace gpt2 {
@@ -74,14 +75,31 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  void* data() const { return data_; }
+  void* data() const {
+    require(taker_ == nullptr, "the values of this tensor are gone: {}", taker_);
+    return data_;
+  }
   size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
 
+  // Moves the memory to a new Storage, whose owner may overwrite it. data() of this one then throws, so that
+  // no tensor that still refers to it reads wrong values; the message ends in `taker`: what took the memory, and
+  // what to do.   since 07_fusion
+  std::shared_ptr<Storage> take(const char* taker);
+
+  // Counts the writes of zero_, copy_ and the like. Who keeps a copy of the values compares versions to see
+  // whether it is still the same.   since 10_adamw
+  int64_t version() const { return version_; }
+  void count_write() { ++version_; }
+
  private:
+  Storage(Device device, size_t bytes, void* data) : device_(device), bytes_(bytes), data_(data) {}
+
   Device device_;
   size_t bytes_;
   void* data_;
+  const char* taker_ = nullptr;
+  int64_t version_ = 0;
 };
 
 }  // namespace gpt2

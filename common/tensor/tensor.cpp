@@ -107,6 +107,7 @@ char* bytes(const Tensor& t) {
 
 void zero_(const Tensor& x) {
   require(x.is_contiguous(), "zero_: {} is not contiguous", to_string(x.shape()));
+  x.storage()->count_write();
   backend(x.device())
       .fill_zero(bytes(x), size_t(x.numel()) * size_of(x.dtype()), context().stream(x.device()));
 }
@@ -117,6 +118,7 @@ void copy_(const Tensor& to, const Tensor& from) {
       "copy_: cannot copy {} {} into {} {}", to_string(from.dtype()), to_string(from.shape()),
       to_string(to.dtype()), to_string(to.shape()));
   const Device device = to.device().is_cuda() ? to.device() : from.device();  // its stream orders the copy
+  to.storage()->count_write();
   backend(device).copy(bytes(to), bytes(from), size_t(to.numel()) * size_of(to.dtype()),
                        context().stream(device));
   if (device.is_cuda() && !to.device().is_cuda()) synchronize(device);  // the host may read it immediately

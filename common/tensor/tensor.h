@@ -57,7 +57,8 @@ class Tensor {
     return sizes;
   }
 
-  // Returns a pointer to the first element, in the memory of device(). Throws if T is not the element type.
+  // Returns a pointer to the first element, in the memory of device(). Throws if T is not the element type, or
+  // if an op has taken the memory.
   template <class T>
   T* data() const {
     require(dtype_of<T> == dtype_, "expected {} elements, got {}", to_string(dtype_of<T>), to_string(dtype_));

@@ -144,8 +144,8 @@ struct GPT : nn::Module {
     return lm_head(normed);  // (B, T, vocab_size)
   }
 
-  // The same, plus the mean cross entropy of the targets (B, T), the next id for each id in idx. backward()
-  // overwrites the logits with their gradient.
+  // The same, plus the mean cross entropy of the targets (B, T), the next id for each id in idx. While
+  // gradients are recorded, the loss takes the memory of the logits, and they can no longer be read.
   std::pair<Tensor, Tensor> operator()(const Tensor& idx, const Tensor& targets) {
     const Tensor logits = (*this)(idx);
     return {logits, fused_cross_entropy(logits, targets)};

@@ -147,8 +147,8 @@ struct GPT : nn::Module {
   // The logits without the padding columns, (B, T, vocab_size): padded ids must never be sampled.
   Tensor operator()(const Tensor& idx) { return padded_logits(idx).slice(-1, 0, config.vocab_size); }
 
-  // The same, plus the mean cross entropy of the targets (B, T), the next id for each id in idx. backward()
-  // overwrites the logits with their gradient.
+  // The same, plus the mean cross entropy of the targets (B, T), the next id for each id in idx. While
+  // gradients are recorded, the loss takes the memory of the logits, and they can no longer be read.
   std::pair<Tensor, Tensor> operator()(const Tensor& idx, const Tensor& targets) {
     const Tensor logits = padded_logits(idx);
     return {logits, fused_cross_entropy(logits, targets, config.vocab_size)};

@@ -168,7 +168,9 @@ void add_elementwise() {
     DISPATCH(device, fill, v, 0.1f, V * C);
     auto* state = reinterpret_cast<AdamWState*>(a.floats(sizeof(AdamWState) / sizeof(float)));
     const AdamWFactors factors{0.9, 0.999, 1e-8, 0.01};
-    const auto run = [=] { DISPATCH(device, adamw, w, g, m, v, V * C, V * C, state, nullptr, 0, factors); };
+    const auto run = [=] {
+      DISPATCH(device, adamw, w, nullptr, g, m, v, V * C, V * C, state, nullptr, 0, factors);
+    };
     return Work{run, 7 * V * C};
   });
 }
@@ -188,21 +190,15 @@ void add_rows() {
     return Work{[=] { DISPATCH(device, layer_norm_forward, y, mean, rstd, x, w, b, rows, C, 1e-5f); },
                 2 * rows * C};
   });
-  add_benchmark("layer_norm_backward_input (B, T, C)", [](Device device, Arrays& a) {
+  add_benchmark("layer_norm_backward (B, T, C)", [](Device device, Arrays& a) {
     float *dx = a.floats(rows * C), *dy = a.floats(rows * C), *x = a.floats(rows * C), *w = a.floats(C);
-    float *mean = a.floats(rows), *rstd = a.floats(rows);
-    return Work{[=] { DISPATCH(device, layer_norm_backward_input, dx, dy, x, w, mean, rstd, rows, C); },
-                3 * rows * C};
-  });
-  add_benchmark("layer_norm_backward_weight (B, T, C)", [](Device device, Arrays& a) {
-    float *dw = a.floats(C), *db = a.floats(C), *dy = a.floats(rows * C), *x = a.floats(rows * C);
-    float *mean = a.floats(rows), *rstd = a.floats(rows);
+    float *mean = a.floats(rows), *rstd = a.floats(rows), *dw = a.floats(C), *db = a.floats(C);
     float* workspace = a.floats(DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C));
     return Work{[=] {
-                  DISPATCH(device, layer_norm_backward_weight, dw, db, dy, x, mean, rstd, workspace, rows, C,
+                  DISPATCH(device, layer_norm_backward, dx, dw, db, dy, x, w, mean, rstd, workspace, rows, C,
                            1, 1);
                 },
-                2 * rows * C};
+                3 * rows * C};
   });
   add_benchmark("sum_rows (B, T, 4C)", [](Device device, Arrays& a) {
     float *y = a.floats(4 * C), *x = a.floats(4 * rows * C);
@@ -225,7 +221,8 @@ void add_vocabulary() {
   add_benchmark("embedding_backward (B, T, C), beta 1", [](Device device, Arrays& a) {
     float *dtable = a.floats(V * C), *dy = a.floats(rows * C);
     int32_t* ids = a.ids(rows);
-    return Work{[=] { DISPATCH(device, embedding_backward, dtable, ids, dy, rows, V, C, 1.0f); },
+    float* workspace = a.floats(DISPATCH_SIZE(device, embedding_backward_workspace, rows, V, C));
+    return Work{[=] { DISPATCH(device, embedding_backward, dtable, ids, dy, workspace, rows, V, C, 1.0f); },
                 3 * rows * C};
   });
   add_benchmark("cross_entropy_forward (B, T, V)", [](Device device, Arrays& a) {
@@ -293,35 +290,33 @@ void add_fused() {
                 },
                 3 * rows * C};
   });
-  add_benchmark("add_layer_norm_backward_input bf16 (B, T, C)", [](Device device, Arrays& a) {
+  add_benchmark("add_layer_norm_backward bf16 (B, T, C)", [](Device device, Arrays& a) {
     float *dx = a.floats(rows * C), *dsum = a.floats(rows * C), *sum = a.floats(rows * C), *w = a.floats(C);
-    float *mean = a.floats(rows), *rstd = a.floats(rows);
+    float *mean = a.floats(rows), *rstd = a.floats(rows), *dw = a.floats(C), *db = a.floats(C);
+    float* branch_sums = a.floats(DISPATCH_SIZE(device, layer_norm_partial_sums, rows) * C);
+    float* workspace = a.floats(DISPATCH_SIZE(device, layer_norm_backward_workspace, rows, C));
     bf16 *dbranch = a.bf16s(rows * C), *dy = a.bf16s(rows * C);
     return Work{[=] {
-                  DISPATCH(device, add_layer_norm_backward_input, dx, dbranch, dy, dsum, sum, w, mean, rstd,
-                           rows, C);
+                  DISPATCH(device, add_layer_norm_backward, dx, dbranch, dw, db, branch_sums, dy, dsum, sum,
+                           w, mean, rstd, workspace, rows, C, 1, 1);
                 },
                 4 * rows * C};
   });
   add_benchmark("fused_cross_entropy_forward bf16 (B, T, V)", [](Device device, Arrays& a) {
-    float *loss = a.floats(1), *losses = a.floats(rows), *largest = a.floats(rows), *sums = a.floats(rows);
+    float *loss = a.floats(1), *losses = a.floats(rows);
     bf16* logits = a.bf16s(rows * V);
     int32_t* targets = a.ids(rows);
-    return Work{[=] {
-                  DISPATCH(device, fused_cross_entropy_forward, loss, losses, largest, sums, logits, targets,
-                           rows, V, V);
-                },
-                rows * V / 2};
+    return Work{
+        [=] { DISPATCH(device, fused_cross_entropy_forward, loss, losses, logits, targets, rows, V, V); },
+        rows * V / 2};
   });
-  add_benchmark("fused_cross_entropy_backward bf16 (B, T, V)", [](Device device, Arrays& a) {
-    float *largest = a.floats(rows), *sums = a.floats(rows), *dloss = a.floats(1);
+  add_benchmark("fused_cross_entropy_gradient bf16 (B, T, V)", [](Device device, Arrays& a) {
+    float *loss = a.floats(1), *losses = a.floats(rows);
     bf16* logits = a.bf16s(rows * V);
     int32_t* targets = a.ids(rows);
-    return Work{[=] {
-                  DISPATCH(device, fused_cross_entropy_backward, logits, largest, sums, targets, dloss, rows,
-                           V, V);
-                },
-                rows * V};
+    return Work{
+        [=] { DISPATCH(device, fused_cross_entropy_gradient, loss, losses, logits, targets, rows, V, V); },
+        rows * V};
   });
 }
 

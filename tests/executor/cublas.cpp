@@ -21,6 +21,7 @@ struct cublasLtMatmulDescOpaque_t {
   cublasComputeType_t compute_type;
   cublasOperation_t transpose_a = CUBLAS_OP_N, transpose_b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  cublasLtPointerMode_t pointer_mode = CUBLASLT_POINTER_MODE_HOST;
   const void* bias = nullptr;
   void* aux = nullptr;
   int64_t aux_ld = 0;
@@ -98,6 +99,10 @@ bool has_bias(const cublasLtMatmulDescOpaque_t& operation) {
          operation.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
 }
 
+bool has_bias_gradient(const cublasLtMatmulDescOpaque_t& operation) {
+  return operation.epilogue == CUBLASLT_EPILOGUE_BGRADB;
+}
+
 bool has_aux(const cublasLtMatmulDescOpaque_t& operation) { return (operation.epilogue & 128) != 0; }
 
 bool fits(const cublasLtMatmulDescOpaque_t& operation, const cublasLtMatrixLayoutOpaque_t& a,
@@ -105,7 +110,8 @@ bool fits(const cublasLtMatmulDescOpaque_t& operation, const cublasLtMatrixLayou
   const Operand left(nullptr, a, operation.transpose_a), right(nullptr, b, operation.transpose_b);
   const bool types = a.type == b.type && (a.type == d.type || d.type == CUDA_R_32F) &&
                      (a.type == CUDA_R_32F || operation.compute_type == CUBLAS_COMPUTE_32F);
-  const bool pointers = (!has_bias(operation) || operation.bias) && (!has_aux(operation) || operation.aux);
+  const bool pointers = (!(has_bias(operation) || has_bias_gradient(operation)) || operation.bias) &&
+                        (!has_aux(operation) || operation.aux);
   return types && pointers && left.rows == d.rows && left.cols == right.rows && right.cols == d.cols &&
          a.ld >= a.rows && b.ld >= b.rows && d.ld >= d.rows && a.batch == d.batch && b.batch == d.batch;
 }
@@ -145,6 +151,11 @@ void multiply(const cublasLtMatmulDescOpaque_t& operation, void* d,
               const cublasLtMatrixLayoutOpaque_t& layout, int64_t batch, const Operand& left,
               const Operand& right, const Factors& factors) {
   const std::vector<double> a = left.values(batch), b = right.values(batch);
+  for (int64_t j = 0; j < right.cols && has_bias_gradient(operation); ++j) {
+    double sum = 0;
+    for (int64_t k = 0; k < right.rows; ++k) sum += b[size_t(k + j * right.rows)];
+    store(const_cast<void*>(operation.bias), layout.type, j, sum);
+  }
   std::vector<double> sums(static_cast<size_t>(left.rows));
   for (int64_t j = 0; j < right.cols; ++j) {
     sums.assign(sums.size(), 0.0);
@@ -196,6 +207,8 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation,
                                               cublasLtMatmulDescAttributes_t attribute, const void* value,
                                               size_t bytes) {
   switch (attribute) {
+    case CUBLASLT_MATMUL_DESC_POINTER_MODE:
+      return assign(operation->pointer_mode, value, bytes);
     case CUBLASLT_MATMUL_DESC_TRANSA:
       return assign(operation->transpose_a, value, bytes);
     case CUBLASLT_MATMUL_DESC_TRANSB:
@@ -263,9 +276,14 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   }
   if (algorithm->index == kFails) return CUBLAS_STATUS_NOT_SUPPORTED;
   const Operand left(a, *a_layout, operation->transpose_a), right(b, *b_layout, operation->transpose_b);
-  const Factors factors{*static_cast<const float*>(alpha), *static_cast<const float*>(beta)};
+  const auto factors = [=] {
+    return Factors{*static_cast<const float*>(alpha), *static_cast<const float*>(beta)};
+  };
+  const bool on_device = operation->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
+  const Factors now = on_device ? Factors{} : factors();
   const cudaError_t error = executor::submit(stream, [=, what = *operation, layout = *d_layout] {
-    for (int64_t i = 0; i < layout.batch; ++i) multiply(what, d, layout, i, left, right, factors);
+    const Factors factors_of_call = on_device ? factors() : now;
+    for (int64_t i = 0; i < layout.batch; ++i) multiply(what, d, layout, i, left, right, factors_of_call);
   });
   return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

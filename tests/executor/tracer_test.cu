@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/kernels/cuda/gpu.cuh"
+#include "common/kernels/embedding.h"
 
 namespace {
 
@@ -100,6 +101,27 @@ TEST_F(Tracer, CountsBankConflicts) {
 TEST_F(Tracer, FindsTheLongestThread) {
   EXPECT_EQ(counts_of(one_thread, 128, 1000).longest_thread, 1001);
   EXPECT_EQ(counts_of(copy, 128, 1).longest_thread, 2);
+}
+
+// 13,000 rows of one id: no thread adds them all. Four floats of a row are one access; the rest is the sort.
+TEST_F(Tracer, NoThreadAddsAllRowsOfAFrequentId) {
+  constexpr int64_t n = 13'000, vocab = 50, C = 4;
+  const int64_t workspace_floats = embedding_backward_workspace(n, vocab, C);
+  float *dtable, *dy, *workspace;
+  int32_t* ids;
+  CUDA_CHECK(cudaMalloc(&dtable, vocab * C * sizeof(float)));
+  CUDA_CHECK(cudaMalloc(&dy, n * C * sizeof(float)));
+  CUDA_CHECK(cudaMalloc(&workspace, size_t(workspace_floats) * sizeof(float)));
+  CUDA_CHECK(cudaMalloc(&ids, n * sizeof(int32_t)));
+  CUDA_CHECK(cudaMemsetAsync(ids, 0, n * sizeof(int32_t), nullptr));
+  CUDA_CHECK(cudaMemsetAsync(dy, 0, n * C * sizeof(float), nullptr));
+  executor::take_counts();
+  embedding_backward({{DeviceType::cuda, 0}, nullptr}, dtable, ids, dy, workspace, n, vocab, C, 0);
+  EXPECT_LE(executor::take_counts().longest_thread, 1000);
+  for (void* memory : {static_cast<void*>(dtable), static_cast<void*>(dy), static_cast<void*>(workspace),
+                       static_cast<void*>(ids)}) {
+    CUDA_CHECK(cudaFree(memory));
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "common/kernels/cpu/layer_norm_backward.h"
 #include "common/kernels/cpu/parallel.h"
 
 namespace gpt2::cpu {
@@ -32,45 +33,26 @@ void add_layer_norm_forward(Stream, float* sum_of, Y* y, float* mean, float* rst
   });
 }
 
-namespace {
-
-// dx[j] = dsum[j] + through(j); without dsum if it is null.
-template <class Through>
-void add_gradient(float* dx, const float* dsum, int64_t C, const Through& through) {
-  if (dsum) {
-#pragma omp simd
-    for (int64_t j = 0; j < C; ++j) dx[j] = dsum[j] + through(j);
-  } else {
-#pragma omp simd
-    for (int64_t j = 0; j < C; ++j) dx[j] = through(j);
-  }
-}
-
-}  // namespace
-
 template <class Y>
-void add_layer_norm_backward_input(Stream, float* dx, Y* dbranch, const Y* dy, const float* dsum,
-                                   const float* sum_of, const float* weight, const float* mean,
-                                   const float* rstd, int64_t rows, int64_t C) {
-  const auto count = static_cast<float>(C);
-  parallel_chunks(rows, rows_per_chunk(C), [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* s = sum_of + row * C;
-      const Y* dy_row = dy + row * C;
-      float* dx_row = dx + row * C;
-      const float m = mean[row], r = rstd[row];
-      const auto x_hat = [=](int64_t j) { return (s[j] - m) * r; };
-      const auto g = [=](int64_t j) { return dy_row[j] * weight[j]; };
-      const float mean_g = sum(C, g) / count;
-      const float mean_g_x_hat = sum(C, [=](int64_t j) { return g(j) * x_hat(j); }) / count;
-      add_gradient(dx_row, dsum ? dsum + row * C : nullptr, C,
-                   [=](int64_t j) { return r * (g(j) - mean_g - x_hat(j) * mean_g_x_hat); });
-      if (!dbranch) continue;
-      Y* dbranch_row = dbranch + row * C;
-#pragma omp simd
-      for (int64_t j = 0; j < C; ++j) dbranch_row[j] = dx_row[j];
-    }
-  });
+void add_layer_norm_backward(Stream stream, float* dx, Y* dbranch, float* dweight, float* dbias,
+                             float* branch_sums, const Y* dy, const float* dsum, const float* sum,
+                             const float* weight, const float* mean, const float* rstd, float* workspace,
+                             int64_t rows, int64_t C, float beta_w, float beta_b) {
+  const int64_t sums = layer_norm_chunks(rows) * C;
+  const LayerNormBackward<Y> p{.dx = dx,
+                               .dbranch = dbranch,
+                               .dweights = workspace,
+                               .dbiases = workspace + sums,
+                               .branch_sums = branch_sums,
+                               .dy = dy,
+                               .dsum = dsum,
+                               .x = sum,
+                               .weight = weight,
+                               .mean = mean,
+                               .rstd = rstd,
+                               .rows = rows,
+                               .C = C};
+  layer_norm_backward(stream, p, dweight, dbias, workspace + 2 * sums, beta_w, beta_b);
 }
 
 template void add_layer_norm_forward(Stream, float*, float*, float*, float*, const float*, const float*,
@@ -79,9 +61,11 @@ template void add_layer_norm_forward(Stream, float*, bf16*, float*, float*, cons
                                      const float*, const float*, int64_t, int64_t, int64_t, float);
 template void add_layer_norm_forward(Stream, float*, bf16*, float*, float*, const float*, const float*,
                                      const float*, const float*, int64_t, int64_t, int64_t, float);
-template void add_layer_norm_backward_input(Stream, float*, float*, const float*, const float*, const float*,
-                                            const float*, const float*, const float*, int64_t, int64_t);
-template void add_layer_norm_backward_input(Stream, float*, bf16*, const bf16*, const float*, const float*,
-                                            const float*, const float*, const float*, int64_t, int64_t);
+template void add_layer_norm_backward(Stream, float*, float*, float*, float*, float*, const float*,
+                                      const float*, const float*, const float*, const float*, const float*,
+                                      float*, int64_t, int64_t, float, float);
+template void add_layer_norm_backward(Stream, float*, bf16*, float*, float*, float*, const bf16*,
+                                      const float*, const float*, const float*, const float*, const float*,
+                                      float*, int64_t, int64_t, float, float);
 
 }  // namespace gpt2::cpu

@@ -10,8 +10,10 @@ void embedding_forward(Stream, float* y, const float* table, const int32_t* ids,
   });
 }
 
-void embedding_backward(Stream, float* dtable, const int32_t* ids, const float* dy, int64_t n, int64_t vocab,
-                        int64_t C, float beta) {
+int64_t embedding_backward_workspace(int64_t, int64_t, int64_t) { return 0; }
+
+void embedding_backward(Stream, float* dtable, const int32_t* ids, const float* dy, float*, int64_t n,
+                        int64_t vocab, int64_t C, float beta) {
   if (beta == 0) {
     parallel_values(vocab * C, [=](int64_t i) { dtable[i] = 0; });
   } else if (beta != 1) {

@@ -1,6 +1,7 @@
 #include "common/kernels/fused_cross_entropy.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "common/kernels/cpu/parallel.h"
 #include "common/kernels/cpu/vector_math.h"
@@ -31,54 +32,57 @@ OnlineSum online_sum(int64_t n, const T* x) {
   return online;
 }
 
-// x = (exp(x - largest - log_sum) - [j = target]) * factor, rounded once.
+// Writes the gradient over a row that is still in the second-level cache: x = (exp(x - largest - log_sum) -
+// [j = target]) * factor for j < V, 0 beyond, rounded once.
 template <class T>
-void gradient_row(T* x, float largest, float log_sum, int64_t target, float factor, int64_t n) {
+void gradient_row(T* x, float largest, float log_sum, int64_t target, float factor, int64_t V, int64_t Vp) {
   const float of_target = (vector_exp(x[target] - largest - log_sum) - 1) * factor;
 #pragma omp simd
-  for (int64_t j = 0; j < n; ++j) x[j] = vector_exp(x[j] - largest - log_sum) * factor;
+  for (int64_t j = 0; j < V; ++j) x[j] = vector_exp(x[j] - largest - log_sum) * factor;
   x[target] = of_target;
+  std::fill(x + V, x + Vp, T(0.0f));
 }
 
-}  // namespace
-
+// Writes the gradient unless T is const.
 template <class T>
-void fused_cross_entropy_forward(Stream, float* loss, float* losses, float* largest, float* log_sum,
-                                 const T* logits, const int32_t* targets, int64_t rows, int64_t V,
-                                 int64_t Vp) {
-  parallel_chunks(rows, rows_per_chunk(V), [=](int64_t begin, int64_t end) {
+void cross_entropy(float* loss, float* losses, T* logits, const int32_t* targets, int64_t rows, int64_t V,
+                   int64_t Vp) {
+  const float factor = 1 / static_cast<float>(rows);
+  parallel_chunks(rows, rows_per_chunk(Vp), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const T* x = logits + row * Vp;
+      T* x = logits + row * Vp;
       const OnlineSum online = online_sum(V, x);
-      largest[row] = online.largest;
-      log_sum[row] = std::log(online.sum);
-      losses[row] = log_sum[row] - (x[targets[row]] - online.largest);
+      const float largest = online.largest, log_sum = std::log(online.sum);
+      losses[row] = log_sum - (x[targets[row]] - largest);
+      if constexpr (!std::is_const_v<T>) {
+        gradient_row(x, largest, log_sum, targets[row], factor, V, Vp);
+      }
     }
   });
   *loss = sum(rows, [=](int64_t row) { return losses[row]; }) / static_cast<float>(rows);
 }
 
+}  // namespace
+
 template <class T>
-void fused_cross_entropy_backward(Stream, T* logits, const float* largest, const float* log_sum,
-                                  const int32_t* targets, const float* dloss, int64_t rows, int64_t V,
-                                  int64_t Vp) {
-  const float factor = *dloss / static_cast<float>(rows);
-  parallel_chunks(rows, rows_per_chunk(Vp), [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      T* x = logits + row * Vp;
-      gradient_row(x, largest[row], log_sum[row], targets[row], factor, V);
-      std::fill(x + V, x + Vp, T(0.0f));
-    }
-  });
+void fused_cross_entropy_forward(Stream, float* loss, float* losses, const T* logits, const int32_t* targets,
+                                 int64_t rows, int64_t V, int64_t Vp) {
+  cross_entropy(loss, losses, logits, targets, rows, V, Vp);
 }
 
-template void fused_cross_entropy_forward(Stream, float*, float*, float*, float*, const float*,
-                                          const int32_t*, int64_t, int64_t, int64_t);
-template void fused_cross_entropy_forward(Stream, float*, float*, float*, float*, const bf16*, const int32_t*,
-                                          int64_t, int64_t, int64_t);
-template void fused_cross_entropy_backward(Stream, float*, const float*, const float*, const int32_t*,
-                                           const float*, int64_t, int64_t, int64_t);
-template void fused_cross_entropy_backward(Stream, bf16*, const float*, const float*, const int32_t*,
-                                           const float*, int64_t, int64_t, int64_t);
+template <class T>
+void fused_cross_entropy_gradient(Stream, float* loss, float* losses, T* logits, const int32_t* targets,
+                                  int64_t rows, int64_t V, int64_t Vp) {
+  cross_entropy(loss, losses, logits, targets, rows, V, Vp);
+}
+
+template void fused_cross_entropy_forward(Stream, float*, float*, const float*, const int32_t*, int64_t,
+                                          int64_t, int64_t);
+template void fused_cross_entropy_forward(Stream, float*, float*, const bf16*, const int32_t*, int64_t,
+                                          int64_t, int64_t);
+template void fused_cross_entropy_gradient(Stream, float*, float*, float*, const int32_t*, int64_t, int64_t,
+                                           int64_t);
+template void fused_cross_entropy_gradient(Stream, float*, float*, bf16*, const int32_t*, int64_t, int64_t,
+                                           int64_t);
 
 }  // namespace gpt2::cpu

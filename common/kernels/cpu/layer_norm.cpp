@@ -2,17 +2,10 @@
 
 #include <cmath>
 
+#include "common/kernels/cpu/layer_norm_backward.h"
 #include "common/kernels/cpu/parallel.h"
-#include "common/kernels/sum_rows.h"
 
 namespace gpt2::cpu {
-namespace {
-
-constexpr int64_t kRows = 32;  // rows that share a partial sum of the weight gradients
-
-int64_t partial_count(int64_t rows) { return (rows + kRows - 1) / kRows; }
-
-}  // namespace
 
 void layer_norm_forward(Stream, float* y, float* mean, float* rstd, const float* x, const float* weight,
                         const float* bias, int64_t rows, int64_t C, float eps) {
@@ -33,59 +26,31 @@ void layer_norm_forward(Stream, float* y, float* mean, float* rstd, const float*
   });
 }
 
-void layer_norm_backward_input(Stream, float* dx, const float* dy, const float* x, const float* weight,
-                               const float* mean, const float* rstd, int64_t rows, int64_t C) {
-  const auto count = static_cast<float>(C);
-  parallel_chunks(rows, rows_per_chunk(C), [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float *x_row = x + row * C, *dy_row = dy + row * C;
-      float* dx_row = dx + row * C;
-      const float m = mean[row], r = rstd[row];
-      const auto x_hat = [=](int64_t j) { return (x_row[j] - m) * r; };
-      const auto g = [=](int64_t j) { return dy_row[j] * weight[j]; };
-      const float mean_g = sum(C, g) / count;
-      const float mean_g_x_hat = sum(C, [=](int64_t j) { return g(j) * x_hat(j); }) / count;
-#pragma omp simd
-      for (int64_t j = 0; j < C; ++j) dx_row[j] = r * (g(j) - mean_g - x_hat(j) * mean_g_x_hat);
-    }
-  });
-}
+int64_t layer_norm_partial_sums(int64_t rows) { return branch_chunks(rows); }
 
 int64_t layer_norm_backward_workspace(int64_t rows, int64_t C) {
-  const int64_t partials = partial_count(rows);
-  return 2 * partials * C + sum_rows_workspace(partials, C);
+  const int64_t chunks = layer_norm_chunks(rows);
+  return 2 * chunks * C + sum_rows_workspace(chunks, C);
 }
 
-template <class Y>
-void layer_norm_backward_weight(Stream stream, float* dweight, float* dbias, const Y* dy, const float* x,
-                                const float* mean, const float* rstd, float* workspace, int64_t rows,
-                                int64_t C, float beta_w, float beta_b) {
-  const int64_t partials = partial_count(rows);
-  float *partial_dweight = workspace, *partial_dbias = workspace + partials * C;  // each (partials, C)
-  parallel_chunks(rows, kRows, [=](int64_t begin, int64_t end) {
-    float* dw = partial_dweight + begin / kRows * C;
-    float* db = partial_dbias + begin / kRows * C;
-    std::fill_n(dw, C, 0.0f);
-    std::fill_n(db, C, 0.0f);
-    for (int64_t row = begin; row < end; ++row) {
-      const float* x_row = x + row * C;
-      const Y* dy_row = dy + row * C;
-      const float m = mean[row], r = rstd[row];
-#pragma omp simd
-      for (int64_t j = 0; j < C; ++j) {
-        dw[j] += dy_row[j] * ((x_row[j] - m) * r);
-        db[j] += dy_row[j];
-      }
-    }
-  });
-  float* rest = workspace + 2 * partials * C;
-  sum_rows(stream, dweight, partial_dweight, rest, partials, C, beta_w);
-  sum_rows(stream, dbias, partial_dbias, rest, partials, C, beta_b);
+void layer_norm_backward(Stream stream, float* dx, float* dweight, float* dbias, const float* dy,
+                         const float* x, const float* weight, const float* mean, const float* rstd,
+                         float* workspace, int64_t rows, int64_t C, float beta_w, float beta_b) {
+  const int64_t sums = layer_norm_chunks(rows) * C;
+  const LayerNormBackward<float> p{.dx = dx,
+                                   .dbranch = nullptr,
+                                   .dweights = workspace,
+                                   .dbiases = workspace + sums,
+                                   .branch_sums = nullptr,
+                                   .dy = dy,
+                                   .dsum = nullptr,
+                                   .x = x,
+                                   .weight = weight,
+                                   .mean = mean,
+                                   .rstd = rstd,
+                                   .rows = rows,
+                                   .C = C};
+  layer_norm_backward(stream, p, dweight, dbias, workspace + 2 * sums, beta_w, beta_b);
 }
-
-template void layer_norm_backward_weight(Stream, float*, float*, const float*, const float*, const float*,
-                                         const float*, float*, int64_t, int64_t, float, float);
-template void layer_norm_backward_weight(Stream, float*, float*, const bf16*, const float*, const float*,
-                                         const float*, float*, int64_t, int64_t, float, float);
 
 }  // namespace gpt2::cpu

@@ -17,6 +17,7 @@
 #include "common/kernels/cpu/gemm_loop.h"
 #include "common/kernels/cpu/parallel.h"
 #include "common/kernels/gelu.h"
+#include "common/kernels/sum_rows.h"
 #include "common/tensor/memory.h"
 
 #ifdef GPT2_HAVE_ONEDNN
@@ -190,6 +191,16 @@ void multiply(const Matmul& p) {
   p.precision == MatmulPrecision::medium ? multiply_rounded(p) : multiply_float(p);
 }
 
+// Each sum over k is the sum of a column of A^T, whose rows are contiguous.
+template <class A>
+void add_up_rows(Stream stream, const Matmul& p) {
+  const ConstMatrixView& a = p.a;
+  require(a.row_stride == 1 && a.col_stride == a.rows, "matmul: row sums of an A that is not a transpose");
+  const Storage workspace(kCpu, size_t(sum_rows_workspace(a.cols, a.rows)) * sizeof(float));
+  sum_rows(stream, static_cast<float*>(p.aux), static_cast<const A*>(a.data),
+           static_cast<float*>(workspace.data()), a.cols, a.rows, 0);
+}
+
 template <class T>
 void multiply_with_epilogue(Stream stream, Matmul p) {
   const auto c = static_cast<T*>(p.c.data), aux = static_cast<T*>(p.aux);
@@ -209,7 +220,17 @@ void multiply_with_epilogue(Stream stream, Matmul p) {
 // No CPU library also returns the value before the GELU. So the epilogues are a second pass over the result,
 // which is still in the cache.
 void matmul(Stream stream, const Matmul& p) {
+  if (p.alpha_on_device != nullptr) {
+    Matmul known = p;
+    known.alpha = *p.alpha_on_device;
+    known.alpha_on_device = nullptr;
+    return matmul(stream, known);
+  }
   if (p.epilogue == Epilogue::none) return multiply(p);
+  if (p.epilogue == Epilogue::row_sums) {
+    multiply(p);
+    return p.a.dtype == DType::bf16 ? add_up_rows<bf16>(stream, p) : add_up_rows<float>(stream, p);
+  }
   p.c.dtype == DType::bf16 ? multiply_with_epilogue<bf16>(stream, p)
                            : multiply_with_epilogue<float>(stream, p);
 }

@@ -20,10 +20,11 @@ struct Rates {
       : rate1(float(1 - f.beta1)), rate2(float(1 - f.beta2)), beta2(float(f.beta2)), eps(float(f.eps)) {}
 };
 
-// Each parameter needs 28 bytes of memory traffic and a dozen operations. So a thread updates one piece, with
+// Each parameter needs 28 bytes of memory traffic (30 with its copy) and a dozen operations. So a thread updates one piece, with
 // four loads in flight.
-__global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64_t n, int64_t decayed,
-                             const AdamWState* state, const float* norm, float max_norm, Rates rates) {
+__global__ void adamw_kernel(float* w, bf16* copy, const float* g, float* m, float* v, int64_t n,
+                             int64_t decayed, const AdamWState* state, const float* norm, float max_norm,
+                             Rates rates) {
   const int64_t first = first_of_thread<kFloats>();
   const Piece<kFloats> gradients = load_piece(g, first, n);
   Piece<kFloats> weight = load_piece(w, first, n);
@@ -39,6 +40,7 @@ __global__ void adamw_kernel(float* w, const float* g, float* m, float* v, int64
     weight[k] = weight[k] * (first + k < decayed ? decay : 1.0f) - step_size * mean[k] / (root + rates.eps);
   }
   store_piece(w, first, n, weight);
+  if (copy) store_piece(copy, first, n, weight);
   store_piece(m, first, n, mean);
   store_piece(v, first, n, square);
 }
@@ -49,10 +51,11 @@ void adamw_advance(Stream stream, AdamWState* state, const AdamWFactors& factors
   launch(adamw_advance_kernel, {1}, {1}, 0, stream, state, factors);
 }
 
-void adamw(Stream stream, float* w, const float* g, float* m, float* v, int64_t n, int64_t decayed,
-           const AdamWState* state, const float* norm, float max_norm, const AdamWFactors& factors) {
-  launch(adamw_kernel, {blocks_for<kFloats>(n)}, {kBlock}, 0, stream, w, g, m, v, n, decayed, state, norm,
-         max_norm, Rates(factors));
+void adamw(Stream stream, float* w, bf16* copy, const float* g, float* m, float* v, int64_t n,
+           int64_t decayed, const AdamWState* state, const float* norm, float max_norm,
+           const AdamWFactors& factors) {
+  launch(adamw_kernel, {blocks_for<kFloats>(n)}, {kBlock}, 0, stream, w, copy, g, m, v, n, decayed, state,
+         norm, max_norm, Rates(factors));
 }
 
 }  // namespace gpt2::cuda

@@ -1,5 +1,6 @@
 #include "common/kernels/add_layer_norm.h"
 
+#include "common/kernels/cuda/layer_norm_backward.cuh"
 #include "common/kernels/cuda/warp_rows.cuh"
 
 namespace gpt2::cuda {
@@ -43,42 +44,6 @@ __global__ void add_layer_norm_forward_kernel(float* sum, Y* y, float* mean, flo
   }
 }
 
-// Bytes of shared memory per warp in the backward pass: a row of sum in float and a row of dy in its own
-// type.
-template <class Y>
-__host__ __device__ int64_t kept_bytes(int64_t C) {
-  return ceil_div(padded(C) * int64_t{sizeof(float) + sizeof(Y)}, 16) * 16;
-}
-
-template <class Y>
-__global__ void add_layer_norm_backward_input_kernel(float* dx, Y* dbranch, const Y* dy, const float* dsum,
-                                                     const float* sum, const float* weight, const float* mean,
-                                                     const float* rstd, int64_t rows, int64_t C) {
-  GPU_DYNAMIC_SHARED(unsigned char, shared);
-  const int64_t row = row_of_warp();
-  if (row >= rows) return;  // the whole warp returns, and no barrier follows
-  float* kept_sum = reinterpret_cast<float*>(shared + threadIdx.x / kWarp * kept_bytes<Y>(C));
-  Y* kept_dy = reinterpret_cast<Y*>(kept_sum + padded(C));
-  copy_row(kept_sum, sum + row * C, C);
-  copy_row(kept_dy, dy + row * C, C);
-  const RowGradient gradient(kept_dy, kept_sum, {mean[row], rstd[row]}, weight, C);
-  for (int64_t first = first_of_lane(); first < C; first += kLoadsAtOnce * kLaneStride) {
-    Piece<kFloats> pieces[kLoadsAtOnce];
-    for (int i = 0; i < kLoadsAtOnce; ++i) {
-      pieces[i] = load_piece(dsum + row * C, first + i * kLaneStride, dsum ? C : 0);
-    }
-    for (int i = 0; i < kLoadsAtOnce; ++i) {
-      const int64_t at = first + i * kLaneStride;
-      if (at >= C) break;
-      const Piece<kFloats> through = gradient.of(
-          load_whole<kFloats>(kept_dy + at), load_whole<kFloats>(kept_sum + at), load_piece(weight, at, C));
-      for (int k = 0; k < kFloats; ++k) pieces[i][k] += through[k];
-      store_piece(dx + row * C, at, C, pieces[i]);
-      if (dbranch) store_piece(dbranch + row * C, at, C, pieces[i]);
-    }
-  }
-}
-
 }  // namespace
 
 template <class B, class Y>
@@ -91,12 +56,24 @@ void add_layer_norm_forward(Stream stream, float* sum, Y* y, float* mean, float*
 }
 
 template <class Y>
-void add_layer_norm_backward_input(Stream stream, float* dx, Y* dbranch, const Y* dy, const float* dsum,
-                                   const float* sum, const float* weight, const float* mean,
-                                   const float* rstd, int64_t rows, int64_t C) {
-  const int64_t kept = kept_bytes<Y>(C), warps = warps_that_keep(kept);
-  launch(add_layer_norm_backward_input_kernel<Y>, {ceil_div(rows, warps)}, {warps * kWarp}, warps * kept,
-         stream, dx, dbranch, dy, dsum, sum, weight, mean, rstd, rows, C);
+void add_layer_norm_backward(Stream stream, float* dx, Y* dbranch, float* dweight, float* dbias,
+                             float* branch_sums, const Y* dy, const float* dsum, const float* sum,
+                             const float* weight, const float* mean, const float* rstd, float* workspace,
+                             int64_t rows, int64_t C, float beta_w, float beta_b) {
+  const LayerNormBackward<Y> p{.dx = dx,
+                               .dbranch = dbranch,
+                               .dweights = workspace,
+                               .dbiases = workspace + layer_norm_blocks(rows) * C,
+                               .branch_sums = branch_sums,
+                               .dy = dy,
+                               .dsum = dsum,
+                               .x = sum,
+                               .weight = weight,
+                               .mean = mean,
+                               .rstd = rstd,
+                               .rows = rows,
+                               .C = int(C)};
+  launch_layer_norm_backward(stream, p, dweight, dbias, beta_w, beta_b);
 }
 
 template void add_layer_norm_forward(Stream, float*, float*, float*, float*, const float*, const float*,
@@ -105,9 +82,11 @@ template void add_layer_norm_forward(Stream, float*, bf16*, float*, float*, cons
                                      const float*, const float*, int64_t, int64_t, int64_t, float);
 template void add_layer_norm_forward(Stream, float*, bf16*, float*, float*, const float*, const float*,
                                      const float*, const float*, int64_t, int64_t, int64_t, float);
-template void add_layer_norm_backward_input(Stream, float*, float*, const float*, const float*, const float*,
-                                            const float*, const float*, const float*, int64_t, int64_t);
-template void add_layer_norm_backward_input(Stream, float*, bf16*, const bf16*, const float*, const float*,
-                                            const float*, const float*, const float*, int64_t, int64_t);
+template void add_layer_norm_backward(Stream, float*, float*, float*, float*, float*, const float*,
+                                      const float*, const float*, const float*, const float*, const float*,
+                                      float*, int64_t, int64_t, float, float);
+template void add_layer_norm_backward(Stream, float*, bf16*, float*, float*, float*, const bf16*,
+                                      const float*, const float*, const float*, const float*, const float*,
+                                      float*, int64_t, int64_t, float, float);
 
 }  // namespace gpt2::cuda

@@ -39,6 +39,23 @@ struct ColumnChunk {
   }
 };
 
+// The sum of this thread's rows of x, with n_loads loads in flight before the first is added.
+template <int n_loads = kRowsAtOnce, class X>
+__device__ Piece<kFloats> sum_of_columns(const ColumnChunk& chunk, const X* x, int64_t cols) {
+  Piece<kFloats> sum{};
+  for (int64_t row = chunk.row; row < chunk.end; row += n_loads * kColumnWarps) {
+    Values<X, kFloats> pieces[n_loads];
+    for (int r = 0; r < n_loads; ++r) {
+      const int64_t at = row + r * kColumnWarps;
+      pieces[r] = load_piece<kFloats>(x + at * cols, chunk.first, at < chunk.end ? cols : 0);
+    }
+    for (const auto& piece : pieces) {
+      for (int k = 0; k < kFloats; ++k) sum[k] += piece[k];
+    }
+  }
+  return sum;
+}
+
 // Adds the sums of the block's warps and writes out = beta * out + sum. All threads of the block must call
 // it.
 __device__ inline void store_column_sums(float* out, Piece<kFloats> sum, int64_t first, int64_t cols,

@@ -42,6 +42,8 @@ cublasComputeType_t compute_type(MatmulPrecision precision) {
                                                : CUBLAS_COMPUTE_32F_FAST_16BF;
 }
 
+bool has_gelu(Epilogue epilogue) { return epilogue == Epilogue::gelu || epilogue == Epilogue::gelu_grad; }
+
 // The bias has one value per row of C^T, that is, per column of C.
 cublasLtEpilogue_t epilogue_of(const Problem& p) {
   const bool bias = p.bias_alignment != 0;
@@ -50,16 +52,19 @@ cublasLtEpilogue_t epilogue_of(const Problem& p) {
       return bias ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
     case Epilogue::gelu_grad:
       return CUBLASLT_EPILOGUE_DGELU;
+    case Epilogue::row_sums:  // our A is cuBLASLt's B; its k dimension is summed
+      return CUBLASLT_EPILOGUE_BGRADB;
     case Epilogue::none:
       break;
   }
   return bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-// The cases that cuBLASLt's documentation rules out: a GELU gradient together with a bias, and an aux whose
-// leading dimension (the number of columns of C) is not a multiple of 8.
+// The cases that cuBLASLt's documentation rules out: a GELU gradient or sums together with a bias, and a GELU's
+// aux whose leading dimension (the number of columns of C) is not a multiple of 8.
 bool is_ruled_out(const Problem& p) {
-  return p.epilogue != Epilogue::none &&
+  if (p.epilogue == Epilogue::row_sums) return p.bias_alignment != 0;
+  return has_gelu(p.epilogue) &&
          (p.c.rows % 8 != 0 || (p.epilogue == Epilogue::gelu_grad && p.bias_alignment != 0));
 }
 
@@ -122,7 +127,8 @@ Calls calls_of(const Matmul& p) {
   const bool has_aux = p.epilogue != Epilogue::none;
   return {count,
           {columns(p.b), columns(p.a), columns(p.c), p.batch[0] * p.batch[1] / count, precision, p.epilogue,
-           alignment_if_any(p.bias, p.c.dtype), has_aux ? alignment_if_any(p.aux, p.c.dtype) : 0}};
+           alignment_if_any(p.bias, p.c.dtype), has_aux ? alignment_if_any(p.aux, p.c.dtype) : 0,
+           p.alpha_on_device != nullptr}};
 }
 
 Plan make_plan(const Problem& problem) {
@@ -132,8 +138,9 @@ Plan make_plan(const Problem& problem) {
   set(plan.operation, CUBLASLT_MATMUL_DESC_TRANSA, problem.b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(plan.operation, CUBLASLT_MATMUL_DESC_TRANSB, problem.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(plan.operation, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(problem));
-  if (problem.epilogue != Epilogue::none) {
-    set(plan.operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, problem.c.rows);
+  if (has_gelu(problem.epilogue)) set(plan.operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, problem.c.rows);
+  if (problem.alpha_on_device) {
+    set(plan.operation, CUBLASLT_MATMUL_DESC_POINTER_MODE, CUBLASLT_POINTER_MODE_DEVICE);
   }
   plan.b = make_layout(problem.b, problem.batch);
   plan.a = make_layout(problem.a, problem.batch);
@@ -143,7 +150,8 @@ Plan make_plan(const Problem& problem) {
 
 void point_to(const Plan& plan, const Matmul& p) {
   if (p.bias) set(plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
-  if (p.epilogue != Epilogue::none) set(plan.operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.aux);
+  if (has_gelu(p.epilogue)) set(plan.operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.aux);
+  if (p.epilogue == Epilogue::row_sums) set(plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.aux);
 }
 
 std::vector<cublasLtMatmulAlgo_t> suggestions(cublasLtHandle_t handle, const Problem& problem,

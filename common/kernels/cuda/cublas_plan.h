@@ -37,6 +37,7 @@ struct Problem {
   MatmulPrecision precision;
   Epilogue epilogue;
   int64_t bias_alignment, aux_alignment;  // in bytes; 0: no bias, no aux
+  bool alpha_on_device;
 
   auto operator<=>(const Problem&) const = default;
 };

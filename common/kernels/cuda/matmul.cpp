@@ -12,6 +12,7 @@
 #include "common/base/error.h"
 #include "common/kernels/cuda/cublas_plan.h"
 #include "common/kernels/gelu.h"
+#include "common/kernels/sum_rows.h"
 #include "common/tensor/context.h"
 #include "common/tensor/cuda_check.h"
 #include "common/tensor/memory.h"
@@ -24,13 +25,18 @@ namespace {
 struct Library {
   cublasLtHandle_t handle = nullptr;
   Storage workspace;
+  Storage betas;  // 0 and 1: a product with alpha on the device needs beta there, too
   bool has_tf32;
   std::map<Problem, Plan> first_plans,
       tuned_plans;  // kept, because asking for an algorithm takes longer than most products
 
   explicit Library(Device device)
-      : workspace(device, kCublasWorkspace), has_tf32(backend(device).compute_capability() >= kAmpere) {
+      : workspace(device, kCublasWorkspace),
+        betas(device, 2 * sizeof(float)),
+        has_tf32(backend(device).compute_capability() >= kAmpere) {
     check(cublasLtCreate(&handle), "cublasLtCreate");
+    const float values[] = {0, 1};
+    backend(device).copy(betas.data(), values, sizeof values, context().stream(device));
   }
 };
 
@@ -46,9 +52,22 @@ cublasStatus_t run_call(Stream stream, const Plan& plan, const Matmul& p, int64_
   Library& lib = library(stream.device);
   const auto b = p.b.of_batch(i, 0), a = p.a.of_batch(i, 0);
   const auto c = p.c.of_batch(i, 0);
-  return cublasLtMatmul(lib.handle, plan.operation, &p.alpha, b.data, plan.b, a.data, plan.a, &p.beta, c.data,
+  const bool on_device = p.alpha_on_device != nullptr;
+  const float* alpha = on_device ? p.alpha_on_device : &p.alpha;
+  const float* beta = on_device ? static_cast<float*>(lib.betas.data()) + (p.beta == 1 ? 1 : 0) : &p.beta;
+  return cublasLtMatmul(lib.handle, plan.operation, alpha, b.data, plan.b, a.data, plan.a, beta, c.data,
                         plan.c, c.data, plan.c, &plan.algorithm, lib.workspace.data(), kCublasWorkspace,
                         static_cast<cudaStream_t>(stream.handle));
+}
+
+// Each sum over k is the sum of a column of A^T, whose rows are contiguous.
+template <class A>
+void add_up_rows(Stream stream, const Matmul& p) {
+  const ConstMatrixView& a = p.a;
+  require(a.row_stride == 1 && a.col_stride == a.rows, "matmul: row sums of an A that is not a transpose");
+  const Storage workspace(stream.device, size_t(sum_rows_workspace(a.cols, a.rows)) * sizeof(float));
+  sum_rows(stream, static_cast<float*>(p.aux), static_cast<const A*>(a.data),
+           static_cast<float*>(workspace.data()), a.cols, a.rows, 0);
 }
 
 // Runs the product, and then its epilogue as a separate kernel.
@@ -64,6 +83,12 @@ void run_separately(Stream stream, const Matmul& p) {
 }
 
 void run_separately(Stream stream, const Matmul& p) {
+  if (p.epilogue == Epilogue::row_sums) {
+    Matmul plain = p;
+    plain.epilogue = Epilogue::none;
+    matmul(stream, plain);
+    return p.a.dtype == DType::bf16 ? add_up_rows<bf16>(stream, p) : add_up_rows<float>(stream, p);
+  }
   p.c.dtype == DType::bf16 ? run_separately<bf16>(stream, p) : run_separately<float>(stream, p);
 }
 
@@ -135,8 +160,8 @@ void choose_by_time(Stream stream, const Matmul& p, const Problem& problem,
   }
   const size_t best = size_t(std::min_element(ms.begin(), ms.end()) - ms.begin());
   plan.algorithm = algorithms[best];
-  if (p.epilogue != Epilogue::none)
-    plan.in_one = ms[best] <= time_of(stream, [&] { run_separately(stream, p); });
+  if (p.epilogue == Epilogue::none) return;
+  plan.in_one = ms[best] <= time_of(stream, [&] { run_separately(stream, trial.product()); });
 }
 
 // Returns a plan with its algorithm. Without tuning, this is the first algorithm that cuBLASLt suggests.
@@ -156,6 +181,8 @@ Plan planned(Stream stream, const Matmul& p, const Problem& problem) {
 }  // namespace
 
 void matmul(Stream stream, const Matmul& product) {
+  require(product.alpha_on_device == nullptr || product.beta == 0 || product.beta == 1,
+          "matmul: with alpha on the device, beta is 0 or 1, not {}", product.beta);
   Library& all = library(stream.device);
   Matmul p = product;
   if (!all.has_tf32)

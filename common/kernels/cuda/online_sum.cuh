@@ -6,6 +6,7 @@
 
 #include <cfloat>
 
+#include "common/kernels/cuda/mma.cuh"
 #include "common/kernels/cuda/pieces.cuh"
 
 namespace gpt2::cuda {
@@ -39,11 +40,11 @@ struct OnlineSum {
   }
 
  private:
-  // exp(value - largest) with two thirds of expf's instructions. With 2 bytes per value, more instructions
-  // would make the kernel slower than memory.
+  // exp(value - largest) in three instructions; results below 2^-126 become 0. With 2 bytes per value, more
+  // instructions would make the kernel slower than memory.
   __device__ float exp_below(float value) const {
     constexpr float kLog2E = 1.44269504f;
-    return exp2f((value - largest) * kLog2E);
+    return power_of_two((value - largest) * kLog2E);
   }
 };
 

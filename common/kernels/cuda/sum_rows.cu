@@ -9,18 +9,7 @@ namespace {
 template <class X>
 __global__ void sum_rows_kernel(float* out, const X* x, int64_t rows, int64_t cols, float beta) {
   const ColumnChunk chunk(rows);
-  Piece<kFloats> sum{};
-  for (int64_t row = chunk.row; row < chunk.end; row += kRowsAtOnce * kColumnWarps) {
-    Values<X, kFloats> pieces[kRowsAtOnce];
-    for (int r = 0; r < kRowsAtOnce; ++r) {
-      const int64_t at = row + r * kColumnWarps;
-      pieces[r] = load_piece<kFloats>(x + at * cols, chunk.first, at < chunk.end ? cols : 0);
-    }
-    for (const auto& piece : pieces) {
-      for (int k = 0; k < kFloats; ++k) sum[k] += piece[k];
-    }
-  }
-  store_column_sums(out + blockIdx.y * cols, sum, chunk.first, cols, beta);
+  store_column_sums(out + blockIdx.y * cols, sum_of_columns(chunk, x, cols), chunk.first, cols, beta);
 }
 
 template <class X>

@@ -71,42 +71,6 @@ __device__ void store_normalized(Y* y, const float* kept, const RowMoments& row,
   }
 }
 
-// The gradient of a row through its normalisation, in two steps: first the means over the row, then the
-// values.
-struct RowGradient {
-  RowMoments row;
-  float mean_g, mean_g_x_hat;  // g = dy * weight, x_hat = (x - mean) * rstd
-
-  // kept_dy and kept_x: dy and x in shared memory.
-  template <class Y>
-  __device__ RowGradient(const Y* kept_dy, const float* kept_x, const RowMoments& moments,
-                         const float* weight, int64_t C)
-      : row(moments) {
-    float sum_g = 0, sum_g_x_hat = 0;
-    for (int64_t first = first_of_lane(); first < C; first += kLaneStride) {
-      const Piece<kFloats> w = load_piece(weight, first, C), in = load_whole<kFloats>(kept_x + first);
-      const Piece<kFloats> out = load_whole<kFloats>(kept_dy + first);
-      for (int k = 0; k < kFloats; ++k) {
-        const float g = out[k] * w[k];
-        sum_g += g;
-        sum_g_x_hat += g * (in[k] - row.mean) * row.rstd;
-      }
-    }
-    mean_g = warp_sum(sum_g) / C;
-    mean_g_x_hat = warp_sum(sum_g_x_hat) / C;
-  }
-
-  // dx = rstd * (g - mean(g) - x_hat * mean(g * x_hat)) of one piece.
-  __device__ Piece<kFloats> of(const Piece<kFloats>& dy, const Piece<kFloats>& x,
-                               const Piece<kFloats>& weight) const {
-    Piece<kFloats> dx;
-    for (int k = 0; k < kFloats; ++k) {
-      dx[k] = row.rstd * (dy[k] * weight[k] - mean_g - (x[k] - row.mean) * row.rstd * mean_g_x_hat);
-    }
-    return dx;
-  }
-};
-
 // The number of warps per block if each needs `bytes` of the 48 KB of shared memory that every GPU has.
 inline int64_t warps_that_keep(int64_t bytes) {
   return std::clamp<int64_t>(int64_t(kSharedBytesByDefault) / bytes, 1, kMaxWarps);

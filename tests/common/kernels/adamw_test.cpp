@@ -42,10 +42,12 @@ class AdamWTest : public OnEveryDevice {
  protected:
   State<std::vector<float>> train(const std::vector<float>& w,
                                   const std::vector<std::vector<float>>& gradients, const Hyperparameters& h,
-                                  int64_t decayed, float max_norm) {
+                                  int64_t decayed, float max_norm, bool with_copy = false) {
     const auto n = static_cast<int64_t>(w.size());
     const std::vector<float> zero(w.size(), 0);
     DeviceArray<float> weights(device(), w), m(device(), zero), v(device(), zero);
+    DeviceArray<bf16> copy(device(), n);
+    bf16* const no_copy = nullptr;
     DeviceArray<double> state_memory(device(), state_at_start(h.lr));
     DeviceArray<float> norm(device(), 1),
         workspace(device(), DISPATCH_SIZE(device(), global_norm_workspace, n));
@@ -54,9 +56,13 @@ class AdamWTest : public OnEveryDevice {
       DeviceArray<float> gradient(device(), g);
       DISPATCH(device(), global_norm, norm.data(), gradient.data(), workspace.data(), n);
       DISPATCH(device(), adamw_advance, state, factors_of(h));
-      DISPATCH(device(), adamw, weights.data(), gradient.data(), m.data(), v.data(), n, decayed, state,
-               max_norm > 0 ? norm.data() : nullptr, max_norm, factors_of(h));
+      DISPATCH(device(), adamw, weights.data(), with_copy ? copy.data() : no_copy, gradient.data(), m.data(),
+               v.data(), n, decayed, state, max_norm > 0 ? norm.data() : nullptr, max_norm, factors_of(h));
     }
+    for (const bf16 value : copy.to_host()) {
+      if (!with_copy && !gradients.empty()) EXPECT_TRUE(std::isnan(float(value)));
+    }
+    if (with_copy) EXPECT_EQ(as<float>(copy.to_host()), representable<bf16>(weights.to_host()));
     return {weights.to_host(), m.to_host(), v.to_host()};
   }
   State<std::vector<float>> train(const std::vector<float>& w,
@@ -87,6 +93,15 @@ TEST_P(AdamWTest, AgreesWithTheDoubleOracleOverSeveralSteps) {
         EXPECT_LE(max_relative_error(actual.v, expected.v), 1e-6) << n << " " << scale;
       }
     }
+  }
+}
+
+TEST_P(AdamWTest, WritesTheRoundedWeightsAsWell) {
+  for (const int64_t n : {1, 7, 33, 50257}) {
+    const auto gradients = some_gradients(n, 2, 1);
+    const auto w = uniform(n, -1, 1);
+    EXPECT_EQ(train(w, gradients, kGpt3, n / 2, 0.5f, true).w, train(w, gradients, kGpt3, n / 2, 0.5f).w)
+        << n;
   }
 }
 

@@ -19,8 +19,11 @@ class EmbeddingTest : public OnEveryDevice {
                               int64_t C, float beta) {
     DeviceArray<float> dtable(device(), old), gradient(device(), dy);
     DeviceArray<int32_t> index(device(), ids);
-    DISPATCH(device(), embedding_backward, dtable.data(), index.data(), gradient.data(),
-             static_cast<int64_t>(ids.size()), static_cast<int64_t>(old.size()) / C, C, beta);
+    const auto n = static_cast<int64_t>(ids.size()), vocab = static_cast<int64_t>(old.size()) / C;
+    DeviceArray<float> workspace(device(),
+                                 DISPATCH_SIZE(device(), embedding_backward_workspace, n, vocab, C));
+    DISPATCH(device(), embedding_backward, dtable.data(), index.data(), gradient.data(), workspace.data(), n,
+             vocab, C, beta);
     return dtable.to_host();
   }
 };
@@ -92,6 +95,19 @@ TEST_P(EmbeddingTest, BackwardAddsInTheOrderOfTheIds) {
   const Ids same(3, 1);
   EXPECT_EQ(backward(same, {1e8f, -1e8f, 1}, {0, 0}, 1, 1), (std::vector<float>{0, 1}));
   EXPECT_EQ(backward(same, {1, 1e8f, -1e8f}, {0, 0}, 1, 1), (std::vector<float>{0, 0}));
+}
+
+// A space in a text: 13,000 rows of one id, with others between them.
+TEST_P(EmbeddingTest, BackwardAddsThousandsOfRowsOfOneId) {
+  const int64_t n = 13'500, vocab = 1000, C = 33;
+  Ids ids(static_cast<size_t>(n), 7);
+  for (int64_t i = 0; i < n; i += 27) ids[size_t(i)] = int32_t(i % vocab);
+  const auto dy = uniform(n * C, -1, 2), old = uniform(vocab * C, -9, 9, 2);
+  Values expected = to_double(old);
+  for (int64_t i = 0; i < n * C; ++i)
+    expected[size_t(ids[size_t(i / C)] * C + i % C)] += double(dy[size_t(i)]);
+  EXPECT_LE(max_relative_error(backward(ids, dy, old, C, 1), expected), 1e-5);  // the CPU adds one by one
+  EXPECT_TRUE(gives_the_same_bits(device(), [&] { return backward(ids, dy, old, C, 1); }));
 }
 
 TEST_P(EmbeddingTest, BackwardGivesTheSameBitsEveryTime) {

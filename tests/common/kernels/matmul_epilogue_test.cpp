@@ -110,6 +110,54 @@ void expect_right_gelu_gradient(Device device, Sizes s) {
   EXPECT_EQ(std::memcmp(after.data(), aux.data(), aux.size() * sizeof(Y)), 0);  // read, not written
 }
 
+// The gradients of a linear layer's weight and bias: C = alpha dy^T x + beta C, and the sums of dy's columns.
+template <class X>
+void expect_right_row_sums(Device device, Sizes s, float beta) {
+  const auto dy = uniform_of<X>(s.K * s.M, -1, 2, 1), x = uniform_of<X>(s.K * s.N, -1, 1, 2);
+  const auto old = uniform(s.M * s.N, -1, 1, 3);
+  DeviceArray<X> dy_data(device, dy), x_data(device, x);
+  DeviceArray<float> c(device, beta == 0 ? std::vector<float>(old.size(), NAN) : old), sums(device, s.M);
+  matmul(device, {.a = row_major<const X>(dy_data.data(), s.K, s.M).transposed(),
+                  .b = row_major<const X>(x_data.data(), s.K, s.N),
+                  .c = row_major(c.data(), s.M, s.N),
+                  .beta = beta,
+                  .epilogue = Epilogue::row_sums,
+                  .aux = sums.data()});
+  Values expected(static_cast<size_t>(s.M));
+  std::vector<X> transposed(dy.size());
+  for (int64_t i = 0; i < s.M; ++i) {
+    for (int64_t k = 0; k < s.K; ++k) {
+      const X value = dy[size_t(k * s.M + i)];
+      expected[size_t(i)] += double(value);
+      transposed[size_t(i * s.K + k)] = value;
+    }
+  }
+  Values product = product_in_double(transposed, x, s);
+  for (size_t i = 0; i < product.size(); ++i) product[i] += double(beta) * double(old[i]);
+  EXPECT_LE(max_relative_error(sums.to_host(), expected), 1e-6) << s.M << " " << s.N << " " << s.K;
+  EXPECT_LE(max_relative_error(c.to_host(), product), kTolerance<float>) << s.M << " " << s.N << " " << s.K;
+}
+
+// Alpha in the device's memory, as the classifier's gradient has it; the product must not read it before.
+template <class X>
+void expect_right_alpha(Device device, Sizes s, float beta) {
+  const auto a = uniform_of<X>(s.M * s.K, -1, 1, 1), b = uniform_of<X>(s.K * s.N, -1, 1, 2);
+  const auto old = uniform(s.M * s.N, -1, 1, 3);
+  DeviceArray<X> a_data(device, a), b_data(device, b);
+  DeviceArray<float> c(device, beta == 0 ? std::vector<float>(old.size(), NAN) : old);
+  DeviceArray<float> alpha(device, std::vector<float>{-0.3f});
+  matmul(device, {.a = row_major<const X>(a_data.data(), s.M, s.K),
+                  .b = row_major<const X>(b_data.data(), s.K, s.N),
+                  .c = row_major(c.data(), s.M, s.N),
+                  .beta = beta,
+                  .alpha_on_device = alpha.data()});
+  Values expected = product_in_double(a, b, s);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    expected[i] = double(-0.3f) * expected[i] + double(beta) * double(old[i]);
+  }
+  EXPECT_LE(max_relative_error(c.to_host(), expected), kTolerance<float>) << s.M << " " << s.N << " " << s.K;
+}
+
 // Rows that cuBLASLt can do the epilogue for, and rows that it cannot.
 constexpr Sizes kMore[] = {{5, 24, 16}, {33, 256, 48}, {24, 8, 130}};
 
@@ -137,8 +185,28 @@ TEST_P(MatmulEpilogueTest, GradientOfGeluAgreesWithTheDoubleOracle) {
   });
 }
 
+TEST_P(MatmulEpilogueTest, RowSumsAgreeWithTheDoubleOracle) {
+  for_all_sizes([this](const Sizes& s) {
+    for (const float beta : {0.0f, 1.0f}) {
+      expect_right_row_sums<float>(device(), s, beta);
+      expect_right_row_sums<bf16>(device(), s, beta);
+    }
+  });
+}
+
+TEST_P(MatmulEpilogueTest, AlphaMayBeOnTheDevice) {
+  for_all_sizes([this](const Sizes& s) {
+    for (const float beta : {0.0f, 1.0f}) {
+      expect_right_alpha<float>(device(), s, beta);
+      expect_right_alpha<bf16>(device(), s, beta);
+    }
+  });
+}
+
 TEST_P(MatmulEpilogueTest, TuningChangesNoResult) {
   const MatmulTuning tuning(true);
+  expect_right_row_sums<bf16>(device(), {24, 32, 40}, 1);
+  expect_right_alpha<bf16>(device(), {24, 32, 40}, 1);
   for (const int64_t n : {32, 35}) {  // in one and not
     expect_right_gelu<bf16, bf16>(device(), {20, n, 44}, true);
     expect_right_gelu_gradient<bf16, bf16>(device(), {20, n, 44});

@@ -33,7 +33,9 @@ TEST_P(OtherPathsTest, EmbeddingBackwardAddsUpAListOfManyTiles) {
     expected[size_t(ids[size_t(i / C)] * C + i % C)] += double(dy[size_t(i)]);
   DeviceArray<int32_t> index(device(), ids);
   DeviceArray<float> gradient(device(), dy), dtable(device(), vocab * C);
-  DISPATCH(device(), embedding_backward, dtable.data(), index.data(), gradient.data(), n, vocab, C, 0.0f);
+  DeviceArray<float> workspace(device(), DISPATCH_SIZE(device(), embedding_backward_workspace, n, vocab, C));
+  DISPATCH(device(), embedding_backward, dtable.data(), index.data(), gradient.data(), workspace.data(), n,
+           vocab, C, 0.0f);
   EXPECT_LE(max_relative_error(dtable.to_host(), expected), 1e-6);
 }
 
@@ -75,8 +77,10 @@ TEST_P(OtherPathsTest, LayerNormOfLongRows) {
         rstd(device(), rows);
     DISPATCH(device(), layer_norm_forward, y.data(), mean.data(), rstd.data(), in.data(), weight.data(),
              bias.data(), rows, C, kEps);
-    DISPATCH(device(), layer_norm_backward_input, dx.data(), gradient.data(), in.data(), weight.data(),
-             mean.data(), rstd.data(), rows, C);
+    DeviceArray<float> dw(device(), C), db(device(), C),
+        workspace(device(), DISPATCH_SIZE(device(), layer_norm_backward_workspace, rows, C));
+    DISPATCH(device(), layer_norm_backward, dx.data(), dw.data(), db.data(), gradient.data(), in.data(),
+             weight.data(), mean.data(), rstd.data(), workspace.data(), rows, C, 0.0f, 0.0f);
     EXPECT_LE(max_relative_error(y.to_host(), expected_y), 2e-6) << C;
     EXPECT_LE(max_relative_error(dx.to_host(), expected_dx), 5e-6) << C;
   }
@@ -99,12 +103,13 @@ TEST_P(OtherPathsTest, ColumnSumsOfManyRows) {
     }
   }
   DeviceArray<float> in(device(), x), gradient(device(), dy), mean(device(), means), rstd(device(), rstds);
-  DeviceArray<float> dweight(device(), C), dbias(device(), C), y(device(), C);
+  DeviceArray<float> dweight(device(), C), dbias(device(), C), y(device(), C), dx(device(), rows * C),
+      weight(device(), std::vector<float>(size_t(C), 1));
   DeviceArray<float> layer_norm_space(device(),
                                       DISPATCH_SIZE(device(), layer_norm_backward_workspace, rows, C));
   DeviceArray<float> sum_space(device(), DISPATCH_SIZE(device(), sum_rows_workspace, rows, C));
-  DISPATCH(device(), layer_norm_backward_weight, dweight.data(), dbias.data(), gradient.data(), in.data(),
-           mean.data(), rstd.data(), layer_norm_space.data(), rows, C, 0.0f, 0.0f);
+  DISPATCH(device(), layer_norm_backward, dx.data(), dweight.data(), dbias.data(), gradient.data(), in.data(),
+           weight.data(), mean.data(), rstd.data(), layer_norm_space.data(), rows, C, 0.0f, 0.0f);
   DISPATCH(device(), sum_rows, y.data(), gradient.data(), sum_space.data(), rows, C, 0.0f);
   EXPECT_LE(max_relative_error(dweight.to_host(), weighted), 2e-6);
   EXPECT_LE(max_relative_error(dbias.to_host(), sums), 2e-6);

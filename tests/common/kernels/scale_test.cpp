@@ -17,6 +17,10 @@ TEST_P(ScaleTest, MultipliesEveryValueInPlaceOrNot) {
       DeviceArray<T> in(device(), x), out(device(), n);
       DISPATCH(device(), scale, out.data(), in.data(), -0.3f, n);
       EXPECT_EQ(as<float>(out.to_host()), expected) << n;
+      DeviceArray<float> alpha(device(), std::vector<float>{-0.3f});
+      DeviceArray<T> again(device(), n);
+      DISPATCH(device(), scale_by, again.data(), in.data(), alpha.data(), n);
+      EXPECT_EQ(as<float>(again.to_host()), expected) << n;
       DISPATCH(device(), scale, in.data(), in.data(), -0.3f, n);
       EXPECT_EQ(as<float>(in.to_host()), expected) << n;
     }

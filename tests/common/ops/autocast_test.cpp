@@ -1,6 +1,7 @@
 #include "common/ops/autocast.h"
 
 #include "common/nn/layers.h"
+#include "common/optim/adamw.h"
 #include "tests/common/ops/op_checks.h"
 
 namespace gpt2::testing {
@@ -78,6 +79,47 @@ TEST_P(AutocastTest, AChangedWeightIsRoundedAgainInTheNextStep) {
   zero_(w);
   EXPECT_NE(values(), before);
   EXPECT_EQ(values(), std::vector<float>(4 * 32, 0));
+}
+
+// From 10_adamw on the optimizer writes the rounded weights, and a step rounds none.
+TEST_P(AutocastTest, TheOptimizerKeepsTheRoundedWeights) {
+  nn::Linear layer(nullptr, "layer", 32, 24);
+  layer.to(device());
+  optim::AdamW optimizer({{layer.weight}, 0.1}, {{layer.bias}, 0}, {.lr = 0.01});
+  const Tensor x = from_vector(uniform(4 * 32, -1, 1), {4, 32}, device()), ids = arange(4, device());
+  const auto rounded = [&](const Tensor& p) {
+    return p.detach().to(DType::bf16).to(DType::f32).to_vector<float>();
+  };
+  const auto step = [&] {
+    const Autocast autocast(DType::bf16);
+    const Tensor loss = cross_entropy(layer(x), ids);
+    EXPECT_EQ(cast_weight(layer.weight, DType::bf16).to(DType::f32).to_vector<float>(),
+              rounded(layer.weight));
+    EXPECT_EQ(cast_weight(layer.bias, DType::bf16).to(DType::f32).to_vector<float>(), rounded(layer.bias));
+    optimizer.zero_grad();
+    loss.backward();
+    optimizer.step();
+    context().counts.reset();
+    cast_weight(layer.weight, DType::bf16);
+    cast_weight(layer.bias, DType::bf16);
+    EXPECT_EQ(calls("copy_strided"), 0);
+  };
+  for (int i = 0; i < 3; ++i) step();
+  const std::vector<float> trained = rounded(layer.weight);
+  copy_(layer.weight, from_vector(uniform(24 * 32, -1, 1, 9), {24, 32}, device()));  // as a checkpoint does
+  EXPECT_NE(rounded(layer.weight), trained);
+  step();
+  optim::AdamW another(layer, {});  // without copies
+  const auto step_of_another = [&] {
+    const Autocast autocast(DType::bf16);
+    const Tensor loss = cross_entropy(layer(x), ids);
+    EXPECT_EQ(cast_weight(layer.weight, DType::bf16).to(DType::f32).to_vector<float>(),
+              rounded(layer.weight));
+    another.zero_grad();
+    loss.backward();
+    another.step();
+  };
+  for (int i = 0; i < 2; ++i) step_of_another();
 }
 
 TEST_P(AutocastTest, ParametersAndTheirGradientsStayFloat32) {

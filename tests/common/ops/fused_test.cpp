@@ -1,4 +1,5 @@
 // Ops that fuse others: against the double oracle, and against the ops they fuse.
+#include "tests/common/files.h"
 #include "tests/common/ops/op_checks.h"
 
 namespace gpt2::testing {
@@ -75,6 +76,80 @@ TEST_P(FusedOps, CrossEntropyInPlaceIsCrossEntropyOfTheVocabulary) {
     return cross_entropy(linear(in[0], in[1], {}).slice(-1, 0, 10), targets);
   };
   expect_same(inputs, fused, apart, 2e-6);
+}
+
+// The factor 0.3 reaches the products of linear as a number on the device, and other ops as a multiplication.
+TEST_P(FusedOps, CrossEntropyInPlaceTimesAFactor) {
+  const Tensor targets = from_vector(Ids{3, 0, 9, 4}, {4}, device());
+  const std::vector<Input> inputs = {random_input({4, 8}, 1), random_input({13, 8}, 2),
+                                     random_input({13}, 3)};
+  for (const bool with_bias : {false, true}) {
+    for (const bool through_a_view : {false, true}) {
+      const auto logits = [&](const std::vector<Tensor>& in) {
+        const Tensor y = linear(in[0], in[1], with_bias ? in[2] : Tensor());
+        const Tensor z = through_a_view ? y.view({2, 2, 13}) : y;
+        return with_bias ? z : z + in[2];
+      };
+      const auto fused = [&](const std::vector<Tensor>& in) {
+        return fused_cross_entropy(logits(in), targets, 13) * 0.3 * 2;
+      };
+      const auto apart = [&](const std::vector<Tensor>& in) {
+        return cross_entropy(logits(in), targets) * 0.3 * 2;
+      };
+      expect_same(inputs, fused, apart, 2e-6);
+    }
+  }
+}
+
+TEST_P(FusedOps, CrossEntropyOfTiedWeightsAddsToAnEarlierGradient) {
+  const Tensor targets = from_vector(Ids{3, 0, 9, 4}, {4}, device());
+  const std::vector<Input> inputs = {random_input({4, 8}, 1), random_input({13, 8}, 2)};
+  const auto run = [&](const auto& loss) {
+    return [loss](const std::vector<Tensor>& in) {
+      return loss(linear(in[0], in[1], {})) * 0.5 + loss(linear(in[0], in[1], {})) * 0.25;
+    };
+  };
+  const auto fused = run([&](const Tensor& logits) { return fused_cross_entropy(logits, targets); });
+  const auto apart = run([&](const Tensor& logits) { return cross_entropy(logits, targets); });
+  expect_same(inputs, fused, apart, 2e-6);
+}
+
+// Nobody reads a gradient and takes it for logits.
+TEST_P(FusedOps, LogitsThatAreGoneCannotBeRead) {
+  const Tensor targets = from_vector(Ids{3, 0, 9, 4}, {4}, device());
+  const auto leaf = [&] { return from_vector(uniform(40, -1, 1), {4, 10}, device()).set_requires_grad(); };
+  const Tensor logits = leaf() * 1.0;
+  const Tensor loss = fused_cross_entropy(logits, targets);
+  EXPECT_ERROR(logits.to_vector<float>(), "fused_cross_entropy");
+  EXPECT_ERROR(fused_cross_entropy(logits, targets), "under NoGrad");
+  EXPECT_ERROR(copy_(leaf(), logits), "under NoGrad");
+  loss.backward();
+  EXPECT_ERROR(loss.backward(), "run the forward pass again");
+  EXPECT_ERROR(logits.to_vector<float>(), "fused_cross_entropy");
+}
+
+TEST_P(FusedOps, LogitsThatSomebodyElseNeedsStayAsTheyAre) {
+  const Tensor targets = from_vector(Ids{3, 0, 9, 4}, {4}, device());
+  const std::vector<float> values = uniform(40, -1, 1);
+  const Tensor leaf = from_vector(values, {4, 10}, device()).set_requires_grad();
+  fused_cross_entropy(leaf, targets).backward();
+  EXPECT_EQ(leaf.to_vector<float>(), values);
+  const Tensor logits = leaf * 1.0, view = logits.slice(0, 1, 2);
+  fused_cross_entropy(logits, targets).backward();
+  EXPECT_EQ(logits.to_vector<float>(), values);
+  const NoGrad no_grad;
+  const Tensor unrecorded = leaf * 1.0;
+  fused_cross_entropy(unrecorded, targets);
+  EXPECT_EQ(unrecorded.to_vector<float>(), values);
+}
+
+TEST_P(FusedOps, CrossEntropyOfAnOpThatKeepsItsResult) {
+  const Tensor targets = from_vector(Ids{3, 0, 9, 4}, {4}, device());
+  const auto fused = [&](const std::vector<Tensor>& in) {
+    return fused_cross_entropy(softmax(in[0]), targets);
+  };
+  const auto apart = [&](const std::vector<Tensor>& in) { return cross_entropy(softmax(in[0]), targets); };
+  expect_same({random_input({4, 10}, 1)}, fused, apart, 2e-6);
 }
 
 TEST_P(FusedOps, CrossEntropyInPlaceKeepsNoSecondCopyOfTheLogits) {
