@@ -55,7 +55,7 @@ class Training14 : public orders::Training {
     model.to(group_.device());
     optim::AdamW optimizer = configure_optimizers(model, options_);
     const DType dtype = app::autocast_dtype(options_.dtype, group_.device());
-    const Attention attention(app::attention_kernels(options_.attention, group_.device(), dtype));
+    const Attention attention(app::attention_kernels(options_, group_.device(), dtype));
     const Precision precision(options_.matmul_precision);
     const training::RunFolder folder(options_.run, options_.steps, group_);
     Evaluation evaluate{.options = options_.run,

@@ -59,8 +59,8 @@ class AdamWTest : public OnEveryDevice {
       DISPATCH(device(), adamw, weights.data(), with_copy ? copy.data() : no_copy, gradient.data(), m.data(),
                v.data(), n, decayed, state, max_norm > 0 ? norm.data() : nullptr, max_norm, factors_of(h));
     }
-    for (const bf16 value : copy.to_host()) {
-      if (!with_copy && !gradients.empty()) EXPECT_TRUE(std::isnan(float(value)));
+    if (!with_copy && !gradients.empty()) {
+      for (const bf16 value : copy.to_host()) EXPECT_TRUE(std::isnan(float(value)));
     }
     if (with_copy) EXPECT_EQ(as<float>(copy.to_host()), representable<bf16>(weights.to_host()));
     return {weights.to_host(), m.to_host(), v.to_host()};
