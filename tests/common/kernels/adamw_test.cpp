@@ -62,7 +62,9 @@ class AdamWTest : public OnEveryDevice {
     if (!with_copy && !gradients.empty()) {
       for (const bf16 value : copy.to_host()) EXPECT_TRUE(std::isnan(float(value)));
     }
-    if (with_copy) EXPECT_EQ(as<float>(copy.to_host()), representable<bf16>(weights.to_host()));
+    if (with_copy) {
+      EXPECT_EQ(as<float>(copy.to_host()), representable<bf16>(weights.to_host()));
+    }
     return {weights.to_host(), m.to_host(), v.to_host()};
   }
   State<std::vector<float>> train(const std::vector<float>& w,

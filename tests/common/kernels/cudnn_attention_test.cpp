@@ -123,7 +123,8 @@ INSTANTIATE_TEST_SUITE_P(On, CudnnAttentionTest, ::testing::Values(kCuda), devic
 
 TEST(CudnnAttentionInABuildWithoutCudnn, SaysSo) {
   EXPECT_FALSE(cuda::cudnn_attention_available());
-  EXPECT_EQ(cuda::cudnn_attention_refusal(Stream{kCuda}, {2, 3, 64, 64, 0.125f}, true), "this build has no cuDNN");
+  EXPECT_EQ(cuda::cudnn_attention_refusal(Stream{kCuda}, {2, 3, 64, 64, 0.125f}, true),
+            "this build has no cuDNN");
   EXPECT_THROW(cuda::cudnn_attention_forward(Stream{kCuda}, {}, nullptr, {}, {}, {}, {}), Error);
   EXPECT_THROW(cuda::cudnn_attention_backward(Stream{kCuda}, {}, {}, {}, {}, {}, nullptr, {}, {}, {}, {}),
                Error);
