@@ -110,7 +110,9 @@ TEST(Ddp, RanksThatDifferEndBeforeTheFirstStep) {
   };
   // The folder of a run with that model as its checkpoint.
   const auto run = [&](const std::string& name, const std::string& exchanged = "") {
-    return std::filesystem::path(model(name + "/step_000001", exchanged)).parent_path().string();
+    const std::string checkpoint = model(name + "/step_000001", exchanged);
+    put_file(checkpoint + "/state.json", "{}");
+    return std::filesystem::path(checkpoint).parent_path().string();
   };
   const std::vector<Difference> differences = {
       {{"--max-lr 1e-3", "--max-lr 1e-4"}, "ranks differ: --max-lr is 0.001 on rank 0, 0.0001 on rank 1; "},
