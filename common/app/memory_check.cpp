@@ -23,11 +23,12 @@ int64_t largest_batch(int64_t B, size_t available, const std::function<size_t(in
 
 void require_memory(Device device, int64_t B, int64_t T, const std::function<size_t(int64_t B)>& step_bytes) {
   const size_t one = step_bytes(1), available = backend(device).available_memory_bytes();
-  // B sequences take at most B times the memory of one. If that is too large a number, it is only estimated.
+  // B sequences take at most B times the memory of one. If that is too large a number, it is only estimated, from so many
+  // sequences that the heap's whole segments do not matter.
   constexpr size_t kLargest = size_t{1} << 60;
+  constexpr int64_t kMany = 1024;
   const bool is_countable = size_t(B) <= kLargest / one;
-  const double needed =
-      is_countable ? double(step_bytes(B)) : double(one) + double(B - 1) * double(step_bytes(2) - one);
+  const double needed = is_countable ? double(step_bytes(B)) : double(B) / kMany * double(step_bytes(kMany));
   if (needed <= double(available)) return;
   const int64_t fits = largest_batch(B, available, step_bytes);
   fail("--batch {} x --seq {}: a training step needs {:.1f} GB of memory, {} has {:.1f} GB free; {}", B, T,

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <string>
+
 #include "common/kernels/cuda/cudnn_attention.cpp"  // Plan is its own
 
 // What cudnn-frontend asks the CUDA runtime, answered for the device that a test describes. The linker puts these

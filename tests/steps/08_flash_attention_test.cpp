@@ -93,9 +93,11 @@ TEST(FlashAttentionMemory, GrowsLinearlyWithTheLength) {
 
 class PlannedMemory : public OnEveryDevice {};
 
-// A few kernels on a CPU copy operands into scratch memory, in an order that depends on the threads.
+// Within 3% and a segment of 32 MB, which the library's own small blocks may share with tensors. (The executor would be
+// slow with a batch that fills many segments.)
 TEST_P(PlannedMemory, IsWhatTheHeapHoldsAfterTwoSteps) {
   const step08::GPTConfig config{128, 257, 2, 2, 64};
+  const int64_t B = backend(device()).name().find("executor") == std::string::npos ? 256 : 16;
   Heap& memory = heap(device());
   for (const DType dtype : {DType::f32, DType::bf16}) {
     size_t held = 0;
@@ -106,7 +108,7 @@ TEST_P(PlannedMemory, IsWhatTheHeapHoldsAfterTwoSteps) {
       step08::GPT model(config);
       model.to(device());
       optim::AdamW optimizer(model, {});
-      const auto [x, y] = batch_of_ids(16, 64, 257, device());
+      const auto [x, y] = batch_of_ids(B, 64, 257, device());
       for (int step = 0; step < 2; ++step) {
         const Autocast autocast(dtype);
         optimizer.zero_grad();
@@ -115,8 +117,8 @@ TEST_P(PlannedMemory, IsWhatTheHeapHoldsAfterTwoSteps) {
       }
       held = memory.bytes_reserved() - before;
     }
-    const size_t planned = app::planned_bytes<step08::GPT>(device(), config, 16, 64, dtype);
-    EXPECT_LE(std::abs(double(planned) / double(held) - 1), 0.03)
+    const size_t planned = app::planned_bytes<step08::GPT>(device(), config, B, 64, dtype);
+    EXPECT_LE(std::abs(double(planned) - double(held)), 0.03 * double(planned) + double(32 << 20))
         << planned << " planned, " << held << " held";
   }
 }

@@ -50,10 +50,9 @@ Statistics statistics(const float* row, int64_t C) {
   return {mean, 1 / std::sqrt(squares / double(C) + double(kEps))};
 }
 
-// 12,000 floats are more than the 48 KB of shared memory that a block has without asking, two rows of 6,500
-// too.
+// The backward pass of 6,000 channels needs more than the 48 KB of shared memory that a block has without asking.
 TEST_P(OtherPathsTest, LayerNormOfLongRows) {
-  for (const int64_t C : {1600, 3072, 6500, 12000}) {
+  for (const int64_t C : {1600, 3072, 6000}) {
     const int64_t rows = 9;
     const auto x = uniform(rows * C, -3, 5), w = uniform(C, -1, 1, 2), b = uniform(C, -1, 1, 3);
     const auto dy = uniform(rows * C, -1, 1, 4);
