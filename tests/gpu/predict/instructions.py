@@ -354,6 +354,12 @@ def _extreme(warp, modifiers, operands):
     return lambda: put(word_of(min(a(), b()) if least() else max(a(), b())))
 
 
+@operation("IABS")
+def _integer_magnitude(warp, modifiers, operands):
+    put, source = read.writer(warp, operands[0]), read.integer(warp, operands[1])
+    return lambda: put(abs(signed(source())) & MASK)
+
+
 @operation("IMNMX", "VIMNMX")
 def _integer_extreme(warp, modifiers, operands):
     put, least = read.writer(warp, operands[0]), read.predicate(warp, operands[3])

@@ -56,24 +56,19 @@ def _sums(cols, of=BF16S, size=2):
                   (-(-cols // 128), chunks), 256, size * N * cols)
 
 
-def _weight_gradients(of, kind, size):
-    return Launch("layer_norm_backward_weight", f"layer_norm: layer_norm_backward_weight_kernel<{kind}>",
-                  [FLOATS, FLOATS, of, FLOATS, FLOATS, FLOATS, N, C], (C // 128, _chunks(N, C)), 256, (4 + size) * N * C)
-
-
 def _scores(op, kernel, arguments, bytes, over=""):
     """One warp a row of T scores; every 32nd group of rows is interpreted."""
     return Launch(op, kernel, arguments, (B * HEADS, T // 8), 256, bytes, ctas=[(1, y, 0) for y in range(4, T // 8, 32)], over=over)
 
 
 _TWO_PASSES = "two passes over rows of 1,024 with expf or a product for each value, in lanes that are idle behind the diagonal"
-_LONG_LOSS = "expf and 64-bit indices for every value of 2 bytes: to be one kernel of the classifier"
+_LOSS = "an exponential for every value of 2 bytes, and with the gradient another"
 _LONG_TANH = "tanhf takes 20 instructions a value; steps from 07 on have it in the product's epilogue"
 
 BOUND_BY_MEMORY = [
     Launch("add", "add: add_kernel<float, bf16>", [FLOATS, FLOATS, BF16S, N * C, 1], blocks(N * C, 4), 256, 10 * N * C),
     Launch("add", "add: add_kernel<float, float>", [FLOATS, FLOATS, FLOATS, N * C, 1], blocks(N * C, 4), 256, 12 * N * C),
-    Launch("scale", "scale: scale_kernel<bf16>", [BF16S, BF16S, 0.125, SCORES], blocks(SCORES, 8), 256, 4 * SCORES),
+    Launch("scale", "scale: scale_kernel<bf16, float>", [BF16S, BF16S, 0.125, SCORES], blocks(SCORES, 8), 256, 4 * SCORES),
     Launch("copy_strided", "copy: cast_kernel<bf16, float>", [BF16S, FLOATS, PARAMETERS], blocks(PARAMETERS, 4), 256, 6 * PARAMETERS),
     Launch("copy_strided", "copy: cast_kernel<float, bf16>", [FLOATS, BF16S, SCORES], blocks(SCORES, 4), 256, 6 * SCORES),
     Launch("copy_strided", "copy: copy_strided_kernel<8, bf16, bf16>",
@@ -87,14 +82,8 @@ BOUND_BY_MEMORY = [
     Launch("layer_norm_forward", "layer_norm: layer_norm_forward_kernel",
            [FLOATS] * 6 + [N, C, 1e-5], (N // 8,), 256, 8 * N * C,
            over="three passes over a row in shared memory; steps from 07 on add the residual in the same kernel"),
-    Launch("layer_norm_backward_input", "layer_norm: layer_norm_backward_input_kernel",
-           [FLOATS] * 6 + [N, C], (N // 8,), 256, 12 * N * C),
-    _weight_gradients(FLOATS, "float", 4),
-    _weight_gradients(BF16S, "bf16", 2),
     Launch("add_layer_norm_forward", "add_layer_norm: add_layer_norm_forward_kernel<bf16, bf16>",
            [FLOATS, BF16S, FLOATS, FLOATS, FLOATS, BF16S, FLOATS, FLOATS, N, C, N, 1e-5], (N // 8,), 256, 12 * N * C),
-    Launch("add_layer_norm_backward_input", "add_layer_norm: add_layer_norm_backward_input_kernel<bf16>",
-           [FLOATS, BF16S, BF16S, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, N, C], (N // 8,), 256, 16 * N * C),
     _sums(C),
     _sums(3 * C),
     _sums(4 * C),
@@ -110,13 +99,13 @@ BOUND_BY_MEMORY = [
            4 * N * V, ctas=[(4, 0, 0)]),
     Launch("cross_entropy_backward", "cross_entropy: cross_entropy_backward_kernel",
            [FLOATS, FLOATS, FLOATS, IDS, FLOATS, V], (N, 50), 256, 8 * N * V, ctas=[(4, 5, 0)]),
-    Launch("fused_cross_entropy_forward", "fused_cross_entropy: fused_cross_entropy_forward_kernel<bf16>",
-           [FLOATS, FLOATS, FLOATS, BF16S, IDS, V, VP], (N,), 512, 2 * N * VP, over=_LONG_LOSS),
-    Launch("fused_cross_entropy_backward", "fused_cross_entropy: fused_cross_entropy_backward_kernel<bf16>",
-           [BF16S, FLOATS, FLOATS, IDS, FLOATS, V, VP], (N, 25), 256, 4 * N * VP, ctas=[(1, 5, 0)], over=_LONG_LOSS),
+    Launch("fused_cross_entropy_forward", "fused_cross_entropy: fused_cross_entropy_kernel<bf16 const, true>",
+           [FLOATS, BF16S, IDS, Int32(V), Int32(VP)], (N,), 512, 2 * N * VP, over=_LOSS),
+    Launch("fused_cross_entropy_gradient", "fused_cross_entropy: fused_cross_entropy_kernel<bf16, true>",
+           [FLOATS, BF16S, IDS, Int32(V), Int32(VP)], (N,), 512, 4 * N * VP, over=_LOSS),
     Launch("adamw", "adamw: adamw_kernel",
-           [FLOATS] * 4 + [PARAMETERS, PARAMETERS, FLOATS, FLOATS, 1.0, [0.1, 0.05, 0.95, 1e-8]], blocks(PARAMETERS, 4), 256,
-           28 * PARAMETERS),
+           [FLOATS, BF16S, FLOATS, FLOATS, FLOATS, PARAMETERS, PARAMETERS, FLOATS, FLOATS, 1.0, [0.1, 0.05, 0.95, 1e-8]],
+           blocks(PARAMETERS, 4), 256, 30 * PARAMETERS),
     Launch("global_norm", "global_norm: squares_kernel", [FLOATS, FLOATS, PARAMETERS], (1024,), 512, 4 * PARAMETERS),
     Launch("embedding_forward", "embedding: embedding_forward_kernel", [FLOATS, FLOATS, IDS, C], (N,), 192, 8 * N * C),
 ]

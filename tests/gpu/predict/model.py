@@ -11,15 +11,14 @@ from launches import C, HEADS, HS, LAYERS, V, VP, B as ROWS_B
 LAUNCH = 2e-3  # ms
 ISSUE_REACHED = 0.8  # of a multiprocessor's issue slots, by kernels with many warps; our attention reaches less:
 ISSUE_REACHED_ATTENTION = 0.7
-LAUNCHES = {"sum_rows": 2, "layer_norm_backward_weight": 3, "global_norm": 2, "cross_entropy_forward": 2,
-            "fused_cross_entropy_forward": 2}
-IN_PLACE = {"adamw": 28 / 16, "fused_cross_entropy_backward": 2}  # --count has what is read and written once
+LAUNCHES = {"sum_rows": 2, "layer_norm_backward": 2, "add_layer_norm_backward": 2, "global_norm": 2,
+            "cross_entropy_forward": 2, "fused_cross_entropy_forward": 2, "fused_cross_entropy_gradient": 2,
+            "embedding_backward": 3}
+IN_PLACE = {"adamw": 28 / 16, "fused_cross_entropy_gradient": 2}  # --count has what is read and written once
 UNALIGNED = 0.5  # of the rate of products whose rows are not aligned: 50257 columns
 SCORE_BYTES = {"06_bf16": 14, "07_fusion": 12}  # that attention's products move for each of the T x T scores
 WORKSPACE = 204.5e6 / 64 / 1024  # bytes of cuDNN's backward pass a token (cudnn_plans_test.cpp)
 WORKSPACE_DETERMINISTIC = 1613.8e6 / 64 / 1024  # with the deterministic algorithm, at T = 1024
-SERIAL_ROW = 1e-4  # ms that embedding_backward needs for each row of the most frequent id
-FREQUENT = 0.2  # share of that id (a space) in the tales
 
 
 @dataclass
@@ -41,11 +40,9 @@ class Model:
             op = found.launch.op
             self.ratios[op] = max(self.ratios.get(op, 0), found.ratio(gpu))
 
-    def _moved(self, op, calls, size, tokens):
+    def _moved(self, op, calls, size):
         ratio, size = self.ratios.get(op, 0), size * IN_PLACE.get(op, 1)
         ms = 1e3 * size / self.gpu.bandwidth * max(1, ratio / ISSUE_REACHED) + LAUNCH * calls * LAUNCHES.get(op, 1)
-        if op == "embedding_backward":
-            ms = max(ms, SERIAL_ROW * FREQUENT * tokens)
         return Line(op, calls, size / 1e6, ratio, ms, ms)
 
     def _products(self, name, flops, calls, share=1.0):
@@ -82,7 +79,7 @@ class Model:
             elif op.startswith("flash_attention"):
                 found.append(self._attention(op, calls, batch, seq, attention))
             else:
-                found.append(self._moved(op, calls, size, tokens))
+                found.append(self._moved(op, calls, size))
         return sorted(found, key=lambda line: -line.high)
 
     def _matrix_products(self, step, batch, seq, micro, calls):
