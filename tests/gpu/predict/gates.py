@@ -34,7 +34,6 @@ WIDTHS = [
     (r"cross_entropy: \w+_forward_kernel|fused_cross_entropy: \w+<\w+ const, .*", 128, 32, "one loss a row"),
     (r"global_norm: squares_kernel", 128, 32, "one sum a block"),
     (r"fill: fill_kernel", 0, 128, "reads nothing"),
-    (r"embedding: embedding_backward_kernel", 32, 32, "a column a thread"),
     (r"(mean: mean|global_norm: root|fill: arange|adamw: adamw_advance)_kernel", 0, 0, "a few values"),
     (r".*", 128, 128, ""),
 ]
