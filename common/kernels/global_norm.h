@@ -19,8 +19,7 @@ inline int64_t norm_chunks(int64_t n) { return (n + kNormChunk - 1) / kNormChunk
 
 FOR_CPU_AND_CUDA(
     // *norm = sqrt(sum of x[i]^2) over n values; workspace: (norm_chunks(n)).
-    template <class G>
-    void global_norm(Stream stream, float* norm, const G* x, float* workspace, int64_t n);
+    template <class G> void global_norm(Stream stream, float* norm, const G* x, float* workspace, int64_t n);
 
     // sums[c] = the sum of x[i]^2 over chunk c of n values; sums: (norm_chunks(n)).
     template <class G> void sum_squares(Stream stream, float* sums, const G* x, int64_t n);

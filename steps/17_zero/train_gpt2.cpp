@@ -91,6 +91,17 @@ void forward_backward(GPT& model, const Tensor& x, const Tensor& y, const Dropou
   loss.backward();
 }
 
+// The recorded update of this rank's part of the weights. Returns the norm of all gradients.
+Tensor update(optim::AdamW& optimizer, const dist::DistributedDataParallel& ddp,
+              const dist::ProcessGroup& group, double grad_clip) {
+  const Tensor squares = optimizer.sum_squares();  // of this rank's part of the gradients
+  group.all_reduce(squares);
+  const Tensor norm = optimizer.clip_grad_norm(grad_clip, squares);  // step() does the clipping; 0: none
+  optimizer.step();
+  ddp.gather_weights();  // the other ranks' parts
+  return norm;
+}
+
 void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t grad_accum_steps,
            const Options& options, const dist::ProcessGroup& group, Evaluation& evaluate,
            const training::RunFolder& folder, app::Log& log) {
@@ -122,13 +133,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     group.all_reduce(loss_accum);  // the sum over ranks of each rank's mean loss
     const double lr = get_lr(step, options);
     optimizer.set_lr(lr);
-    graphs.run("update", [&] {
-      const Tensor squares = optimizer.sum_squares();  // of this rank's part
-      group.all_reduce(squares);
-      norm = optimizer.clip_grad_norm(options.grad_clip, squares);  // step() does the clipping; 0: none
-      optimizer.step();                                             // updates this rank's part
-      ddp.gather_weights();                                         // and gets the others
-    });
+    graphs.run("update", [&] { norm = update(optimizer, ddp, group, options.grad_clip); });
     const double loss = loss_accum.item() / group.world_size();
     log.step({.step = step, .loss = loss, .lr = lr, .norm = norm.item(), .ms = watch.ms(), .tokens = tokens});
   }
