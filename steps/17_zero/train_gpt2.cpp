@@ -7,6 +7,7 @@
 #include "common/app/inputs.h"
 #include "common/app/interrupt.h"
 #include "common/app/memory_check.h"
+#include "common/app/plan.h"
 #include "common/app/resolve.h"
 #include "common/app/step_graphs.h"
 #include "common/app/stopwatch.h"
@@ -25,6 +26,7 @@ struct Options : app::RankOptions {
   bool cuda_graph = false;
   bool master_weights = true;
   Recompute recompute = Recompute::none;
+  app::PlanOptions plan;
 
   void add_to(app::CommandLine& flags) {
     app::RankOptions::add_to(flags);
@@ -41,6 +43,7 @@ struct Options : app::RankOptions {
                {"block", Recompute::block}},
               "which activations to compute again in the backward pass, instead of keeping them: the GELUs' "
               "results, those and the LayerNorms', or all of a block");
+    plan.add_to(flags);
   }
 };
 
@@ -176,11 +179,21 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
           training::open_val_loader(std::move(data.val), loader_settings)};
 }
 
+// Prints what a step of this model takes on --gpu.
+void print_plan(const Options& options) {
+  const GPTConfig config =
+      app::is_directory(options.model) ? config_from(options.model) : config_named(options.model, 257);
+  const auto [B, T] = options.batch_shape(config.block_size);
+  const int64_t total = app::total_batch(options.model, options.total_batch, {B, T}, int(options.plan.ranks));
+  app::plan_training<GPT>(options.plan, options.model, config, B, T, total, options.master_weights);
+}
+
 // Opens the data, builds the model, resumes from a checkpoint if --resume asks for it, and trains.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
+  if (options.plan.plan) return print_plan(options);
   const dist::ProcessGroup group(options.device(), {.rendezvous_port = int(options.rendezvous_port)});
   app::speak_only_if(group.is_master());
   const Device device = group.device();
