@@ -207,6 +207,7 @@ OpenCheckpoint open_checkpoint(const std::string& path) {
   }
   nn::OpenModel model = nn::open_model(path, digests);
   SafetensorsFile moments(fs::path(path) / "optimizer.safetensors", digests);
+  require_one_step(path, state);
   return {path, std::move(state), std::move(model), std::move(moments)};
 }
 

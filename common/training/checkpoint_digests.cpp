@@ -27,13 +27,6 @@ void require_as_written(const fs::path& checkpoint, const json& state, const std
   nn::require_no_others(checkpoint, digests);
 }
 
-// Checks that no file comes from another checkpoint.
-void require_one_step(const fs::path& checkpoint, const json& state, const std::string& where) {
-  const int64_t step = integer(state, "step", where), updates = integer(state, "optimizer_steps", where);
-  require(step == updates, "{}: step is {}, but optimizer_steps {}", where, step, updates);
-  require(step_of(checkpoint) == step, "{}: step is {}, which differs from the folder's name", where, step);
-}
-
 }  // namespace
 
 void add_digests(json& state, const std::map<std::string, uint64_t>& files) {
@@ -51,12 +44,18 @@ int64_t integer(const json& state, const char* key, const std::string& where) {
 
 bool is_as_written(const json& state) { return state.value("digest", json()) == digest_of_whole(state); }
 
+void require_one_step(const std::string& checkpoint, const json& state) {
+  const std::string where = fs::path(checkpoint) / "state.json";
+  const int64_t step = integer(state, "step", where), updates = integer(state, "optimizer_steps", where);
+  require(step == updates, "{}: step is {}, but optimizer_steps {}", where, step, updates);
+  require(step_of(checkpoint) == step, "{}: step is {}, which differs from the folder's name", where, step);
+}
+
 json read_state(const std::string& checkpoint) {
   const std::string where = fs::path(checkpoint) / "state.json";
   json state = parse_json(read_text_file(where), where);
   require(state.is_object(), "{}: not a JSON object", where);
   if (has_digests(state)) require_as_written(checkpoint, state, where);
-  require_one_step(checkpoint, state, where);
   return state;
 }
 
@@ -67,6 +66,7 @@ json verified_state(const std::string& checkpoint) {
     const fs::path path = fs::path(checkpoint) / each.first;
     require_digest(digests, path, digest_of_file(path));
   }
+  require_one_step(checkpoint, state);
   return state;
 }
 

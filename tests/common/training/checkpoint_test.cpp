@@ -1,6 +1,7 @@
 #include "common/training/checkpoint.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
