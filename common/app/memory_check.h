@@ -24,17 +24,25 @@ inline constexpr size_t kCudaLibraryBytes = size_t{300} << 20;
 // `device`. The message gives both and the largest B that fits.
 void require_memory(Device device, int64_t B, int64_t T, const std::function<size_t(int64_t B)>& step_bytes);
 
+// What a rank keeps of the parameters. since 15_bf16_weights
+struct WeightsPlan {
+  DType dtype = DType::f32;
+  bool master_weights = true;  // of parameters in bf16
+  int ranks = 1;               // among which the optimizer's state is divided; since 17_zero
+};
+
 // Returns the bytes that the heap of `device` holds for a GPT of this configuration, its AdamW, and training steps on
 // (B, T) tokens; `dtype` is the data type of matrix products. A GPU computes attention by its default kernels.
 template <class GPT, class GPTConfig>
-size_t planned_bytes(Device device, const GPTConfig& config, int64_t B, int64_t T, DType dtype) {
+size_t planned_bytes(Device device, const GPTConfig& config, int64_t B, int64_t T, DType dtype,
+                     const WeightsPlan& weights = {}) {
   const ParameterDevice on_meta(kMeta);
   const PlannedDevice planned(device);
   const Attention attention(attention_kernels({}, device, dtype));
   heap(kMeta).release_free_segments();
   GPT model(config);
-  model.to(kMeta);
-  optim::AdamW optimizer(model, {});
+  model.to(kMeta, weights.dtype);
+  optim::AdamW optimizer(model, {.master_weights = weights.master_weights, .world_size = weights.ranks});
   const Autocast autocast(dtype);
   const Tensor x = empty({B, T}, kMeta, DType::i32);
   optimizer.zero_grad();
@@ -47,10 +55,12 @@ size_t planned_bytes(Device device, const GPTConfig& config, int64_t B, int64_t 
 
 // Throws if such training does not fit into the free memory of `device`.
 template <class GPT, class GPTConfig>
-void check_memory(Device device, const GPTConfig& config, int64_t B, int64_t T, DType dtype = DType::f32) {
+void check_memory(Device device, const GPTConfig& config, int64_t B, int64_t T, DType dtype = DType::f32,
+                  const WeightsPlan& weights = {}) {
   const size_t beside = device.is_cuda() ? kCudaLibraryBytes : 0;
-  require_memory(device, B, T,
-                 [&](int64_t batch) { return planned_bytes<GPT>(device, config, batch, T, dtype) + beside; });
+  require_memory(device, B, T, [&](int64_t batch) {
+    return planned_bytes<GPT>(device, config, batch, T, dtype, weights) + beside;
+  });
 }
 
 }  // namespace gpt2::app

@@ -42,30 +42,27 @@ struct RemoveOnError {
   }
 };
 
-uint64_t write_moments(const optim::AdamW& optimizer, const std::string& path) {
-  const std::vector<float> first = optimizer.first_moment().to_vector<float>(),
-                           second = optimizer.second_moment().to_vector<float>();
-  require_finite(first, "AdamW's first moment");
-  require_finite(second, "AdamW's second moment");
-  const Shape shape = optimizer.first_moment().shape();
-  const std::vector<SafetensorsEntry> entries = {
-      {"first_moment", "F32", shape, std::as_bytes(std::span(first)), ""},
-      {"second_moment", "F32", shape, std::as_bytes(std::span(second)), ""}};
+uint64_t write_optimizer(const optim::AdamW& optimizer, const std::string& path) {
+  std::vector<SafetensorsEntry> entries;
+  std::vector<std::vector<float>> values;  // on the host
+  for (const auto& [name, block] : optimizer.blocks()) {
+    require_finite(values.emplace_back(block.to_vector<float>()), "AdamW's " + name);
+    entries.push_back({name, "F32", block.shape(), std::as_bytes(std::span(values.back())), ""});
+  }
   return write_safetensors(path, entries);
 }
 
-void read_moments(const optim::AdamW& optimizer, const SafetensorsFile& file, const std::string& path) {
-  for (const auto& [name, moment] : {std::pair<std::string, Tensor>("first_moment", optimizer.first_moment()),
-                                     {"second_moment", optimizer.second_moment()}}) {
+void read_optimizer(const optim::AdamW& optimizer, const SafetensorsFile& file, const std::string& path) {
+  for (const auto& [name, block] : optimizer.blocks()) {
     const auto& entries = file.entries();
     const auto found =
         std::find_if(entries.begin(), entries.end(),
                      [name = name](const SafetensorsEntry& entry) { return entry.name == name; });
-    require(found != entries.end() && found->shape == moment.shape(), "{}: has no {} of shape {}", path, name,
-            to_string(moment.shape()));
-    std::vector<float> values(size_t(moment.numel()));
+    require(found != entries.end() && found->shape == block.shape(), "{}: has no {} of shape {}", path, name,
+            to_string(block.shape()));
+    std::vector<float> values(size_t(block.numel()));
     read_finite(*found, values);
-    copy_(moment, from_vector(values, moment.shape(), moment.device()));
+    copy_(block, from_vector(values, block.shape(), block.device()));
   }
   file.require_unwritten();
 }
@@ -151,7 +148,7 @@ void write_files(const fs::path& folder, int64_t step, const TrainingState& stat
   for (const Tokenizer::File& file : setup.tokenizer.files()) {
     digests[file.name] = put_file(folder / file.name, file.text);
   }
-  digests["optimizer.safetensors"] = write_moments(state.optimizer, folder / "optimizer.safetensors");
+  digests["optimizer.safetensors"] = write_optimizer(state.optimizer, folder / "optimizer.safetensors");
   const TokenLoader::State& place = state.loader.state();
   json text = {{"step", step},
                {"optimizer_steps", state.optimizer.steps()},
@@ -206,16 +203,16 @@ OpenCheckpoint open_checkpoint(const std::string& path) {
     if (file.extension() != ".safetensors") require_digest(digests, file, digest_of_file(file));
   }
   nn::OpenModel model = nn::open_model(path, digests);
-  SafetensorsFile moments(fs::path(path) / "optimizer.safetensors", digests);
+  SafetensorsFile optimizer(fs::path(path) / "optimizer.safetensors", digests);
   require_one_step(path, state);
-  return {path, std::move(state), std::move(model), std::move(moments)};
+  return {path, std::move(state), std::move(model), std::move(optimizer)};
 }
 
 int64_t load_checkpoint(const OpenCheckpoint& checkpoint, const TrainingState& state) {
   const json& saved = checkpoint.state;
   const std::string where = fs::path(checkpoint.path) / "state.json";
   nn::load(state.model, checkpoint.model);
-  read_moments(state.optimizer, checkpoint.moments, fs::path(checkpoint.path) / "optimizer.safetensors");
+  read_optimizer(state.optimizer, checkpoint.optimizer, fs::path(checkpoint.path) / "optimizer.safetensors");
   state.optimizer.set_steps(integer(saved, "optimizer_steps", where));
   state.loader.restore({integer(saved, "epoch", where), integer(saved, "position", where)});
   return integer(saved, "step", where);

@@ -76,7 +76,7 @@ struct OpenCheckpoint {
   std::string path;
   nlohmann::json state;  // read_state()
   nn::OpenModel model;
-  SafetensorsFile moments;
+  SafetensorsFile optimizer;
 };
 
 // Throws if a file differs from its digest; the message names it.
