@@ -57,8 +57,9 @@ void require_possible_threads() {
 void require_stack() {
   constexpr rlim_t kLeast = 256 << 10;
   rlimit limit{};
-  require(::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= kLeast,
-          "the limit of the stack is {} KB; raise it with: ulimit -s 8192", limit.rlim_cur >> 10);
+  if (::getrlimit(RLIMIT_STACK, &limit) != 0) return;
+  require(limit.rlim_cur >= kLeast, "the limit of the stack is {} KB; raise it with: ulimit -s 8192",
+          limit.rlim_cur >> 10);
 }
 
 // OMP_THREAD_LIMIT, OMP_DYNAMIC and OMP_MAX_ACTIVE_LEVELS can give a parallel region fewer threads than
