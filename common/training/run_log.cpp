@@ -113,8 +113,8 @@ std::set<std::string> names_in(std::string_view text, const Parser& parse) {
   return names;
 }
 
-// Recognises the lines that a run writes after a checkpoint: events that it wrote before, too, of one step after the
-// other.
+// Recognises the lines that a run writes after a checkpoint: kinds of events that it wrote before, too, of consecutive
+// steps.
 class Sequence {
  public:
   Sequence(int64_t first, std::set<std::string> names) : next_(first), names_(std::move(names)) {}
@@ -132,8 +132,7 @@ class Sequence {
 };
 
 // Keeps the lines before `step`. A last line without its end was cut off, and a line of a step before `first` belongs to
-// another run. A line that is removed, and does not continue
-// the `sequence`, is somebody else's.
+// another run. A line that is removed and does not continue the `sequence` is somebody else's.
 Lines filter(std::string_view text, const Parser& parse, int64_t step, int64_t first = 0,
              std::optional<Sequence> sequence = {}) {
   Lines lines;
