@@ -43,6 +43,7 @@ constexpr const char* kFinetuneShakespeare =
 }  // namespace
 
 void RunOptions::add_to(app::CommandLine& flags) {
+  program = flags.program();
   flags.group("Recipe");
   flags.add("--dropout", dropout, 0, 0.99,
             "fraction of activations set to 0 in the residual branches, against overfitting small data");
