@@ -9,6 +9,7 @@
 #include "common/base/finite.h"
 #include "common/data/safetensors.h"
 #include "common/nn/checkpoints.h"
+#include "common/nn/llmc_model.h"
 
 namespace gpt2::nn {
 namespace {
@@ -122,6 +123,7 @@ void refuse_unknown(const SafetensorsCheckpoint& file, const std::set<std::strin
 }  // namespace
 
 void load(Module& model, const std::string& directory) {
+  if (is_llmc_model(directory)) return load_llmc(model, directory);
   require_undamaged(directory);
   const SafetensorsCheckpoint file(directory);
   const HfConfig config = read_hf_config(directory);

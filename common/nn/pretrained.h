@@ -25,7 +25,7 @@ namespace gpt2::nn {
 // config.json ties lm_head.weight to transformer.wte.weight but the model does not, lm_head.weight gets a
 // copy. Throws if a tensor is missing, unknown to the model, of the wrong shape or not finite, or if the file
 // stores a lm_head.weight that differs from the matrix it is tied to; the message names the tensor. Throws if a file of a
-// checkpoint differs from its digest (require_undamaged).
+// checkpoint differs from its digest (require_undamaged). `directory` may also be llm.c's model file (load_llmc).
 void load(Module& model, const std::string& directory);
 
 // Writes config.json and model.safetensors (float32) into an existing folder. transformers' GPT2LMHeadModel
