@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -97,7 +96,8 @@ HfConfig config_of(const Header& header, const std::string& where) {
 
 Header header_of(std::span<const std::byte> file, const std::string& where) {
   Header header{};
-  std::memcpy(header.data(), file.data(), std::min(file.size(), sizeof header));
+  std::ranges::copy(file.first(std::min(file.size(), sizeof header)),
+                    std::as_writable_bytes(std::span(header)).begin());
   require(file.size() >= sizeof(int32_t) && header[0] == kMagic,
           "{}: not a model file of llm.c, which begins with the number {}; give the folder of a Hugging Face "
           "model, or a file that llm.c's train_gpt2.py or convert wrote",
