@@ -15,7 +15,12 @@ std::vector<Tensor> parameters_of(const nn::Module& model) {
 // The whole block that a tensor is a view of.
 Tensor block_of(const Tensor& view) {
   const auto& storage = view.storage();
-  return Tensor(storage, 0, {int64_t(storage->bytes() / sizeof(float))}, {1}, DType::f32);
+  const DType dtype = view.dtype();
+  return Tensor(storage, 0, {int64_t(storage->bytes() / size_of(dtype))}, {1}, dtype);
+}
+
+Tensor part_of(const Tensor& block, const Bucket& bucket) {
+  return block.as_strided({bucket.end - bucket.begin}, {1}, bucket.begin);
 }
 
 }  // namespace
@@ -30,10 +35,10 @@ std::vector<Bucket> make_buckets(std::vector<Tensor> parameters, int64_t bucket_
             "DistributedDataParallel: the parameters lie apart; call model.to(device) first");
     const bool fits =
         !buckets.empty() && (p.dim() >= 2) == (parameters[i - 1].dim() >= 2) &&
-        (p.offset() + p.numel() - buckets.back().begin) * int64_t(sizeof(float)) <= bucket_bytes;
+        (p.offset() + p.numel() - buckets.back().begin) * int64_t(size_of(p.dtype())) <= bucket_bytes;
     if (!fits) {
       if (!buckets.empty()) buckets.back().end = p.offset();
-      buckets.push_back({p.offset(), 0, {}});
+      buckets.push_back({.begin = p.offset(), .end = 0, .leaves = {}});
     }
     buckets.back().leaves.push_back(p.variable());
   }
@@ -41,18 +46,43 @@ std::vector<Bucket> make_buckets(std::vector<Tensor> parameters, int64_t bucket_
   return buckets;
 }
 
+std::vector<Bucket> make_buckets(const std::vector<Tensor>& parameters, const optim::Partition& partition) {
+  std::vector<Bucket> buckets;
+  for (const optim::Range& slice : partition.slices())
+    buckets.push_back({.begin = slice.begin, .end = slice.end, .leaves = {}, .is_divided = true});
+  const optim::Range rest = partition.undivided();
+  if (rest.size() > 0) buckets.push_back({.begin = rest.begin, .end = rest.end, .leaves = {}});
+  for (Bucket& bucket : buckets) {
+    for (const Tensor& p : parameters) {
+      if (p.offset() < bucket.end && p.offset() + p.numel() > bucket.begin)
+        bucket.leaves.push_back(p.variable());
+    }
+  }
+  std::erase_if(buckets, [](const Bucket& bucket) { return bucket.leaves.empty(); });  // padding
+  return buckets;
+}
+
 DistributedDataParallel::DistributedDataParallel(const nn::Module& model, const ProcessGroup& group,
                                                  int64_t bucket_bytes)
+    : DistributedDataParallel(model, group, make_buckets(parameters_of(model), bucket_bytes)) {}
+
+DistributedDataParallel::DistributedDataParallel(const nn::Module& model, const ProcessGroup& group,
+                                                 const optim::Partition& partition)
+    : DistributedDataParallel(model, group, make_buckets(parameters_of(model), partition)) {}
+
+DistributedDataParallel::DistributedDataParallel(const nn::Module& model, const ProcessGroup& group,
+                                                 std::vector<Bucket> buckets)
     : group_(group),
-      buckets_(make_buckets(parameters_of(model), bucket_bytes)),
+      buckets_(std::move(buckets)),
+      weights_(block_of(parameters_of(model).at(0))),
       order_(buckets_.size()),
       observing_(group.world_size() > 1 ? this : nullptr) {
   for (size_t i = 0; i < buckets_.size(); ++i) {
-    for (const auto& leaf : buckets_[i].leaves) bucket_of_[leaf.get()] = i;
+    for (const auto& leaf : buckets_[i].leaves) buckets_of_.emplace(leaf.get(), i);
   }
   std::iota(order_.rbegin(), order_.rend(),
             size_t{0});  // a guess: backward() goes from the last layer to the first
-  group_.broadcast(block_of(parameters_of(model).at(0)));
+  group_.broadcast(weights_);
 }
 
 bool DistributedDataParallel::begin() {
@@ -66,11 +96,11 @@ bool DistributedDataParallel::begin() {
 }
 
 void DistributedDataParallel::leaf_done(Variable& leaf) {
-  const auto found = bucket_of_.find(&leaf);
-  if (found == bucket_of_.end()) return;  // no parameter of this model
-  is_of_model_ = true;
-  if (--missing_[found->second] > 0) return;
-  completed_.push_back(found->second);
+  const auto [first, last] = buckets_of_.equal_range(&leaf);
+  for (auto found = first; found != last; ++found) {  // none: no parameter of this model
+    is_of_model_ = true;
+    if (--missing_[found->second] == 0) completed_.push_back(found->second);
+  }
   start_full_buckets();
 }
 
@@ -85,8 +115,15 @@ void DistributedDataParallel::start(Bucket& bucket) {
     if (leaf->stale) zero_(leaf->grad);  // no gradient has reached it
     leaf->stale = false;
   }
-  const Tensor block = block_of(bucket.leaves[0]->grad);
-  group_.start_average(block.as_strided({bucket.end - bucket.begin}, {1}, bucket.begin));
+  const Tensor gradients = part_of(block_of(bucket.leaves[0]->grad), bucket);
+  bucket.is_divided ? group_.start_average_scatter(gradients) : group_.start_average(gradients);
+}
+
+void DistributedDataParallel::gather_weights() const {
+  for (const Bucket& bucket : buckets_) {
+    if (bucket.is_divided) group_.start_all_gather(part_of(weights_, bucket));
+  }
+  group_.wait();
 }
 
 void DistributedDataParallel::end() {

@@ -24,6 +24,7 @@
 #include "common/dist/process_group.h"
 #include "common/nn/module.h"
 #include "common/ops/autograd.h"
+#include "common/optim/partition.h"
 
 namespace gpt2::dist {
 
@@ -31,6 +32,7 @@ namespace gpt2::dist {
 struct Bucket {
   int64_t begin = 0, end = 0;  // elements of the block
   std::vector<std::shared_ptr<Variable>> leaves;
+  bool is_divided = false;  // each rank gets the average of its part
 };
 
 inline constexpr int64_t kBucketBytes = int64_t{25} << 20;  // torch's bucket_cap_mb
@@ -39,11 +41,23 @@ inline constexpr int64_t kBucketBytes = int64_t{25} << 20;  // torch's bucket_ca
 // share a bucket: the vectors of the first layer come last, and a matrix need not wait for them.
 std::vector<Bucket> make_buckets(std::vector<Tensor> parameters, int64_t bucket_bytes);
 
+// The slices of a partition as buckets, and what is not divided as the last one. A parameter may reach into several.
+// since 17_zero
+std::vector<Bucket> make_buckets(const std::vector<Tensor>& parameters, const optim::Partition& partition);
+
 class DistributedDataParallel : BackwardObserver {
  public:
   // Gives all ranks the weights of rank 0. Watches every backward() of this thread as long as it lives.
   DistributedDataParallel(const nn::Module& model, const ProcessGroup& group,
                           int64_t bucket_bytes = kBucketBytes);
+
+  // For an optimizer that is divided among the ranks: backward() gives each rank the average of its part of the
+  // gradients only.   since 17_zero
+  DistributedDataParallel(const nn::Module& model, const ProcessGroup& group,
+                          const optim::Partition& partition);
+
+  // Gives all ranks the weights that each of them has updated. Call it after the optimizer's step.   since 17_zero
+  void gather_weights() const;
 
   // Whether backward() averages the gradients: false for all micro-batches of a step but the last. To be set
   // before the forward pass, as torch demands.
@@ -58,13 +72,16 @@ class DistributedDataParallel : BackwardObserver {
   void leaf_done(Variable& leaf) override;
   void end() override;
 
+  DistributedDataParallel(const nn::Module& model, const ProcessGroup& group, std::vector<Bucket> buckets);
+
   void start_full_buckets();
   void start(Bucket& bucket);
   void reorder();
 
   const ProcessGroup& group_;
   std::vector<Bucket> buckets_;
-  std::map<const Variable*, size_t> bucket_of_;
+  std::multimap<const Variable*, size_t> buckets_of_;
+  Tensor weights_;  // the whole block
 
   // All ranks average the buckets in one order, that in which rank 0's first backward() completed them.
   std::vector<size_t> order_, completed_;

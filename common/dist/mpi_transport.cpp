@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/base/os.h"
+#include "common/tensor/bf16.h"
 
 #ifdef GPT2_HAVE_MPI
 #include <mpi.h>
@@ -28,6 +29,12 @@ int share_of_processors(MPI_Comm machine, int local_size) {
 constexpr int64_t kArrivals = int64_t{4} << 20;  // values in arrivals_: 16 MB, whatever the number of ranks
 constexpr int64_t kBroadcast = int64_t{16} << 20;
 
+// MPI only moves the values, so that bf16 may be any type of 16 bits.
+template <class T>
+MPI_Datatype type_of() {
+  return sizeof(T) == 2 ? MPI_UINT16_T : MPI_FLOAT;
+}
+
 void await(std::vector<MPI_Request>& requests) {
   for (int tries = 0;; ++tries) {
     int done = 0;
@@ -43,22 +50,46 @@ class MpiTransport : public Transport {
   MpiTransport(int rank, int world_size);
   ~MpiTransport() override;
 
-  void start_all_reduce(float* x, int64_t n, Reduce reduce) override;
+  void start_all_reduce(Values x, Reduce reduce) override { start({x, What::all_reduce, scale_of(reduce)}); }
+  void start_reduce_scatter(Values x, Reduce reduce) override {
+    start({x, What::reduce_scatter, scale_of(reduce)});
+  }
+  void start_all_gather(Values x) override { start({x, What::all_gather, 1}); }
   void wait() override;
-  void broadcast(float* x, int64_t n) override;
+  void broadcast(Values x) override;
   void all_reduce(std::span<double> values) override;
 
  private:
+  enum class What : uint8_t { all_reduce, reduce_scatter, all_gather };
   struct Task {
-    float* x;
-    int64_t n;
-    Reduce reduce;
+    Values x;
+    What what;
+    float scale;  // of the sums
+  };
+  float scale_of(Reduce reduce) const { return reduce == Reduce::mean ? 1.0f / float(world_size_) : 1.0f; }
+
+  // Values [begin(rank), begin(rank) + size(rank)) are that rank's slice.
+  struct Slices {
+    int64_t first, stride,
+        whole;    // of rank 0: where it begins; from one rank to the next; its size, and the largest
+    int64_t end;  // what lies behind is nobody's
+
+    int64_t begin(int rank) const { return std::min(first + stride * rank, end); }
+    int size(int rank) const { return int(std::min(begin(rank) + whole, end) - begin(rank)); }
   };
 
+  void start(const Task& task);
   void work();
-  void work_on(const Task& task);
-  void reduce_piece(float* x, int64_t n, float scale);
-  void add_up(float* slice, int64_t n, float scale) const;
+  template <class T>
+  void work_on(const Task& task, T* x);
+  template <class T>
+  void reduce(T* x, const Slices& slices, float scale);
+  template <class T>
+  void gather(T* x, const Slices& slices);
+  template <class Body>
+  void for_each_other_rank(const Body& body);
+  template <class T>
+  void add_up(T* slice, int64_t n, float scale) const;
 
   const int rank_, world_size_;
   const int64_t slice_size_;     // values that a rank adds up at a time
@@ -87,10 +118,10 @@ MpiTransport::~MpiTransport() {
   thread_.join();
 }
 
-void MpiTransport::start_all_reduce(float* x, int64_t n, Reduce reduce) {
+void MpiTransport::start(const Task& task) {
   {
     const std::lock_guard lock(mutex_);
-    tasks_.push_back({x, n, reduce});
+    tasks_.push_back(task);
   }
   changed_.notify_all();
 }
@@ -107,68 +138,98 @@ void MpiTransport::work() {
     if (tasks_.empty()) return;
     const Task task = tasks_.front();
     lock.unlock();
-    work_on(task);
+    task.x.dtype == DType::bf16 ? work_on(task, static_cast<bf16*>(task.x.data))
+                                : work_on(task, static_cast<float*>(task.x.data));
     lock.lock();
     tasks_.pop_front();
     changed_.notify_all();
   }
 }
 
-void MpiTransport::work_on(const Task& task) {
-  const float scale = task.reduce == Reduce::mean ? 1.0f / float(world_size_) : 1.0f;
-  const int64_t piece = slice_size_ * world_size_;
-  for (int64_t at = 0; at < task.n; at += piece) {
-    reduce_piece(task.x + at, std::min(piece, task.n - at), scale);
+// Works on pieces: in each piece every rank has a slice.
+template <class T>
+void MpiTransport::work_on(const Task& task, T* x) {
+  const int64_t n = task.x.n;
+  if (task.what == What::all_reduce) {  // a piece is contiguous, and the last one shorter
+    for (int64_t at = 0; at < n; at += slice_size_ * world_size_) {
+      const int64_t size = std::min(slice_size_ * world_size_, n - at);
+      const int64_t slice = (size + world_size_ - 1) / world_size_;
+      const Slices slices{at, slice, slice, at + size};
+      reduce(x, slices, task.scale);
+      gather(x, slices);
+    }
+    return;
+  }
+  const int64_t part = n / world_size_;  // a piece is a slice of each part
+  for (int64_t at = 0; at < part; at += slice_size_) {
+    const Slices slices{at, part, std::min(slice_size_, part - at), n};
+    task.what == What::reduce_scatter ? reduce(x, slices, task.scale) : gather(x, slices);
   }
 }
 
-void MpiTransport::reduce_piece(float* x, int64_t n, float scale) {
-  const int64_t share = (n + world_size_ - 1) / world_size_;
-  const auto begin = [&](int rank) { return std::min(n, share * rank); };
-  const auto size = [&](int rank) { return int(begin(rank + 1) - begin(rank)); };
+// body(rank, requests) begins to send and to receive.
+template <class Body>
+void MpiTransport::for_each_other_rank(const Body& body) {
   std::vector<MPI_Request> requests;
-  const auto receive = [&](float* to, int count, int rank) {
-    MPI_Irecv(to, count, MPI_FLOAT, rank, 0, MPI_COMM_WORLD, &requests.emplace_back());
-  };
-  const auto send = [&](const float* from, int count, int rank) {
-    MPI_Isend(from, count, MPI_FLOAT, rank, 0, MPI_COMM_WORLD, &requests.emplace_back());
-  };
-  const auto for_each_other_rank = [&](const auto& body) {
-    for (int rank = 0; rank < world_size_; ++rank) {
-      if (rank != rank_) body(rank);
-    }
-    await(requests);
-  };
-  for_each_other_rank([&](int rank) {  // every rank gets all values of its slice
-    receive(arrivals_.data() + rank * slice_size_, size(rank_), rank);
-    send(x + begin(rank), size(rank), rank);
+  for (int rank = 0; rank < world_size_; ++rank) {
+    if (rank != rank_) body(rank, requests);
+  }
+  await(requests);
+}
+
+template <class T>
+void receive(T* to, int count, int rank, std::vector<MPI_Request>& requests) {
+  MPI_Irecv(to, count, type_of<T>(), rank, 0, MPI_COMM_WORLD, &requests.emplace_back());
+}
+
+template <class T>
+void send(const T* from, int count, int rank, std::vector<MPI_Request>& requests) {
+  MPI_Isend(from, count, type_of<T>(), rank, 0, MPI_COMM_WORLD, &requests.emplace_back());
+}
+
+// Every rank gets all ranks' values of its slice, and adds them up.
+template <class T>
+void MpiTransport::reduce(T* x, const Slices& slices, float scale) {
+  auto* arrivals = reinterpret_cast<T*>(arrivals_.data());
+  for_each_other_rank([&](int rank, auto& requests) {
+    receive(arrivals + rank * slice_size_, slices.size(rank_), rank, requests);
+    send(x + slices.begin(rank), slices.size(rank), rank, requests);
   });
-  add_up(x + begin(rank_), size(rank_), scale);
-  for_each_other_rank([&](int rank) {  // and gives away their sums
-    receive(x + begin(rank), size(rank), rank);
-    send(x + begin(rank_), size(rank_), rank);
+  add_up(x + slices.begin(rank_), slices.size(rank_), scale);
+}
+
+// Every rank gives its slice to all others.
+template <class T>
+void MpiTransport::gather(T* x, const Slices& slices) {
+  for_each_other_rank([&](int rank, auto& requests) {
+    receive(x + slices.begin(rank), slices.size(rank), rank, requests);
+    send(x + slices.begin(rank_), slices.size(rank_), rank, requests);
   });
 }
 
-void MpiTransport::add_up(float* slice, int64_t n, float scale) const {
+template <class T>
+void MpiTransport::add_up(T* slice, int64_t n, float scale) const {
+  const auto* arrivals = reinterpret_cast<const T*>(arrivals_.data());
   constexpr int64_t kBlock = 2048;  // stays in the first-level cache while the ranks are added
   float sums[kBlock];
   for (int64_t at = 0; at < n; at += kBlock) {
     const int64_t size = std::min(kBlock, n - at);
     std::fill_n(sums, size, 0.0f);
     for (int rank = 0; rank < world_size_; ++rank) {
-      const float* values = rank == rank_ ? slice + at : arrivals_.data() + rank * slice_size_ + at;
+      const T* values = rank == rank_ ? slice + at : arrivals + rank * slice_size_ + at;
       for (int64_t i = 0; i < size; ++i) sums[i] += values[i];
     }
     for (int64_t i = 0; i < size; ++i) slice[at + i] = scale * sums[i];
   }
 }
 
-void MpiTransport::broadcast(float* x, int64_t n) {
+void MpiTransport::broadcast(Values x) {
   wait();
-  for (int64_t at = 0; at < n; at += kBroadcast) {
+  for (int64_t at = 0; at < x.n; at += kBroadcast) {
     std::vector<MPI_Request> request(1);
-    MPI_Ibcast(x + at, int(std::min(kBroadcast, n - at)), MPI_FLOAT, 0, MPI_COMM_WORLD, request.data());
+    const int n = int(std::min(kBroadcast, x.n - at));
+    MPI_Ibcast(x.at(at), n, x.dtype == DType::bf16 ? type_of<bf16>() : type_of<float>(), 0, MPI_COMM_WORLD,
+               request.data());
     await(request);
   }
 }

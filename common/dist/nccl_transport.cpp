@@ -30,6 +30,8 @@ void check(ncclResult_t result, const char* call) {
 
 cudaStream_t handle_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 
+ncclDataType_t type_of(const Values& x) { return x.dtype == DType::bf16 ? ncclBfloat16 : ncclFloat; }
+
 cudaEvent_t make_event() {
   cudaEvent_t event = nullptr;
   CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
@@ -41,6 +43,8 @@ class NcclTransport : public Transport {
   NcclTransport(Device device, int rank, int world_size, const std::vector<char>& id)
       : device_(device),
         stream_(backend(device).create_stream()),
+        rank_(rank),
+        world_size_(world_size),
         queued_(make_event()),
         done_(make_event()),
         doubles_(device, kHostValues * sizeof(double)) {
@@ -56,9 +60,23 @@ class NcclTransport : public Transport {
     cudaEventDestroy(done_);
   }
 
-  void start_all_reduce(float* x, int64_t n, Reduce reduce) override {
+  void start_all_reduce(Values x, Reduce reduce) override {
     follow_compute();
-    NCCL_CHECK(ncclAllReduce, x, x, size_t(n), ncclFloat, reduce == Reduce::mean ? ncclAvg : ncclSum, comm_,
+    NCCL_CHECK(ncclAllReduce, x.data, x.data, size_t(x.n), type_of(x),
+               reduce == Reduce::mean ? ncclAvg : ncclSum, comm_, handle_of(stream_));
+  }
+
+  void start_reduce_scatter(Values x, Reduce reduce) override {
+    follow_compute();
+    const int64_t part = x.n / world_size_;
+    NCCL_CHECK(ncclReduceScatter, x.data, x.at(rank_ * part), size_t(part), type_of(x),
+               reduce == Reduce::mean ? ncclAvg : ncclSum, comm_, handle_of(stream_));
+  }
+
+  void start_all_gather(Values x) override {
+    follow_compute();
+    const int64_t part = x.n / world_size_;
+    NCCL_CHECK(ncclAllGather, x.at(rank_ * part), x.data, size_t(part), type_of(x), comm_,
                handle_of(stream_));
   }
 
@@ -67,9 +85,9 @@ class NcclTransport : public Transport {
     CUDA_CHECK(cudaStreamWaitEvent(handle_of(compute()), done_, 0));
   }
 
-  void broadcast(float* x, int64_t n) override {
+  void broadcast(Values x) override {
     follow_compute();
-    NCCL_CHECK(ncclBroadcast, x, x, size_t(n), ncclFloat, 0, comm_, handle_of(stream_));
+    NCCL_CHECK(ncclBroadcast, x.data, x.data, size_t(x.n), type_of(x), 0, comm_, handle_of(stream_));
     wait();
   }
 
@@ -103,6 +121,7 @@ class NcclTransport : public Transport {
 
   Device device_;
   Stream stream_;
+  int rank_, world_size_;
   cudaEvent_t queued_, done_;  // recorded anew at each use: a wait is for the record before it
   Storage doubles_;
   ncclComm_t comm_ = nullptr;

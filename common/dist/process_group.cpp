@@ -23,6 +23,11 @@
 namespace gpt2::dist {
 namespace {
 
+Values values_of(const Tensor& x) {
+  void* data = x.dtype() == DType::bf16 ? static_cast<void*>(x.data<bf16>()) : x.data<float>();
+  return {data, x.numel(), x.dtype()};
+}
+
 Socket listen_on(const std::string& host, int port, const Deadline& deadline) {
   Socket listener = Socket::listen(host, port, deadline);
   require(listener.defined(), "rank 0: cannot listen on port {}: {}; --rendezvous-port takes another port",
@@ -203,21 +208,21 @@ void ProcessGroup::take_gpu() {
 }
 
 void ProcessGroup::check(const char* what, const Tensor& x) const {
-  require(x.dtype() == DType::f32 && x.is_contiguous() && x.device() == device_,
-          "{}: expected contiguous float32 values on {}", what, to_string(device_));
+  require(x.dtype() != DType::i32 && x.is_contiguous() && x.device() == device_,
+          "{}: expected contiguous float32 or bf16 values on {}", what, to_string(device_));
 }
 
 void ProcessGroup::all_reduce(const Tensor& x) const {
   check("all_reduce", x);
   if (!transport_) return;
-  transport_->start_all_reduce(x.data<float>(), x.numel(), Reduce::sum);
+  transport_->start_all_reduce(values_of(x), Reduce::sum);
   transport_->wait();
 }
 
 void ProcessGroup::broadcast(const Tensor& x) const {
   check("broadcast", x);
   x.storage()->count_write();
-  if (transport_) transport_->broadcast(x.data<float>(), x.numel());
+  if (transport_) transport_->broadcast(values_of(x));
 }
 
 void ProcessGroup::all_reduce(std::span<double> values) const {
@@ -231,7 +236,24 @@ void ProcessGroup::barrier() const {
 
 void ProcessGroup::start_average(const Tensor& x) const {
   check("start_average", x);
-  if (transport_) transport_->start_all_reduce(x.data<float>(), x.numel(), Reduce::mean);
+  if (transport_) transport_->start_all_reduce(values_of(x), Reduce::mean);
+}
+
+void ProcessGroup::check_parts(const char* what, const Tensor& x) const {
+  check(what, x);
+  require(x.numel() % world_size_ == 0, "{}: {} values cannot be divided into equal parts for {} ranks", what,
+          x.numel(), world_size_);
+}
+
+void ProcessGroup::start_average_scatter(const Tensor& x) const {
+  check_parts("start_average_scatter", x);
+  if (transport_) transport_->start_reduce_scatter(values_of(x), Reduce::mean);
+}
+
+void ProcessGroup::start_all_gather(const Tensor& x) const {
+  check_parts("start_all_gather", x);
+  x.storage()->count_write();
+  if (transport_) transport_->start_all_gather(values_of(x));
 }
 
 void ProcessGroup::wait() const {

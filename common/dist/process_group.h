@@ -53,7 +53,7 @@ class ProcessGroup {
   bool is_master() const { return rank_ == 0; }   // who logs, and writes checkpoints
   Device device() const { return device_; }
 
-  // In place, on contiguous float32 tensors on device(); a GPU is not waited for.
+  // In place, on contiguous float32 or bf16 tensors on device(); a GPU is not waited for.
   void all_reduce(const Tensor& x) const;  // the sum over all ranks; the same bits on each, and in every run
   void broadcast(const Tensor& x) const;   // rank 0's values
 
@@ -66,6 +66,11 @@ class ProcessGroup {
   void start_average(const Tensor& x) const;
   void wait() const;
 
+  // The same for x of world_size() equal parts: this rank gets the mean of its own part only; the other parts are
+  // undefined. And the opposite: each rank's part to all others.   since 17_zero
+  void start_average_scatter(const Tensor& x) const;
+  void start_all_gather(const Tensor& x) const;
+
  private:
   void start_with_mpi(const GroupOptions& options);
   void require_all_started(const Environment& environment) const;
@@ -75,6 +80,7 @@ class ProcessGroup {
   void take_gpu();
   void abandon();
   void check(const char* what, const Tensor& x) const;
+  void check_parts(const char* what, const Tensor& x) const;
 
   int rank_ = 0, world_size_ = 1, local_rank_ = 0;
   Device device_;

@@ -81,7 +81,7 @@ struct Matmul {
   const void* bias = nullptr;  // (N) of C's type, added to every row of every C; null: no bias
   MatmulPrecision precision = MatmulPrecision::highest;  // of float operands
   Epilogue epilogue = Epilogue::none;
-  void* aux = nullptr;  // (M, N) of C's type, contiguous; for row_sums (M) floats; does not overlap C
+  void* aux = nullptr;  // (M, N) of C's type, contiguous; for row_sums (M); does not overlap C
 };
 
 // The order of additions depends only on the shapes and the number of threads: the same call gives the same

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <map>
 
+#include "common/ops/autograd.h"
 #include "common/tensor/context.h"
 
 namespace gpt2::nn {
 namespace {
 
+// In values, whatever their type: the blocks of weights, gradients and moments have the same layout.
 constexpr int64_t kPoolAlignment = kAlignment / sizeof(float);
 
 std::vector<NamedParameter> without_tied(const std::vector<NamedParameter>& all) {
@@ -61,7 +63,7 @@ void Module::apply(const std::function<void(Module&)>& visit) {
   visit(*this);
 }
 
-void Module::to(Device device) {
+void Module::to(Device device, DType dtype) {
   std::vector<NamedParameter> all;
   collect("", all);
   auto distinct = without_tied(all);
@@ -73,13 +75,14 @@ void Module::to(Device device) {
     offsets[tensor->variable().get()] = size;
     size += (tensor->numel() + kPoolAlignment - 1) / kPoolAlignment * kPoolAlignment;
   }
-  const Tensor pool = empty({size}, device);
+  const Tensor pool = empty({size}, device, dtype);
   zero_(pool);
   for (const auto& [name, tensor] : all) {
     const auto variable = tensor->variable();
     Tensor view =
         pool.as_strided(tensor->shape(), contiguous_strides(tensor->shape()), offsets[variable.get()]);
-    copy_(view, tensor->detach().contiguous());
+    copy_(view, tensor->detach().contiguous().to(dtype));
+    variable->dtype = dtype;
     view.set_variable(variable);
     *tensor = view;  // frees the old storage
   }

@@ -45,8 +45,8 @@ class Module {
 
   // Moves all parameters to `device`, into one block of memory; each parameter becomes an aligned view of it.
   // Tensors with two or more dimensions come first. So AdamW needs one launch, and the norm another. Tied
-  // parameters stay tied.
-  void to(Device device);
+  // parameters stay tied. With bf16 (since 15_bf16_weights), the parameters are rounded to nearest.
+  void to(Device device, DType dtype = DType::f32);
 
   // Calls `visit` for each module of the tree, children before their parents.
   void apply(const std::function<void(Module&)>& visit);

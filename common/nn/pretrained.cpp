@@ -95,7 +95,7 @@ void copy_values(const NamedParameter& parameter, const SafetensorsEntry& entry,
   Shape whole = parameter.tensor->shape();
   if (transposed) std::reverse(whole.begin(), whole.end());
   if (wanted != whole) values = resized(values, wanted, whole);
-  const Tensor tensor = from_vector(values, whole);
+  const Tensor tensor = from_vector(values, whole).to(parameter.tensor->dtype());
   copy_(*parameter.tensor, transposed ? tensor.transpose(0, 1).contiguous() : tensor);
 }
 
@@ -144,23 +144,46 @@ void load(Module& model, const std::string& directory) {
   refuse_unknown(file, used);
 }
 
+namespace {
+
+// The values of a parameter on the host, in its type.
+struct StoredValues {
+  DType dtype;
+  std::vector<float> wide;
+  std::vector<bf16> narrow;
+
+  StoredValues(std::vector<float> values, DType type) : dtype(type) {
+    if (type == DType::bf16) {
+      narrow.assign(values.begin(), values.end());
+    } else {
+      wide = std::move(values);
+    }
+  }
+  std::span<const std::byte> bytes() const {
+    return dtype == DType::bf16 ? std::as_bytes(std::span(narrow)) : std::as_bytes(std::span(wide));
+  }
+};
+
+}  // namespace
+
 std::map<std::string, uint64_t> save(const Module& model, const HfConfig& config,
                                      const std::string& directory) {
   const NoGrad no_grad;
   std::vector<SafetensorsEntry> entries;
-  std::vector<std::vector<float>> values;  // on the host
+  std::vector<StoredValues> stored;
   for (const NamedParameter& parameter : model.named_parameters()) {
     // The model lists a tied matrix once, at its first declaration, like transformers.
     const Tensor tensor =
         is_conv1d(parameter.name) ? parameter.tensor->transpose(0, 1).contiguous() : *parameter.tensor;
     const Shape shape = shape_in_file(parameter, config);
-    values.push_back(tensor.to_vector<float>());
-    if (shape != tensor.shape()) values.back() = resized(values.back(), tensor.shape(), shape);
-    require_finite(values.back(), parameter.name);
+    std::vector<float> values = tensor.to(DType::f32).to_vector<float>();
+    if (shape != tensor.shape()) values = resized(values, tensor.shape(), shape);
+    require_finite(values, parameter.name);
+    const StoredValues& last = stored.emplace_back(std::move(values), tensor.dtype());
     entries.push_back({.name = parameter.name,
-                       .dtype = "F32",
+                       .dtype = last.dtype == DType::bf16 ? "BF16" : "F32",
                        .shape = shape,
-                       .bytes = std::as_bytes(std::span(values.back())),
+                       .bytes = last.bytes(),
                        .file = ""});
   }
   const std::filesystem::path folder(directory);

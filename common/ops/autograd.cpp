@@ -145,7 +145,7 @@ Gradients::Target Gradients::into(size_t i, const Shape& shape, Device device) {
   settle(variable.grad, variable.notes);
   const bool fresh = !variable.grad.defined() || variable.stale;
   if (!variable.grad.defined()) {
-    variable.grad = empty(shape, device);
+    variable.grad = empty(shape, device, variable.dtype);
   } else if (!variable.is_leaf && !writable(variable.grad)) {
     variable.grad = copy_of(variable.grad);
   }
@@ -153,7 +153,7 @@ Gradients::Target Gradients::into(size_t i, const Shape& shape, Device device) {
   return {variable.grad, fresh ? 0.0f : 1.0f};
 }
 
-bool recording(std::initializer_list<Tensor> inputs) {
+bool recording(std::span<const Tensor> inputs) {
   if (!context().grad_enabled) return false;
   for (const Tensor& input : inputs) {
     if (input.requires_grad()) return true;
@@ -161,12 +161,12 @@ bool recording(std::initializer_list<Tensor> inputs) {
   return false;
 }
 
-void record(std::initializer_list<Tensor> inputs, std::span<Tensor> outputs, BackwardFunction backward) {
+void record(std::span<const Tensor> inputs, std::span<Tensor> outputs, BackwardFunction backward) {
   if (!recording(inputs)) return;
   Node node;
   for (const Tensor& input : inputs) node.inputs.push_back(input.variable());
   for (Tensor& output : outputs) {
-    output.set_variable(std::make_shared<Variable>());
+    output.set_variable(std::make_shared<Variable>(output.dtype()));
     node.outputs.push_back(output.variable());
   }
   node.backward = std::move(backward);
@@ -175,9 +175,20 @@ void record(std::initializer_list<Tensor> inputs, std::span<Tensor> outputs, Bac
   tape->nodes.push_back(std::move(node));
 }
 
+void run_backward(std::vector<Node>& nodes,
+                  const std::function<void(const std::vector<std::shared_ptr<Variable>>&)>& passed) {
+  const NoGrad no_grad;  // gradients of gradients are not recorded
+  while (!nodes.empty()) {
+    Node node = std::move(nodes.back());
+    nodes.pop_back();
+    Gradients gradients(node.outputs, std::move(node.inputs));
+    if (gradients.reached()) node.backward(gradients);
+    if (passed) passed(gradients.inputs());
+  }
+}
+
 Tensor& Tensor::set_requires_grad() {
-  variable_ = std::make_shared<Variable>();
-  variable_->is_leaf = true;
+  variable_ = std::make_shared<Variable>(dtype_, /*leaf=*/true);
   return *this;
 }
 
@@ -192,16 +203,9 @@ void Tensor::backward() const {
       "backward: the graph of this tensor is gone, since a backward() before has freed it; run the forward "
       "pass again");
   variable_->grad = cast(ones(device()), dtype_).as_strided(shape_, strides_, 0);
-  const NoGrad no_grad;  // gradients of gradients are not recorded
   auto& nodes = context().tape->nodes;
   LeafUses leaf_uses(nodes);
-  while (!nodes.empty()) {
-    Node node = std::move(nodes.back());
-    nodes.pop_back();
-    Gradients gradients(node.outputs, std::move(node.inputs));
-    if (gradients.reached()) node.backward(gradients);
-    leaf_uses.passed(gradients.inputs());
-  }
+  run_backward(nodes, [&](const auto& inputs) { leaf_uses.passed(inputs); });
   leaf_uses.end();
 }
 

@@ -35,11 +35,16 @@ struct GradientNotes {
 };
 
 struct Variable {
-  Tensor grad;           // d(loss)/d(tensor), undefined until backward() computes it
-  GradientNotes notes;   // on grad; none for a leaf
-  bool is_leaf = false;  // not the output of an op: backward() calls add up its gradient and keep it
-  bool stale = false;    // a leaf's grad holds the values of the last step: overwrite them
+  Tensor grad;               // d(loss)/d(tensor), undefined until backward() computes it
+  DType dtype = DType::f32;  // of the tensor, and so of its gradient
+  GradientNotes notes;       // on grad; none for a leaf
+  bool is_leaf = false;      // not the output of an op: backward() calls add up its gradient and keep it
+  bool stale = false;        // a leaf's grad holds the values of the last step: overwrite them
   std::shared_ptr<Bf16Copy> bf16_copy;  // of a parameter, if its optimizer keeps one; since 10_adamw
+  std::function<Tensor()> again;  // makes the values again; empty: they must be kept; since 16_recompute
+
+  Variable() = default;
+  explicit Variable(DType type, bool leaf = false) : dtype(type), is_leaf(leaf) {}
 };
 
 // A running node's view of gradients: the gradients of its outputs, and where to write those of its inputs.
@@ -58,6 +63,12 @@ class Gradients {
   // See GradientNotes.
   const Tensor& partial_sums(size_t i = 0) const { return notes_[i].partial_sums; }
 
+  // Gives the gradient of output i, and what is known about it, to another variable.
+  void hand_over(size_t i, Variable& to) {
+    to.grad = std::move(dy_[i]);
+    to.notes = std::exchange(notes_[i], {});
+  }
+
   bool reached() const;  // whether any output has a gradient
 
   bool wanted(size_t i) const { return inputs_[i] != nullptr; }
@@ -67,7 +78,7 @@ class Gradients {
   void add(size_t i, Tensor dx, GradientNotes notes = {});
 
   // For kernels that add in place (weights): the kernel computes `grad = beta * grad + ...`, where grad is
-  // the gradient of input i. beta is 0 if there is no gradient yet.
+  // the gradient of input i and has its type. beta is 0 if there is no gradient yet.
   struct Target {
     Tensor grad;
     float beta;
@@ -104,13 +115,25 @@ class BackwardObserver {
 
 // True if an op on these inputs must be recorded: gradients are enabled and at least one input has a
 // Variable.
-bool recording(std::initializer_list<Tensor> inputs);
+bool recording(std::span<const Tensor> inputs);
+inline bool recording(std::initializer_list<Tensor> inputs) {
+  return recording(std::span(inputs.begin(), inputs.size()));
+}
 
 // If recording(inputs), appends a node to the tape and gives the outputs their Variables.
-void record(std::initializer_list<Tensor> inputs, std::span<Tensor> outputs, BackwardFunction backward);
+void record(std::span<const Tensor> inputs, std::span<Tensor> outputs, BackwardFunction backward);
+inline void record(std::initializer_list<Tensor> inputs, std::span<Tensor> outputs,
+                   BackwardFunction backward) {
+  record(std::span(inputs.begin(), inputs.size()), outputs, std::move(backward));
+}
 inline void record(std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward) {
   record(inputs, std::span(&output, 1), std::move(backward));
 }
+
+// Runs the nodes of a tape from its end to its start, for gradients that its last outputs already have, and frees each
+// node. `passed` is called after each node with its inputs.
+void run_backward(std::vector<Node>& nodes,
+                  const std::function<void(const std::vector<std::shared_ptr<Variable>>&)>& passed = {});
 
 // The part of a tensor that a node may hold: its values without its Variable.
 inline Tensor saved(const Tensor& tensor) { return tensor.detach(); }

@@ -33,7 +33,8 @@ Tensor layer_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
   require(weight.shape() == Shape{C} && bias.shape() == Shape{C},
           "layer_norm: x is {} but weight is {} and bias {}", to_string(input.shape()),
           to_string(weight.shape()), to_string(bias.shape()));
-  const Tensor x = input.to(DType::f32).contiguous(), w = weight.contiguous(), b = bias.contiguous();
+  const Tensor x = input.to(DType::f32).contiguous(), w = weight.to(DType::f32).contiguous(),
+               b = bias.to(DType::f32).contiguous();
   const int64_t rows = x.numel() / C;
   Tensor y = empty(x.shape(), x.device());
   const Tensor mean = empty({rows}, x.device()), rstd = empty({rows}, x.device());

@@ -5,6 +5,7 @@
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/ops.h"
+#include "common/ops/recompute.h"
 #include "common/ops/row_sum.h"
 
 namespace gpt2 {
@@ -56,15 +57,18 @@ void add_parameter_gradients_in_one(Gradients& g, size_t i, const Tensor& dy, co
   const int64_t out = dy.size(-1);
   const auto [dweight, beta_w] = g.into(i, {out, x.size(-1)}, x.device());
   const auto [dbias, beta_b] = g.into(i + 1, {out}, x.device());
-  const Tensor sums = beta_b == 0 ? dbias : empty({out}, x.device());
+  const Tensor sums = beta_b == 0 ? dbias : empty({out}, x.device(), dbias.dtype());
   Matmul product{as_matrix(dy).transposed(), as_matrix(x), as_result(dweight)};
   product.beta = beta_w;
   product.precision = context().matmul_precision;
   product.epilogue = Epilogue::row_sums;
-  product.aux = sums.data<float>();
+  product.aux = write(sums);
   DISPATCH(x.device(), matmul, product);
   if (beta_b == 0) return;
-  DISPATCH(x.device(), add, dbias.data<float>(), dbias.data<float>(), sums.data<float>(), out, out);
+  with_type(dbias.dtype(), [&, dbias = dbias](auto t) {
+    using T = decltype(t);
+    DISPATCH(x.device(), add, dbias.data<T>(), dbias.data<T>(), sums.data<T>(), out, out);
+  });
 }
 
 }  // namespace
@@ -87,11 +91,12 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   const DType dtype = matmul_dtype(input);
   const Tensor x = cast(input, dtype), w = cast_weight(weight, dtype);
   Tensor y = times_transposed(x, w, bias.defined() ? cast_weight(bias, dtype) : bias);
-  record({input, weight, bias}, y, [x, w, shape = input.shape(), before = input.dtype()](Gradients& g) {
+  const Kept kept(input, x);
+  record({input, weight, bias}, y, [kept, w, shape = input.shape(), before = input.dtype()](Gradients& g) {
     const Tensor factor = g.wanted(2) ? Tensor() : g.take_factor(), dy = g.dy().contiguous();
     if (g.wanted(0)) g.add(0, input_gradient(dy, w, shape, before, factor));
-    if (!factor.defined()) return add_parameter_gradients(g, 1, dy, x, g.partial_sums());
-    if (g.wanted(1)) add_weight_gradient(g, 1, dy, x, factor);
+    if (!factor.defined()) return add_parameter_gradients(g, 1, dy, kept(), g.partial_sums());
+    if (g.wanted(1)) add_weight_gradient(g, 1, dy, kept(), factor);
   });
   return y;
 }

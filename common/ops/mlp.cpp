@@ -1,8 +1,10 @@
+#include "common/kernels/gelu.h"
 #include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
 #include "common/ops/linear.h"
 #include "common/ops/ops.h"
+#include "common/ops/recompute.h"
 
 namespace gpt2 {
 namespace {
@@ -37,17 +39,32 @@ Tensor hidden_gradient(const Tensor& dy, const Tensor& weight, const Tensor& bef
 }
 
 struct Saved {
-  Tensor x, fc_weight, proj_weight;
-  Hidden h;
+  Kept x;
+  Tensor fc_weight, proj_weight;
+  Tensor before;  // see Hidden
+  Kept after;
   Shape shape;
   DType dtype;  // type of the input, before autocast
 };
 
+// How the result of the GELU is made again; empty if it is kept.
+std::function<Tensor()> gelu_again(const Tensor& before) {
+  if (!recomputes_gelu()) return {};
+  return [before] {
+    const Tensor after = empty(before.shape(), before.device(), before.dtype());
+    with_type(before.dtype(), [&](auto t) {
+      using T = decltype(t);
+      DISPATCH(before.device(), gelu_forward, after.data<T>(), before.data<T>(), before.numel());
+    });
+    return after;
+  };
+}
+
 void backward(Gradients& g, const Saved& s) {
   const Tensor dy = g.dy().contiguous();
-  add_parameter_gradients(g, 3, dy, s.h.after, g.partial_sums());
-  const Tensor dh = hidden_gradient(dy, s.proj_weight, s.h.before);
-  add_parameter_gradients(g, 1, dh, s.x);
+  add_parameter_gradients(g, 3, dy, s.after(), g.partial_sums());
+  const Tensor dh = hidden_gradient(dy, s.proj_weight, s.before);
+  add_parameter_gradients(g, 1, dh, s.x());
   if (g.wanted(0)) g.add(0, input_gradient(dh, s.fc_weight, s.shape, s.dtype));
 }
 
@@ -66,7 +83,8 @@ Tensor mlp(const Tensor& input, const Tensor& fc_weight, const Tensor& fc_bias, 
   const Hidden h = expand(x, fc, cast_weight(fc_bias, dtype));
   Tensor y = times_transposed(h.after, proj, cast_weight(proj_bias, dtype));
   record({input, fc_weight, fc_bias, proj_weight, proj_bias}, y,
-         [s = Saved{x, fc, proj, h, input.shape(), input.dtype()}](Gradients& g) { backward(g, s); });
+         [s = Saved{Kept(input, x), fc, proj, h.before, Kept(h.after, gelu_again(h.before)), input.shape(),
+                    input.dtype()}](Gradients& g) { backward(g, s); });
   return y;
 }
 

@@ -14,9 +14,11 @@ inline void add_row_sum(Gradients& g, size_t i, const Shape& shape, const Tensor
   const int64_t cols = numel(shape), rows = dy.numel() / cols;
   const Tensor workspace = empty({DISPATCH_SIZE(dy.device(), sum_rows_workspace, rows, cols)}, dy.device());
   const auto [sum, beta] = g.into(i, shape, dy.device());
-  with_type(dy.dtype(), [&, sum = sum, beta = beta](auto t) {
-    DISPATCH(dy.device(), sum_rows, sum.data<float>(), dy.data<decltype(t)>(), workspace.data<float>(), rows,
-             cols, beta);
+  with_type(sum.dtype(), [&, sum = sum, beta = beta](auto y) {
+    with_type(dy.dtype(), [&](auto x) {
+      DISPATCH(dy.device(), sum_rows, sum.data<decltype(y)>(), dy.data<decltype(x)>(),
+               workspace.data<float>(), rows, cols, beta);
+    });
   });
 }
 

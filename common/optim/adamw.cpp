@@ -6,6 +6,7 @@
 #include "common/ops/autocast.h"
 #include "common/ops/autograd.h"
 #include "common/ops/dispatch.h"
+#include "common/ops/ops.h"
 
 namespace gpt2::optim {
 namespace {
@@ -14,6 +15,33 @@ std::vector<Tensor> parameters_of(const nn::Module& model) {
   std::vector<Tensor> parameters;
   for (const auto& [name, tensor] : model.named_parameters()) parameters.push_back(*tensor);
   return parameters;
+}
+
+// Widens this rank's parts of the block, piece by piece: a second copy of all weights might not fit into memory.
+void copy_parts(const Tensor& to, const Tensor& block, const Partition& partition) {
+  constexpr int64_t kPiece = int64_t{1} << 20;
+  int64_t kept = 0;
+  for (const Range& part : partition.parts()) {
+    for (int64_t at = part.begin; at < part.end; at += kPiece) {
+      const int64_t n = std::min(kPiece, part.end - at);
+      copy_(to.slice(0, kept, n), block.slice(0, at, n).to(DType::f32));
+      kept += n;
+    }
+  }
+}
+
+// What lies between the parameters of a block of n values, because each begins at an aligned address.
+std::vector<Range> gaps_between(std::vector<Tensor> parameters, int64_t n) {
+  std::sort(parameters.begin(), parameters.end(),
+            [](const Tensor& a, const Tensor& b) { return a.offset() < b.offset(); });
+  std::vector<Range> gaps;
+  int64_t end = 0;
+  for (const Tensor& p : parameters) {
+    if (p.offset() > end) gaps.push_back({end, p.offset()});
+    end = p.offset() + p.numel();
+  }
+  if (n > end) gaps.push_back({end, n});
+  return gaps;
 }
 
 AdamWFactors factors_of(const AdamWOptions& o) { return {o.beta1, o.beta2, o.eps, o.weight_decay}; }
@@ -43,13 +71,21 @@ AdamW::AdamW(const ParameterGroup& decayed, const ParameterGroup& not_decayed, c
 // Allocates gradients and moments with the same layout as the parameters.
 void AdamW::make_blocks() {
   const auto storage = parameters_[0].storage();
-  const int64_t n = int64_t(storage->bytes() / sizeof(float));
+  const DType dtype = parameters_[0].dtype();
+  const int64_t n = int64_t(storage->bytes() / size_of(dtype));
   const Device device = storage->device();
-  weights_ = Tensor(storage, 0, {n}, {1}, DType::f32);
-  gradients_ = zeros({n}, device);
-  first_moment_ = zeros({n}, device);
-  second_moment_ = zeros({n}, device);
-  bf16_copy_ = std::make_shared<Bf16Copy>(weights_);
+  weights_ = Tensor(storage, 0, {n}, {1}, dtype);
+  gradients_ = empty({n}, device, dtype);
+  zero_(gradients_);
+  gaps_ = gaps_between(parameters_, n);
+  partition_.emplace(n, options_.rank, options_.world_size);
+  first_moment_ = zeros({partition_->size()}, device);
+  second_moment_ = zeros({partition_->size()}, device);
+  if (dtype == DType::f32 && options_.world_size == 1) bf16_copy_ = std::make_shared<Bf16Copy>(weights_);
+  if (dtype == DType::bf16 && options_.master_weights) {
+    master_weights_ = empty({partition_->size()}, device);
+    copy_parts(master_weights_, weights_, *partition_);
+  }
   for (const Tensor& p : parameters_) {
     require(p.storage() == storage, "AdamW: the parameters lie apart; call model.to(device) first");
     p.variable()->grad = gradients_.as_strided(p.shape(), p.strides(), p.offset());
@@ -60,11 +96,14 @@ void AdamW::make_blocks() {
   const AdamWState start{.lr = options_.lr, .steps = 0, .decay = 0, .step_size = 0, .root_correction2 = 0};
   backend(device).copy(state(), &start, sizeof start, context().stream(device));
   norm_ = empty({}, device);
-  workspace_ = empty({DISPATCH_SIZE(device, global_norm_workspace, n)}, device);
+  squares_ = zeros({norm_chunks(n)}, device);
 }
 
 void AdamW::zero_grad() {
   for (const Tensor& p : parameters_) p.variable()->stale = true;
+  if (options_.world_size == 1) return;
+  // A rank's gradients of other ranks' parts are undefined after a step. Those of the gaps would be added up.
+  for (const Range& gap : gaps_) zero_(gradients_.slice(0, gap.begin, gap.size()));
 }
 
 void AdamW::finish_gradients() {
@@ -75,10 +114,33 @@ void AdamW::finish_gradients() {
   }
 }
 
+Tensor AdamW::sum_squares() {
+  finish_gradients();
+  with_type(gradients_.dtype(), [&](auto t) {
+    using G = decltype(t);
+    if (options_.world_size > 1) zero_(squares_);  // it holds the sums of all ranks
+    for (const Range& part : partition_->parts()) {
+      if (part == partition_->undivided() && options_.rank > 0) continue;  // rank 0 counts what all have
+      const Tensor sums = squares_.as_strided({norm_chunks(part.size())}, {1}, part.begin / kNormChunk),
+                   gradients = gradients_.as_strided({part.size()}, {1}, part.begin);
+      DISPATCH(squares_.device(), sum_squares, sums.data<float>(), gradients.data<G>(), part.size());
+    }
+  });
+  return squares_;
+}
+
+Tensor AdamW::clip_grad_norm(double max_norm, const Tensor& squares) {
+  DISPATCH(norm_.device(), root_of_sum, norm_.data<float>(), squares.data<float>(), squares.numel());
+  max_norm_ = max_norm;
+  return norm_;
+}
+
 Tensor AdamW::clip_grad_norm(double max_norm) {
   finish_gradients();
-  DISPATCH(norm_.device(), global_norm, norm_.data<float>(), gradients_.data<float>(),
-           workspace_.data<float>(), gradients_.numel());
+  with_type(gradients_.dtype(), [&](auto t) {
+    DISPATCH(norm_.device(), global_norm, norm_.data<float>(), gradients_.data<decltype(t)>(),
+             squares_.data<float>(), gradients_.numel());
+  });
   max_norm_ = max_norm;
   return norm_;
 }
@@ -102,19 +164,51 @@ void AdamW::set_steps(int64_t steps) {
   synchronize(device);
 }
 
+std::vector<AdamW::NamedBlock> AdamW::blocks() const {
+  std::vector<NamedBlock> blocks = {{"first_moment", first_moment_}, {"second_moment", second_moment_}};
+  if (master_weights_.defined()) blocks.push_back({"master_weights", master_weights_});
+  return blocks;
+}
+
+// The float32 weights and those in bf16: the parameters and the copy for matrix products, or the other way round.
+void AdamW::point_to_weights(AdamWBlock<float>& block, const Tensor& weights, const Tensor&) {
+  block.w = weights.data<float>();
+  block.low = bf16_copy_ ? bf16_copy_->written_with() : nullptr;
+}
+
+void AdamW::point_to_weights(AdamWBlock<bf16>& block, const Tensor& weights, const Tensor& masters) {
+  block.w = masters.defined() ? masters.data<float>() : nullptr;
+  block.low = weights.data<bf16>();
+  block.seed = options_.rounding_seed;
+}
+
+// Updates a part; what is kept of it begins at value `kept` of moments and master weights.
+template <class G>
+void AdamW::update(const Range& part, int64_t kept) {
+  const auto values = [&](const Tensor& block, int64_t begin) {
+    return block.defined() ? block.as_strided({part.size()}, {1}, begin) : Tensor();
+  };
+  AdamWBlock<G> block{};
+  point_to_weights(block, values(weights_, part.begin), values(master_weights_, kept));
+  block.g = values(gradients_, part.begin).template data<G>();
+  block.m = values(first_moment_, kept).template data<float>();
+  block.v = values(second_moment_, kept).template data<float>();
+  block.n = part.size();
+  block.decayed = std::clamp<int64_t>(decayed_end_ - part.begin, 0, part.size());
+  block.first = part.begin;
+  DISPATCH(weights_.device(), adamw, block, state(), max_norm_ > 0 ? norm_.data<float>() : nullptr,
+           float(max_norm_), factors_of(options_));
+}
+
 void AdamW::step() {
   finish_gradients();
-  const Device device = weights_.device();
-  DISPATCH(device, adamw_advance, state(), factors_of(options_));
-  bf16* copy = nullptr;
-  if (bf16_copy_) {
-    copy = bf16_copy_->written_with();
-  } else {
-    weights_.storage()->count_write();
+  DISPATCH(weights_.device(), adamw_advance, state(), factors_of(options_));
+  if (!bf16_copy_) weights_.storage()->count_write();  // else written_with() does
+  int64_t kept = 0;
+  for (const Range& part : partition_->parts()) {
+    with_type(gradients_.dtype(), [&](auto t) { update<decltype(t)>(part, kept); });
+    kept += part.size();
   }
-  DISPATCH(device, adamw, weights_.data<float>(), copy, gradients_.data<float>(), first_moment_.data<float>(),
-           second_moment_.data<float>(), weights_.numel(), decayed_end_, state(),
-           max_norm_ > 0 ? norm_.data<float>() : nullptr, float(max_norm_), factors_of(options_));
   max_norm_ = 0;
 }
 

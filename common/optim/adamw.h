@@ -5,17 +5,30 @@
 // the gradient norm is another. Learning rate and step count live on the device, so that a step can be
 // replayed as a CUDA graph.
 //
-// since 04_overfit; decay groups and clipping since 10_adamw
+// The parameters of a model in bf16 have gradients in bf16. The moments stay float32, and so do the master weights: the
+// exact sums of all updates, of which the parameters are the rounded values.
+//
+// since 04_overfit; decay groups and clipping since 10_adamw; bf16 parameters since 15_bf16_weights
 #pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "common/kernels/adamw.h"
 #include "common/nn/module.h"
 #include "common/ops/autocast.h"
+#include "common/optim/partition.h"
 
 namespace gpt2::optim {
 
 struct AdamWOptions {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
+  // For bf16 parameters; others ignore them.   since 15_bf16_weights
+  bool master_weights = true;  // false: each step updates the rounded values
+  uint64_t rounding_seed = 0;  // of stochastic rounding (common/kernels/stochastic_rounding.h)
+  // Of several ranks, each keeps and updates a part.   since 17_zero
+  int rank = 0, world_size = 1;
 };
 
 // Parameters that share a weight decay, as in torch's param_groups.   since 10_adamw
@@ -42,13 +55,27 @@ class AdamW {
   // the gradients down to max_norm.   since 10_adamw
   Tensor clip_grad_norm(double max_norm);
 
+  // The sums of squares of this rank's part of the gradients, and 0 elsewhere: one for each chunk of the block
+  // (common/kernels/global_norm.h), in memory that stays the same. With the sums over all ranks, clip_grad_norm() gives the
+  // norm of all gradients on every rank.   since 17_zero
+  Tensor sum_squares();
+  Tensor clip_grad_norm(double max_norm, const Tensor& squares);
+
   void set_lr(double lr);  // applies from the next step() on
   void step();
 
   // The running means of gradient and squared gradient: 1-D, with the same layout as the block of the
-  // parameters.
+  // parameters, or this rank's parts of it, one behind the other.
   const Tensor& first_moment() const { return first_moment_; }
   const Tensor& second_moment() const { return second_moment_; }
+
+  // What the optimizer remembers, by its name in a checkpoint: the moments, and the master weights, if there are any.
+  struct NamedBlock {
+    std::string name;
+    Tensor block;
+  };
+  std::vector<NamedBlock> blocks() const;
+  const Partition& partition() const { return *partition_; }
 
   // The number of steps taken. To resume a run, restore it together with the moments. Both functions wait for
   // the device.
@@ -58,15 +85,22 @@ class AdamW {
  private:
   void make_blocks();
   void finish_gradients();  // sets the gradients that backward() has not reached to zero
+  template <class G>
+  void update(const Range& part, int64_t kept);
+  void point_to_weights(AdamWBlock<float>& block, const Tensor& weights, const Tensor& masters);
+  void point_to_weights(AdamWBlock<bf16>& block, const Tensor& weights, const Tensor& masters);
   AdamWState* state() const { return static_cast<AdamWState*>(state_->data()); }
 
   AdamWOptions options_;
+  std::optional<Partition> partition_;
   std::vector<Tensor> parameters_;
+  std::vector<Range> gaps_;                                    // of the block, between parameters
   int64_t decayed_end_ = 0;                                    // values before this offset decay
-  Tensor weights_, gradients_, first_moment_, second_moment_;  // the four blocks, 1-D
+  Tensor weights_, gradients_, first_moment_, second_moment_;  // the blocks, 1-D
+  Tensor master_weights_;                // undefined: the weights are float32, or nobody wants it
   std::shared_ptr<Bf16Copy> bf16_copy_;  // null: autocast rounds the weights in every step
   std::shared_ptr<Storage> state_;
-  Tensor norm_, workspace_;
+  Tensor norm_, squares_;
   double max_norm_ = 0;  // 0: the next step does not clip
 };
 

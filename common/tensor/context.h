@@ -19,6 +19,10 @@ namespace gpt2 {
 // backward pass adds in any order, ours in a fixed one. since 08_flash_attention
 enum class AttentionKernels : uint8_t { own, cudnn, cudnn_forward };
 
+// Which activations are made again in the backward pass instead of being kept: none; the results of the GELUs; those and
+// the results of the LayerNorms; or, instead, all of a block but its inputs. since 16_recompute
+enum class Recompute : uint8_t { none, gelu, layernorm, block };
+
 struct Tape;             // common/ops/autograd.h
 class BackwardObserver;  // common/ops/autograd.h
 struct CastCache;        // common/ops/autocast.h
@@ -35,6 +39,7 @@ struct Context {
   Device planned_device = kCpu;      // the device whose workspaces an op asks for on the meta device
   std::shared_ptr<CastCache> casts;  // null unless an Autocast exists
   Dropout* dropout = nullptr;        // null unless a Dropout guard exists; since 13_fineweb
+  Recompute recompute = Recompute::none;
   KernelCounts counts;
 
   // The stream on which work for `device` is queued; created by the first call.
@@ -73,6 +78,9 @@ using MatmulTuning = Setting<bool, &Context::tune_matmul>;
 
 // The kernels that scaled_dot_product_attention uses on a GPU.
 using Attention = Setting<AttentionKernels, &Context::attention>;
+
+// Which activations are made again. since 16_recompute
+using Recomputing = Setting<Recompute, &Context::recompute>;
 
 // The device on which new modules create their parameters.
 using ParameterDevice = Setting<Device, &Context::parameter_device>;

@@ -40,31 +40,28 @@ struct RemoveOnError {
   }
 };
 
-uint64_t write_moments(const optim::AdamW& optimizer, const std::string& path) {
-  const std::vector<float> first = optimizer.first_moment().to_vector<float>(),
-                           second = optimizer.second_moment().to_vector<float>();
-  require_finite(first, "AdamW's first moment");
-  require_finite(second, "AdamW's second moment");
-  const Shape shape = optimizer.first_moment().shape();
-  const std::vector<SafetensorsEntry> entries = {
-      {"first_moment", "F32", shape, std::as_bytes(std::span(first)), ""},
-      {"second_moment", "F32", shape, std::as_bytes(std::span(second)), ""}};
+uint64_t write_optimizer(const optim::AdamW& optimizer, const std::string& path) {
+  std::vector<SafetensorsEntry> entries;
+  std::vector<std::vector<float>> values;  // on the host
+  for (const auto& [name, block] : optimizer.blocks()) {
+    require_finite(values.emplace_back(block.to_vector<float>()), "AdamW's " + name);
+    entries.push_back({name, "F32", block.shape(), std::as_bytes(std::span(values.back())), ""});
+  }
   return write_safetensors(path, entries);
 }
 
-void read_moments(const optim::AdamW& optimizer, const std::string& path) {
+void read_optimizer(const optim::AdamW& optimizer, const std::string& path) {
   const SafetensorsFile file(path);
-  for (const auto& [name, moment] : {std::pair<std::string, Tensor>("first_moment", optimizer.first_moment()),
-                                     {"second_moment", optimizer.second_moment()}}) {
+  for (const auto& [name, block] : optimizer.blocks()) {
     const auto& entries = file.entries();
     const auto found =
         std::find_if(entries.begin(), entries.end(),
                      [name = name](const SafetensorsEntry& entry) { return entry.name == name; });
-    require(found != entries.end() && found->shape == moment.shape(), "{}: has no {} of shape {}", path, name,
-            to_string(moment.shape()));
-    std::vector<float> values(size_t(moment.numel()));
+    require(found != entries.end() && found->shape == block.shape(), "{}: has no {} of shape {}", path, name,
+            to_string(block.shape()));
+    std::vector<float> values(size_t(block.numel()));
     read_finite(*found, values);
-    copy_(moment, from_vector(values, moment.shape(), moment.device()));
+    copy_(block, from_vector(values, block.shape(), block.device()));
   }
 }
 
@@ -117,7 +114,7 @@ void write_files(const fs::path& folder, int64_t step, const TrainingState& stat
   for (const Tokenizer::File& file : setup.tokenizer.files()) {
     digests[file.name] = put_file(folder / file.name, file.text);
   }
-  digests["optimizer.safetensors"] = write_moments(state.optimizer, folder / "optimizer.safetensors");
+  digests["optimizer.safetensors"] = write_optimizer(state.optimizer, folder / "optimizer.safetensors");
   const TokenLoader::State& place = state.loader.state();
   json text = {{"step", step},
                {"optimizer_steps", state.optimizer.steps()},
@@ -168,7 +165,7 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
 int64_t load_checkpoint(const std::string& path, const json& saved, const TrainingState& state) {
   const std::string where = fs::path(path) / "state.json";
   nn::load(state.model, path);
-  read_moments(state.optimizer, fs::path(path) / "optimizer.safetensors");
+  read_optimizer(state.optimizer, fs::path(path) / "optimizer.safetensors");
   state.optimizer.set_steps(integer(saved, "optimizer_steps", where));
   state.loader.restore({integer(saved, "epoch", where), integer(saved, "position", where)});
   return integer(saved, "step", where);

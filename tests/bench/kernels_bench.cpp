@@ -169,7 +169,9 @@ void add_elementwise() {
     auto* state = reinterpret_cast<AdamWState*>(a.floats(sizeof(AdamWState) / sizeof(float)));
     const AdamWFactors factors{0.9, 0.999, 1e-8, 0.01};
     const auto run = [=] {
-      DISPATCH(device, adamw, w, nullptr, g, m, v, V * C, V * C, state, nullptr, 0, factors);
+      const AdamWBlock<float> block{
+          .w = w, .low = nullptr, .g = g, .m = m, .v = v, .n = V * C, .decayed = V * C};
+      DISPATCH(device, adamw, block, state, nullptr, 0, factors);
     };
     return Work{run, 7 * V * C};
   });

@@ -13,13 +13,15 @@
 #include <vector>
 
 #include "common/dist/peers.h"
+#include "common/tensor/bf16.h"
 
+using gpt2::bf16;
 using gpt2::dist::Deadline;
 using gpt2::dist::Peers;
 using gpt2::dist::Socket;
 
 struct ncclComm {
-  int rank;
+  int rank, ranks;
   Peers peers;  // of rank 0: in order
   std::atomic<ncclResult_t> error = ncclSuccess;
 };
@@ -34,7 +36,9 @@ bool on_device(const void* pointer) {
   return attributes.type == cudaMemoryTypeDevice;
 }
 
-size_t size_of(ncclDataType_t type) { return type == ncclFloat ? sizeof(float) : sizeof(double); }
+size_t size_of(ncclDataType_t type) {
+  return type == ncclBfloat16 ? sizeof(bf16) : type == ncclFloat ? sizeof(float) : sizeof(double);
+}
 
 bool send(const gpt2::dist::Peer& peer, const void* values, size_t bytes) {
   return peer.socket.send(values, bytes);
@@ -51,26 +55,31 @@ ncclResult_t queue_up(ncclComm& comm, cudaStream_t stream, std::function<void()>
 
 ncclResult_t broken(ncclComm& comm) { return comm.error = ncclRemoteError; }
 
-// Rank 0 adds up the values in the order of the ranks, and hands out the result.
-template <class T>
-ncclResult_t all_reduce(T* x, size_t count, ncclRedOp_t op, ncclComm& comm) {
+// Rank 0 adds up the values in the order of the ranks, and hands out the result. Sums of bf16 are float.
+template <class Sum, class T>
+ncclResult_t add_up(T* x, size_t count, ncclRedOp_t op, ncclComm& comm) {
   const size_t bytes = count * sizeof(T);
   if (comm.rank != 0) {
     const bool done = send(comm.peers[0], x, bytes) && receive(comm.peers[0], x, bytes);
     return done ? ncclSuccess : broken(comm);
   }
   std::vector<T> values(count);
+  std::vector<Sum> sums(x, x + count);
   for (const auto& peer : comm.peers) {
     if (!receive(peer, values.data(), bytes)) return broken(comm);
-    for (size_t i = 0; i < count; ++i) x[i] += values[i];
+    for (size_t i = 0; i < count; ++i) sums[i] += values[i];
   }
-  if (op == ncclAvg) {
-    for (size_t i = 0; i < count; ++i) x[i] /= T(comm.peers.size() + 1);
-  }
+  for (size_t i = 0; i < count; ++i) x[i] = op == ncclAvg ? sums[i] / Sum(comm.peers.size() + 1) : sums[i];
   for (const auto& peer : comm.peers) {
     if (!send(peer, x, bytes)) return broken(comm);
   }
   return ncclSuccess;
+}
+
+void all_reduce(void* x, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm& comm) {
+  type == ncclBfloat16 ? add_up<float>(static_cast<bf16*>(x), count, op, comm)
+  : type == ncclFloat  ? add_up<float>(static_cast<float*>(x), count, op, comm)
+                       : add_up<double>(static_cast<double*>(x), count, op, comm);
 }
 
 }  // namespace
@@ -106,7 +115,7 @@ ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int 
   Peers peers = rank == 0 ? gpt2::dist::meet(listener, self, deadline)
                           : gpt2::dist::meet(gpt2::dist::kLoopback, port, self, deadline);
   std::sort(peers.begin(), peers.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
-  *comm = new ncclComm{rank, std::move(peers)};
+  *comm = new ncclComm{rank, ranks, std::move(peers)};
   return ncclSuccess;
 }
 
@@ -125,8 +134,38 @@ ncclResult_t ncclAllReduce(const void* from, void* to, size_t count, ncclDataTyp
   if (!on_device(from) || !on_device(to)) return ncclInvalidArgument;
   return queue_up(*comm, stream, [=] {
     std::memmove(to, from, count * size_of(type));
-    type == ncclFloat ? all_reduce(static_cast<float*>(to), count, op, *comm)
-                      : all_reduce(static_cast<double*>(to), count, op, *comm);
+    all_reduce(to, count, type, op, *comm);
+  });
+}
+
+// All parts are added up, and this rank takes its own. The others become NaN: NCCL leaves there what it likes.
+ncclResult_t ncclReduceScatter(const void* from, void* to, size_t count_of_part, ncclDataType_t type,
+                               ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream) {
+  auto* parts = static_cast<char*>(const_cast<void*>(from));
+  const size_t part = count_of_part * size_of(type), mine = size_t(comm->rank) * part;
+  if (!on_device(from) || to != parts + mine) return ncclInvalidArgument;
+  return queue_up(*comm, stream, [=] {
+    all_reduce(parts, count_of_part * size_t(comm->ranks), type, op, *comm);
+    std::memset(parts, 0xff, mine);
+    std::memset(parts + mine + part, 0xff, size_t(comm->ranks) * part - mine - part);
+  });
+}
+
+ncclResult_t ncclAllGather(const void* from, void* to, size_t count_of_part, ncclDataType_t type,
+                           ncclComm_t comm, cudaStream_t stream) {
+  auto* parts = static_cast<char*>(to);
+  const size_t part = count_of_part * size_of(type), all = part * size_t(comm->ranks);
+  if (!on_device(to) || from != parts + size_t(comm->rank) * part) return ncclInvalidArgument;
+  return queue_up(*comm, stream, [=] {
+    bool done = true;
+    if (comm->rank != 0) {
+      done = send(comm->peers[0], from, part) && receive(comm->peers[0], parts, all);
+    } else {
+      for (const auto& peer : comm->peers)
+        done = done && receive(peer, parts + size_t(peer.rank) * part, part);
+      for (const auto& peer : comm->peers) done = done && send(peer, parts, all);
+    }
+    if (!done) broken(*comm);
   });
 }
 

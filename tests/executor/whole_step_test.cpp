@@ -1,8 +1,9 @@
 // A whole training step of each chapter from 04 on, on the GPU (or the executor) and on the CPU: the same losses,
 // gradients, norms, and updates of the weights. As the chapters add them: bf16 (06), clipping and decay groups (10),
-// micro-batches (11), dropout (13), CUDA graphs (14). Ranks are in orders_test.cpp.
+// micro-batches (11), dropout (13), CUDA graphs (14), bf16 weights (15), activations computed again (16). Ranks are in orders_test.cpp.
 #include "common/app/step_graphs.h"
 #include "common/ops/dropout.h"
+#include "common/ops/recompute.h"
 #include "common/optim/adamw.h"
 #include "tests/steps/models.h"
 // Before the steps' headers, which include them: those get a namespace for each step.
@@ -27,6 +28,10 @@ namespace step13 {
 #include "steps/13_fineweb/gpt2.h"
 }
 
+namespace step16 {
+#include "steps/16_recompute/gpt2.h"
+}
+
 namespace gpt2::testing {
 namespace {
 
@@ -42,7 +47,7 @@ template <class Get>
 Values values_of(const nn::Module& model, const Get& get) {
   Values values;
   for (const auto& [name, tensor] : model.named_parameters())
-    values[name] = get(*tensor).template to_vector<float>();
+    values[name] = get(*tensor).to(DType::f32).template to_vector<float>();
   return values;
 }
 
@@ -59,7 +64,9 @@ template <class GPT, class GPTConfig>
 Trained train(int chapter, DType dtype, Device device) {
   nn::manual_seed(1337);
   GPT model(GPTConfig{64, 257, 2, 2, 64});
-  model.to(device);
+  const DType weight_type = chapter < 15 ? DType::f32 : dtype;
+  model.to(device, weight_type);
+  const Recomputing recomputing(chapter < 16 ? Recompute::none : Recompute::block);
   const auto weights = [](const Tensor& p) { return p.detach(); };
   const Values before = values_of(model, weights);
   optim::AdamW optimizer = make_optimizer(model, chapter);
@@ -76,7 +83,7 @@ Trained train(int chapter, DType dtype, Device device) {
     for (int64_t i = 0; i < micro_batches; ++i) {
       masks.set_draw(step * micro_batches + i);
       graphs.run(std::to_string(i), [&, x = x.slice(0, 2 * i, 2), y = y.slice(0, 2 * i, 2)] {
-        const Autocast autocast(dtype);
+        const Autocast autocast(chapter < 15 ? dtype : DType::f32);
         const Dropout dropout_on(masks);
         auto [logits, loss] = model(x, y);
         loss = loss / double(micro_batches);
@@ -117,6 +124,8 @@ const Chapter kChapters[] = {
     CHAPTER(09, 12_ddp),
     CHAPTER(13, 13_fineweb),
     CHAPTER(13, 14_cuda_graph),
+    CHAPTER(13, 15_bf16_weights),
+    CHAPTER(16, 16_recompute),
 };
 
 struct Case {

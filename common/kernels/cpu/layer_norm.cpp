@@ -37,19 +37,19 @@ void layer_norm_backward(Stream stream, float* dx, float* dweight, float* dbias,
                          const float* x, const float* weight, const float* mean, const float* rstd,
                          float* workspace, int64_t rows, int64_t C, float beta_w, float beta_b) {
   const int64_t sums = layer_norm_chunks(rows) * C;
-  const LayerNormBackward<float> p{.dx = dx,
-                                   .dbranch = nullptr,
-                                   .dweights = workspace,
-                                   .dbiases = workspace + sums,
-                                   .branch_sums = nullptr,
-                                   .dy = dy,
-                                   .dsum = nullptr,
-                                   .x = x,
-                                   .weight = weight,
-                                   .mean = mean,
-                                   .rstd = rstd,
-                                   .rows = rows,
-                                   .C = C};
+  const LayerNormBackward<float, float> p{.dx = dx,
+                                          .dbranch = nullptr,
+                                          .dweights = workspace,
+                                          .dbiases = workspace + sums,
+                                          .branch_sums = nullptr,
+                                          .dy = dy,
+                                          .dsum = nullptr,
+                                          .x = x,
+                                          .weight = weight,
+                                          .mean = mean,
+                                          .rstd = rstd,
+                                          .rows = rows,
+                                          .C = C};
   layer_norm_backward(stream, p, dweight, dbias, workspace + 2 * sums, beta_w, beta_b);
 }
 

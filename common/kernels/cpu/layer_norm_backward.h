@@ -15,26 +15,27 @@ inline constexpr int64_t kLayerNormRows = 32, kBranchRows = 64;
 inline int64_t layer_norm_chunks(int64_t rows) { return (rows + kLayerNormRows - 1) / kLayerNormRows; }
 inline int64_t branch_chunks(int64_t rows) { return (rows + kBranchRows - 1) / kBranchRows; }
 
-template <class Y>
+template <class X, class Y>
 struct LayerNormBackward {
-  float* dx;                  // (rows, C), like dbranch, dy, dsum and x
+  X* dx;                      // (rows, C), like dbranch, dy, dsum and x
   Y* dbranch;                 // null, or where dx goes as Y
   float *dweights, *dbiases;  // (layer_norm_chunks(rows), C) each
   float* branch_sums;         // null, or (branch_chunks(rows), C)
   const Y* dy;
-  const float* dsum;  // null, or what is added to dx
-  const float *x, *weight, *mean, *rstd;
+  const X* dsum;  // null, or what is added to dx
+  const X *x, *weight;
+  const float *mean, *rstd;
   int64_t rows, C;
 };
 
 // dx of one row. All passes after the first read from the first-level cache.
-template <class Y>
-void input_gradient(const LayerNormBackward<Y>& p, int64_t row) {
+template <class X, class Y>
+void input_gradient(const LayerNormBackward<X, Y>& p, int64_t row) {
   const int64_t C = p.C;
   const auto count = static_cast<float>(C);
-  const float *x = p.x + row * C, *weight = p.weight, *dsum = p.dsum ? p.dsum + row * C : nullptr;
+  const X *x = p.x + row * C, *weight = p.weight, *dsum = p.dsum ? p.dsum + row * C : nullptr;
   const Y* dy = p.dy + row * C;
-  float* dx = p.dx + row * C;
+  X* dx = p.dx + row * C;
   const float m = p.mean[row], r = p.rstd[row];
   const auto x_hat = [=](int64_t j) { return (x[j] - m) * r; };
   const auto g = [=](int64_t j) { return dy[j] * weight[j]; };
@@ -51,9 +52,9 @@ void input_gradient(const LayerNormBackward<Y>& p, int64_t row) {
 }
 
 // Adds a row to the partial sums of its chunk. Call it before input_gradient, because dx may be dy.
-template <class Y>
-void add_to_weight_sums(const LayerNormBackward<Y>& p, int64_t row, float* dweight, float* dbias) {
-  const float* x = p.x + row * p.C;
+template <class X, class Y>
+void add_to_weight_sums(const LayerNormBackward<X, Y>& p, int64_t row, float* dweight, float* dbias) {
+  const X* x = p.x + row * p.C;
   const Y* dy = p.dy + row * p.C;
   const float m = p.mean[row], r = p.rstd[row];
 #pragma omp simd
@@ -64,9 +65,9 @@ void add_to_weight_sums(const LayerNormBackward<Y>& p, int64_t row, float* dweig
 }
 
 // Writes dx as Y, and adds what was written to the partial sum.
-template <class Y>
-void branch_gradient(const LayerNormBackward<Y>& p, int64_t row, float* partial_sum) {
-  const float* dx = p.dx + row * p.C;
+template <class X, class Y>
+void branch_gradient(const LayerNormBackward<X, Y>& p, int64_t row, float* partial_sum) {
+  const X* dx = p.dx + row * p.C;
   Y* dbranch = p.dbranch ? p.dbranch + row * p.C : nullptr;
   if (dbranch) {
 #pragma omp simd
@@ -79,9 +80,9 @@ void branch_gradient(const LayerNormBackward<Y>& p, int64_t row, float* partial_
 }
 
 // rest: the workspace of sum_rows.
-template <class Y>
-void layer_norm_backward(Stream stream, const LayerNormBackward<Y>& p, float* dweight, float* dbias,
-                         float* rest, float beta_w, float beta_b) {
+template <class X, class Y>
+void layer_norm_backward(Stream stream, const LayerNormBackward<X, Y>& p, X* dweight, X* dbias, float* rest,
+                         float beta_w, float beta_b) {
   parallel_chunks(p.rows, kBranchRows, [&](int64_t begin, int64_t end) {
     float* of_branch = p.branch_sums ? p.branch_sums + begin / kBranchRows * p.C : nullptr;
     if (of_branch) std::fill_n(of_branch, p.C, 0.0f);

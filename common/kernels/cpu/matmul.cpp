@@ -117,13 +117,22 @@ class Converted {
   ConstMatrixView view_;
 };
 
-// Rounds a float result into the bf16 matrix c.
-void round_into(const MatrixView& c, const std::array<int64_t, 2>& batch, const float* result) {
-  const Dims4 shape{batch[0], batch[1], c.rows, c.cols},
-      from{batch[1] * c.rows * c.cols, c.rows * c.cols, c.cols, 1},
-      to{c.batch_stride[0], c.batch_stride[1], c.row_stride, 1};
-  copy_strided({}, static_cast<bf16*>(c.data), result, shape, to, from);
-}
+// A float result for the bf16 matrices c: a contiguous copy of them, and back.
+struct WideResult {
+  Dims4 shape, strides, strides_of_c;
+
+  WideResult(const MatrixView& c, const std::array<int64_t, 2>& batch)
+      : shape{batch[0], batch[1], c.rows, c.cols},
+        strides{batch[1] * c.rows * c.cols, c.rows * c.cols, c.cols, 1},
+        strides_of_c{c.batch_stride[0], c.batch_stride[1], c.row_stride, 1} {}
+
+  void widen(float* result, const MatrixView& c) const {
+    copy_strided({}, result, static_cast<const bf16*>(c.data), shape, strides, strides_of_c);
+  }
+  void round(const MatrixView& c, const float* result) const {
+    copy_strided({}, static_cast<bf16*>(c.data), result, shape, strides_of_c, strides);
+  }
+};
 
 // For bf16 operands without a bf16 product on this CPU.
 void multiply_widened(const Matmul& p) {
@@ -132,7 +141,7 @@ void multiply_widened(const Matmul& p) {
   wide.a = a.view();
   wide.b = b.view();
   if (p.c.dtype == DType::f32) return multiply_float(wide);
-  require(p.beta == 0, "matmul: a bf16 result cannot be added to");
+  const WideResult conversion(p.c, p.batch);
   const int64_t one = p.c.rows * p.c.cols;
   const Storage result(kCpu, size_t(p.batch[0] * p.batch[1] * one) * sizeof(float));
   wide.c = row_major(static_cast<float*>(result.data()), p.c.rows, p.c.cols);
@@ -142,8 +151,9 @@ void multiply_widened(const Matmul& p) {
     const auto row = row_major(static_cast<const bf16*>(p.bias), 1, p.c.cols);
     wide.bias = bias.emplace(row, std::array<int64_t, 2>{1, 1}, DType::f32).view().data;
   }
+  if (p.beta != 0) conversion.widen(static_cast<float*>(result.data()), p.c);
   multiply_float(wide);
-  round_into(p.c, p.batch, static_cast<const float*>(result.data()));
+  conversion.round(p.c, static_cast<const float*>(result.data()));
 }
 
 // oneDNN 3 also reads the gaps of a left operand with gaps, and a NaN there spreads into the result: 3.7 does
@@ -192,12 +202,12 @@ void multiply(const Matmul& p) {
 }
 
 // Each sum over k is the sum of a column of A^T, whose rows are contiguous.
-template <class A>
+template <class Sum, class A>
 void add_up_rows(Stream stream, const Matmul& p) {
   const ConstMatrixView& a = p.a;
   require(a.row_stride == 1 && a.col_stride == a.rows, "matmul: row sums of an A that is not a transpose");
   const Storage workspace(kCpu, size_t(sum_rows_workspace(a.cols, a.rows)) * sizeof(float));
-  sum_rows(stream, static_cast<float*>(p.aux), static_cast<const A*>(a.data),
+  sum_rows(stream, static_cast<Sum*>(p.aux), static_cast<const A*>(a.data),
            static_cast<float*>(workspace.data()), a.cols, a.rows, 0);
 }
 
@@ -229,7 +239,9 @@ void matmul(Stream stream, const Matmul& p) {
   if (p.epilogue == Epilogue::none) return multiply(p);
   if (p.epilogue == Epilogue::row_sums) {
     multiply(p);
-    return p.a.dtype == DType::bf16 ? add_up_rows<bf16>(stream, p) : add_up_rows<float>(stream, p);
+    if (p.a.dtype == DType::f32) return add_up_rows<float, float>(stream, p);
+    return p.c.dtype == DType::bf16 ? add_up_rows<bf16, bf16>(stream, p)
+                                    : add_up_rows<float, bf16>(stream, p);
   }
   p.c.dtype == DType::bf16 ? multiply_with_epilogue<bf16>(stream, p)
                            : multiply_with_epilogue<float>(stream, p);

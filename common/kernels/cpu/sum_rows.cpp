@@ -1,5 +1,7 @@
 #include "common/kernels/sum_rows.h"
 
+#include <type_traits>
+
 #include "common/kernels/cpu/parallel.h"
 
 namespace gpt2::cpu {
@@ -25,8 +27,8 @@ void add_rows(float* y, const X* x, int64_t rows, int64_t cols, int64_t stride, 
 
 int64_t sum_rows_workspace(int64_t rows, int64_t cols) { return partial_count(rows) * cols; }
 
-template <class X>
-void sum_rows(Stream, float* y, const X* x, float* workspace, int64_t rows, int64_t cols, float beta) {
+template <class Y, class X>
+void sum_rows(Stream, Y* y, const X* x, float* workspace, int64_t rows, int64_t cols, float beta) {
   const int64_t partials = partial_count(rows), slices = (cols + kColumns - 1) / kColumns;
   parallel_chunks(partials * slices, 1, [=](int64_t tile, int64_t) {
     const int64_t partial = tile / slices, row = partial * kRows, column = tile % slices * kColumns;
@@ -34,11 +36,20 @@ void sum_rows(Stream, float* y, const X* x, float* workspace, int64_t rows, int6
              std::min(kColumns, cols - column), cols, 0);
   });
   parallel_chunks(cols, kColumns, [=](int64_t begin, int64_t end) {
-    add_rows(y + begin, workspace + begin, partials, end - begin, cols, beta);
+    if constexpr (std::is_same_v<Y, float>) {
+      add_rows(y + begin, workspace + begin, partials, end - begin, cols, beta);
+    } else {
+      float sums[kColumns];
+      for (int64_t j = begin; j < end; ++j) sums[j - begin] = beta == 0 ? 0 : float(y[j]);
+      add_rows(sums, workspace + begin, partials, end - begin, cols, beta);
+      for (int64_t j = begin; j < end; ++j) y[j] = sums[j - begin];
+    }
   });
 }
 
 template void sum_rows(Stream, float*, const float*, float*, int64_t, int64_t, float);
 template void sum_rows(Stream, float*, const bf16*, float*, int64_t, int64_t, float);
+template void sum_rows(Stream, bf16*, const float*, float*, int64_t, int64_t, float);
+template void sum_rows(Stream, bf16*, const bf16*, float*, int64_t, int64_t, float);
 
 }  // namespace gpt2::cpu

@@ -58,8 +58,8 @@ __device__ Piece<kFloats> sum_of_columns(const ColumnChunk& chunk, const X* x, i
 
 // Adds the sums of the block's warps and writes out = beta * out + sum. All threads of the block must call
 // it.
-__device__ inline void store_column_sums(float* out, Piece<kFloats> sum, int64_t first, int64_t cols,
-                                         float beta) {
+template <class Y>
+__device__ void store_column_sums(Y* out, Piece<kFloats> sum, int64_t first, int64_t cols, float beta) {
   __shared__ Piece<kFloats> of_warp[kColumnWarps][kWarp];
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   of_warp[warp][lane] = sum;
@@ -69,7 +69,7 @@ __device__ inline void store_column_sums(float* out, Piece<kFloats> sum, int64_t
       for (int k = 0; k < kFloats; ++k) sum[k] += of_warp[w][lane][k];
     }
     if (beta != 0) {
-      const Piece<kFloats> old = load_piece(out, first, cols);
+      const Piece<kFloats> old = load_piece<kFloats>(out, first, cols);
       for (int k = 0; k < kFloats; ++k) sum[k] += beta * old[k];
     }
     store_piece(out, first, cols, sum);

@@ -7,11 +7,13 @@
 namespace gpt2::cuda {
 namespace {
 
-__global__ void embedding_forward_kernel(float* y, const float* table, const int32_t* ids, int64_t C) {
+template <class T>
+__global__ void embedding_forward_kernel(T* y, const T* table, const int32_t* ids, int64_t C) {
+  constexpr int N = kPiece<T>;
   const int64_t i = blockIdx.x;
-  const float* row = table + ids[i] * C;
-  for (int64_t first = threadIdx.x * kFloats; first < C; first += int64_t{blockDim.x} * kFloats) {
-    store_piece(y + i * C, first, C, Piece<kFloats>(load_piece(row, first, C)));
+  const T* row = table + ids[i] * C;
+  for (int64_t first = threadIdx.x * N; first < C; first += int64_t{blockDim.x} * N) {
+    store_piece(y + i * C, first, C, Piece<N>(load_piece(row, first, C)));
   }
 }
 
@@ -60,7 +62,8 @@ struct SortedTile {
   __device__ bool is_last_of_id(int i, int count) const { return i + 1 == count || ids[i + 1] != ids[i]; }
 };
 
-__global__ void sum_tiles_kernel(TileSums to, const int32_t* ids, const float* dy, int64_t n, int64_t C) {
+template <class T>
+__global__ void sum_tiles_kernel(TileSums to, const int32_t* ids, const T* dy, int64_t n, int64_t C) {
   __shared__ SortedTile sorted;
   const int64_t begin = blockIdx.x * int64_t{kTile};
   const int count = int(min(n - begin, int64_t{kTile})), self = threadIdx.x;
@@ -72,9 +75,9 @@ __global__ void sum_tiles_kernel(TileSums to, const int32_t* ids, const float* d
   if (first >= C) return;
   Piece<kFloats> sum{};
   for (int i = 0; i < count; i += kRowsAtOnce) {
-    Values<float, kFloats> rows[kRowsAtOnce];
+    Values<T, kFloats> rows[kRowsAtOnce];
     for (int r = 0; r < kRowsAtOnce && i + r < count; ++r) {
-      rows[r] = load_piece(dy + (begin + sorted.positions[i + r]) * C, first, C);
+      rows[r] = load_piece<kFloats>(dy + (begin + sorted.positions[i + r]) * C, first, C);
     }
     for (int r = 0; r < kRowsAtOnce && i + r < count; ++r) {
       for (int k = 0; k < kFloats; ++k) sum[k] += rows[r][k];
@@ -112,7 +115,8 @@ struct TileList {
 constexpr int kIds = 8;  // per block: most ids do not occur, and such a block has little to do
 
 // dtable[id] = beta * dtable[id] + the sums of all tiles
-__global__ void add_tiles_kernel(float* dtable, TileSums from, int64_t vocab, int64_t C, float beta) {
+template <class T>
+__global__ void add_tiles_kernel(T* dtable, TileSums from, int64_t vocab, int64_t C, float beta) {
   __shared__ TileList list;
   const int64_t first = (blockIdx.y * int64_t{blockDim.x} + threadIdx.x) * kFloats;
   for (int64_t id = blockIdx.x * int64_t{kIds}; id < min((blockIdx.x + 1) * int64_t{kIds}, vocab); ++id) {
@@ -134,7 +138,7 @@ __global__ void add_tiles_kernel(float* dtable, TileSums from, int64_t vocab, in
     }
     if (!any && beta == 1) continue;  // its gradient stays the same
     if (beta != 0) {
-      const Piece<kFloats> old = load_piece(dtable + id * C, first, C);
+      const Piece<kFloats> old = load_piece<kFloats>(dtable + id * C, first, C);
       for (int k = 0; k < kFloats; ++k) sum[k] += beta * old[k];
     }
     store_piece(dtable + id * C, first, C, sum);
@@ -143,16 +147,18 @@ __global__ void add_tiles_kernel(float* dtable, TileSums from, int64_t vocab, in
 
 }  // namespace
 
-void embedding_forward(Stream stream, float* y, const float* table, const int32_t* ids, int64_t n,
-                       int64_t C) {
-  launch(embedding_forward_kernel, {n}, {threads_for_row<kFloats>(C, kBlock)}, 0, stream, y, table, ids, C);
+template <class T>
+void embedding_forward(Stream stream, T* y, const T* table, const int32_t* ids, int64_t n, int64_t C) {
+  launch(embedding_forward_kernel<T>, {n}, {threads_for_row<kPiece<T>>(C, kBlock)}, 0, stream, y, table, ids,
+         C);
 }
 
 int64_t embedding_backward_workspace(int64_t n, int64_t vocab, int64_t C) {
   return n * C + ceil_div(vocab * ceil_div(n, kTile), int64_t{sizeof(float)});
 }
 
-void embedding_backward(Stream stream, float* dtable, const int32_t* ids, const float* dy, float* workspace,
+template <class T>
+void embedding_backward(Stream stream, T* dtable, const int32_t* ids, const T* dy, float* workspace,
                         int64_t n, int64_t vocab, int64_t C, float beta) {
   const TileSums sums(workspace, n, C);
   const int64_t blocks_y = ceil_div(C, kBlock * kFloats),
@@ -160,10 +166,17 @@ void embedding_backward(Stream stream, float* dtable, const int32_t* ids, const 
   if (n > 0) {
     CUDA_CHECK(
         cudaMemsetAsync(sums.table, 0, size_t(vocab * sums.tiles), static_cast<cudaStream_t>(stream.handle)));
-    launch(sum_tiles_kernel, {sums.tiles, blocks_y}, {threads}, 0, stream, sums, ids, dy, n, C);
+    launch(sum_tiles_kernel<T>, {sums.tiles, blocks_y}, {threads}, 0, stream, sums, ids, dy, n, C);
   }
-  launch(add_tiles_kernel, {ceil_div(vocab, kIds), blocks_y}, {threads}, 0, stream, dtable, sums, vocab, C,
+  launch(add_tiles_kernel<T>, {ceil_div(vocab, kIds), blocks_y}, {threads}, 0, stream, dtable, sums, vocab, C,
          beta);
 }
+
+template void embedding_forward(Stream, float*, const float*, const int32_t*, int64_t, int64_t);
+template void embedding_forward(Stream, bf16*, const bf16*, const int32_t*, int64_t, int64_t);
+template void embedding_backward(Stream, float*, const int32_t*, const float*, float*, int64_t, int64_t,
+                                 int64_t, float);
+template void embedding_backward(Stream, bf16*, const int32_t*, const bf16*, float*, int64_t, int64_t,
+                                 int64_t, float);
 
 }  // namespace gpt2::cuda

@@ -1,41 +1,60 @@
+#include "common/kernels/global_norm.h"
+
 #include <algorithm>
 
 #include "common/kernels/cuda/pieces.cuh"
-#include "common/kernels/global_norm.h"
 
 namespace gpt2::cuda {
 namespace {
 
 constexpr int kThreads = 512;
-constexpr int64_t kMaxBlocks = 1024;  // a few per multiprocessor; root_kernel adds this many with one block
+constexpr int kRootThreads = 1024;
+constexpr int kPiecesAtOnce = 4;  // loads in flight before the first is squared
 
-// Block b sums groups b, b + blocks, b + 2 blocks ... of kThreads pieces each.
-__global__ void squares_kernel(float* sums, const float* x, int64_t n) {
-  const int64_t stride = gridDim.x * int64_t{kThreads} * kFloats;
+// Block b sums chunk b: each thread has some pieces, kThreads pieces apart.
+template <class G>
+__global__ void squares_kernel(float* sums, const G* x, int64_t n) {
+  constexpr int N = kPiece<G>, kStride = kThreads * N;
+  const int64_t begin = blockIdx.x * kNormChunk, end = min(begin + kNormChunk, n);
   float sum = 0;
-  for (int64_t first = first_of_thread<kFloats>(); first < n; first += stride) {
-    const Piece<kFloats> piece = load_piece(x, first, n);
-    for (const float value : piece.values) sum += value * value;
+  for (int64_t first = begin + threadIdx.x * N; first < end; first += kPiecesAtOnce * kStride) {
+    Values<G, N> pieces[kPiecesAtOnce];
+    for (int i = 0; i < kPiecesAtOnce; ++i) pieces[i] = load_piece<N>(x, first + i * kStride, end);
+    for (int i = 0; i < kPiecesAtOnce; ++i) {
+      for (int k = 0; k < N; ++k) sum += pieces[i][k] * pieces[i][k];
+    }
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
-__global__ void root_kernel(float* norm, const float* sums, int64_t blocks) {
-  const float sum = block_sum(threadIdx.x < blocks ? sums[threadIdx.x] : 0.0f);
+__global__ void root_kernel(float* norm, const float* sums, int64_t chunks) {
+  float sum = 0;
+  for (int64_t i = threadIdx.x; i < chunks; i += kRootThreads) sum += sums[i];
+  sum = block_sum(sum);
   if (threadIdx.x == 0) *norm = sqrtf(sum);
 }
 
 }  // namespace
 
-int64_t global_norm_workspace(int64_t n) {
-  return std::clamp<int64_t>(ceil_div(n, kThreads * kFloats), 1, kMaxBlocks);
+template <class G>
+void sum_squares(Stream stream, float* sums, const G* x, int64_t n) {
+  if (n > 0) launch(squares_kernel<G>, {norm_chunks(n)}, {kThreads}, 0, stream, sums, x, n);
 }
 
-void global_norm(Stream stream, float* norm, const float* x, float* workspace, int64_t n) {
-  const int64_t blocks = global_norm_workspace(n);
-  launch(squares_kernel, {blocks}, {kThreads}, 0, stream, workspace, x, n);
-  launch(root_kernel, {1}, {kMaxBlocks}, 0, stream, norm, workspace, blocks);
+void root_of_sum(Stream stream, float* norm, const float* sums, int64_t chunks) {
+  launch(root_kernel, {1}, {kRootThreads}, 0, stream, norm, sums, chunks);
 }
+
+template <class G>
+void global_norm(Stream stream, float* norm, const G* x, float* workspace, int64_t n) {
+  sum_squares(stream, workspace, x, n);
+  root_of_sum(stream, norm, workspace, norm_chunks(n));
+}
+
+template void global_norm(Stream, float*, const float*, float*, int64_t);
+template void global_norm(Stream, float*, const bf16*, float*, int64_t);
+template void sum_squares(Stream, float*, const float*, int64_t);
+template void sum_squares(Stream, float*, const bf16*, int64_t);
 
 }  // namespace gpt2::cuda

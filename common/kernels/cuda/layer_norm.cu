@@ -38,19 +38,19 @@ int64_t layer_norm_backward_workspace(int64_t rows, int64_t C) { return 2 * laye
 void layer_norm_backward(Stream stream, float* dx, float* dweight, float* dbias, const float* dy,
                          const float* x, const float* weight, const float* mean, const float* rstd,
                          float* workspace, int64_t rows, int64_t C, float beta_w, float beta_b) {
-  const LayerNormBackward<float> p{.dx = dx,
-                                   .dbranch = nullptr,
-                                   .dweights = workspace,
-                                   .dbiases = workspace + layer_norm_blocks(rows) * C,
-                                   .branch_sums = nullptr,
-                                   .dy = dy,
-                                   .dsum = nullptr,
-                                   .x = x,
-                                   .weight = weight,
-                                   .mean = mean,
-                                   .rstd = rstd,
-                                   .rows = rows,
-                                   .C = int(C)};
+  const LayerNormBackward<float, float> p{.dx = dx,
+                                          .dbranch = nullptr,
+                                          .dweights = workspace,
+                                          .dbiases = workspace + layer_norm_blocks(rows) * C,
+                                          .branch_sums = nullptr,
+                                          .dy = dy,
+                                          .dsum = nullptr,
+                                          .x = x,
+                                          .weight = weight,
+                                          .mean = mean,
+                                          .rstd = rstd,
+                                          .rows = rows,
+                                          .C = int(C)};
   launch_layer_norm_backward(stream, p, dweight, dbias, beta_w, beta_b);
 }
 

@@ -16,14 +16,15 @@
 
 namespace gpt2::cuda {
 
-template <class Y>
+template <class X, class Y>
 struct LayerNormBackward {
-  float* dx;                                // (rows, C), like dbranch, dy, dsum and x
+  X* dx;                                    // (rows, C), like dbranch, dy, dsum and x
   Y* dbranch;                               // null, or where dx goes as Y
   float *dweights, *dbiases, *branch_sums;  // (blocks, C) each; branch_sums may be null
   const Y* dy;
-  const float* dsum;  // null, or what is added to dx
-  const float *x, *weight, *mean, *rstd;
+  const X* dsum;  // null, or what is added to dx
+  const X *x, *weight;
+  const float *mean, *rstd;
   int64_t rows;
   int C;
 };
@@ -76,14 +77,14 @@ struct GradientMeans {
   float g, g_x_hat;
 };
 
-template <bool whole, class Y>
-__device__ GradientMeans read_row(const LayerNormBackward<Y>& p, int64_t row, const KeptRow<Y>& kept) {
+template <bool whole, class X, class Y>
+__device__ GradientMeans read_row(const LayerNormBackward<X, Y>& p, int64_t row, const KeptRow<Y>& kept) {
   const float mean = p.mean[row], rstd = p.rstd[row];
   const Y* dy = p.dy + row * p.C;
-  const float* x = p.x + row * p.C;
+  const X* x = p.x + row * p.C;
   GradientMeans sums{0, 0};
   for (int first = first_of_lane(); first < p.C; first += kLoadsAtOnce * kLaneStride) {
-    Values<float, kFloats> in[kLoadsAtOnce];
+    Values<X, kFloats> in[kLoadsAtOnce];
     Values<Y, kFloats> out[kLoadsAtOnce];
     for (int i = 0; i < kLoadsAtOnce && first + i * kLaneStride < p.C; ++i) {
       in[i] = load_columns<whole>(x, first + i * kLaneStride, p.C);
@@ -107,8 +108,8 @@ __device__ GradientMeans read_row(const LayerNormBackward<Y>& p, int64_t row, co
 }
 
 // dx = dsum + rstd * (g - mean(g) - x_hat * mean(g * x_hat))
-template <bool whole, class Y>
-__device__ void write_row(const LayerNormBackward<Y>& p, int64_t row, const GradientMeans& means,
+template <bool whole, class X, class Y>
+__device__ void write_row(const LayerNormBackward<X, Y>& p, int64_t row, const GradientMeans& means,
                           const KeptRow<Y>& kept) {
   const float rstd = p.rstd[row];
   for (int first = first_of_lane(); first < p.C; first += kLoadsAtOnce * kLaneStride) {
@@ -161,8 +162,8 @@ __device__ void add_columns(float* shared, const LayerNormShared<Y>& layout, boo
   }
 }
 
-template <class Y, bool whole>
-__global__ void layer_norm_backward_kernel(LayerNormBackward<Y> p) {
+template <class X, class Y, bool whole>
+__global__ void layer_norm_backward_kernel(LayerNormBackward<X, Y> p) {
   GPU_DYNAMIC_SHARED(float, shared);
   const bool branch = p.branch_sums != nullptr;
   const LayerNormShared<Y> layout(p.C, branch);
@@ -188,8 +189,8 @@ __global__ void layer_norm_backward_kernel(LayerNormBackward<Y> p) {
 }
 
 // dweight = beta_w * dweight + the sum of the rows of dweights, and the same for the bias.
-template <class T>  // float: a template, because it is defined in a header
-__global__ void add_partial_sums_kernel(T* dweight, T* dbias, const T* dweights, const T* dbiases,
+template <class X>
+__global__ void add_partial_sums_kernel(X* dweight, X* dbias, const float* dweights, const float* dbiases,
                                         int64_t blocks, int64_t C, float beta_w, float beta_b) {
   constexpr int kLoads = 16;  // few blocks, so each must have many loads in flight
   const bool bias = blockIdx.z == 1;
@@ -201,8 +202,8 @@ __global__ void add_partial_sums_kernel(T* dweight, T* dbias, const T* dweights,
 // 512 blocks are about four per multiprocessor of a large GPU. A block has at least 16 rows, four for each warp.
 inline int64_t layer_norm_blocks(int64_t rows) { return std::clamp<int64_t>(ceil_div(rows, 16), 1, 512); }
 
-template <class Y>
-void launch_layer_norm_backward(Stream stream, const LayerNormBackward<Y>& p, float* dweight, float* dbias,
+template <class X, class Y>
+void launch_layer_norm_backward(Stream stream, const LayerNormBackward<X, Y>& p, X* dweight, X* dbias,
                                 float beta_w, float beta_b) {
   constexpr int64_t kMostWarps = 4;  // more blocks hide a block's barriers better than more warps
   const LayerNormShared<Y> layout(p.C, p.branch_sums != nullptr);
@@ -215,9 +216,9 @@ void launch_layer_norm_backward(Stream stream, const LayerNormBackward<Y>& p, fl
                               static_cast<const void*>(p.x), static_cast<const void*>(p.weight)}) {
     whole = whole && reinterpret_cast<uintptr_t>(pointer) % 16 == 0;
   }
-  launch(whole ? layer_norm_backward_kernel<Y, true> : layer_norm_backward_kernel<Y, false>, {blocks},
+  launch(whole ? layer_norm_backward_kernel<X, Y, true> : layer_norm_backward_kernel<X, Y, false>, {blocks},
          {warps * kWarp}, (layout.sums + warps * layout.row) * bytes, stream, p);
-  launch(add_partial_sums_kernel<float>, {ceil_div(p.C, kColumns), 1, 2}, {kColumnWarps * kWarp}, 0, stream,
+  launch(add_partial_sums_kernel<X>, {ceil_div(p.C, kColumns), 1, 2}, {kColumnWarps * kWarp}, 0, stream,
          dweight, dbias, p.dweights, p.dbiases, blocks, p.C, beta_w, beta_b);
 }
 

@@ -61,12 +61,12 @@ cublasStatus_t run_call(Stream stream, const Plan& plan, const Matmul& p, int64_
 }
 
 // Each sum over k is the sum of a column of A^T, whose rows are contiguous.
-template <class A>
+template <class Sum, class A>
 void add_up_rows(Stream stream, const Matmul& p) {
   const ConstMatrixView& a = p.a;
   require(a.row_stride == 1 && a.col_stride == a.rows, "matmul: row sums of an A that is not a transpose");
   const Storage workspace(stream.device, size_t(sum_rows_workspace(a.cols, a.rows)) * sizeof(float));
-  sum_rows(stream, static_cast<float*>(p.aux), static_cast<const A*>(a.data),
+  sum_rows(stream, static_cast<Sum*>(p.aux), static_cast<const A*>(a.data),
            static_cast<float*>(workspace.data()), a.cols, a.rows, 0);
 }
 
@@ -87,7 +87,9 @@ void run_separately(Stream stream, const Matmul& p) {
     Matmul plain = p;
     plain.epilogue = Epilogue::none;
     matmul(stream, plain);
-    return p.a.dtype == DType::bf16 ? add_up_rows<bf16>(stream, p) : add_up_rows<float>(stream, p);
+    if (p.a.dtype == DType::f32) return add_up_rows<float, float>(stream, p);
+    return p.c.dtype == DType::bf16 ? add_up_rows<bf16, bf16>(stream, p)
+                                    : add_up_rows<float, bf16>(stream, p);
   }
   p.c.dtype == DType::bf16 ? run_separately<bf16>(stream, p) : run_separately<float>(stream, p);
 }

@@ -59,15 +59,21 @@ __device__ inline RowMoments row_moments(const float* kept, int64_t C, float eps
   return {m, 1 / sqrtf(warp_sum(squares) / C + eps)};
 }
 
-// y = (x - mean) * rstd * weight + bias, x in shared memory.
-template <class Y>
-__device__ void store_normalized(Y* y, const float* kept, const RowMoments& row, const float* weight,
-                                 const float* bias, int64_t C) {
+// The piece of y at `first`: (x - mean) * rstd * weight + bias.
+template <class Y, class W>
+__device__ void store_normalized(Y* y, Piece<kFloats> x, const RowMoments& row, const W* weight,
+                                 const W* bias, int64_t first, int64_t C) {
+  const Piece<kFloats> w = load_piece<kFloats>(weight, first, C), b = load_piece<kFloats>(bias, first, C);
+  for (int k = 0; k < kFloats; ++k) x[k] = (x[k] - row.mean) * row.rstd * w[k] + b[k];
+  store_piece(y, first, C, x);
+}
+
+// The whole row; x in shared memory.
+template <class Y, class W>
+__device__ void store_normalized(Y* y, const float* kept, const RowMoments& row, const W* weight,
+                                 const W* bias, int64_t C) {
   for (int64_t first = first_of_lane(); first < C; first += kLaneStride) {
-    const Piece<kFloats> w = load_piece(weight, first, C), b = load_piece(bias, first, C);
-    Piece<kFloats> piece = load_whole<kFloats>(kept + first);
-    for (int k = 0; k < kFloats; ++k) piece[k] = (piece[k] - row.mean) * row.rstd * w[k] + b[k];
-    store_piece(y, first, C, piece);
+    store_normalized(y, load_whole<kFloats>(kept + first), row, weight, bias, first, C);
   }
 }
 

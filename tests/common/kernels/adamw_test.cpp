@@ -1,6 +1,9 @@
 #include "common/kernels/adamw.h"
 
+#include <array>
+
 #include "common/kernels/global_norm.h"
+#include "common/kernels/stochastic_rounding.h"
 #include "tests/common/oracle.h"
 #include "tests/common/testing.h"
 
@@ -49,15 +52,20 @@ class AdamWTest : public OnEveryDevice {
     DeviceArray<bf16> copy(device(), n);
     bf16* const no_copy = nullptr;
     DeviceArray<double> state_memory(device(), state_at_start(h.lr));
-    DeviceArray<float> norm(device(), 1),
-        workspace(device(), DISPATCH_SIZE(device(), global_norm_workspace, n));
+    DeviceArray<float> norm(device(), 1), sums(device(), norm_chunks(n));
     auto* state = reinterpret_cast<AdamWState*>(state_memory.data());
     for (const auto& g : gradients) {
       DeviceArray<float> gradient(device(), g);
-      DISPATCH(device(), global_norm, norm.data(), gradient.data(), workspace.data(), n);
+      DISPATCH(device(), global_norm, norm.data(), gradient.data(), sums.data(), n);
       DISPATCH(device(), adamw_advance, state, factors_of(h));
-      DISPATCH(device(), adamw, weights.data(), with_copy ? copy.data() : no_copy, gradient.data(), m.data(),
-               v.data(), n, decayed, state, max_norm > 0 ? norm.data() : nullptr, max_norm, factors_of(h));
+      const AdamWBlock<float> block{.w = weights.data(),
+                                    .low = with_copy ? copy.data() : no_copy,
+                                    .g = gradient.data(),
+                                    .m = m.data(),
+                                    .v = v.data(),
+                                    .n = n,
+                                    .decayed = decayed};
+      DISPATCH(device(), adamw, block, state, max_norm > 0 ? norm.data() : nullptr, max_norm, factors_of(h));
     }
     if (!with_copy && !gradients.empty()) {
       for (const bf16 value : copy.to_host()) EXPECT_TRUE(std::isnan(float(value)));
@@ -107,6 +115,89 @@ TEST_P(AdamWTest, WritesTheRoundedWeightsAsWell) {
   }
 }
 
+// A step of bf16 weights: the update is that of float weights, and its result is rounded stochastically.
+struct Bf16Weights {
+  std::vector<float> master, low;
+};
+
+class AdamWBf16Test : public OnEveryDevice {
+ protected:
+  static constexpr uint64_t kSeed = 1337;
+
+  // `steps` steps with the same gradient; w[0] is weight number `first`.
+  Bf16Weights train(const std::vector<float>& w, const std::vector<float>& g, int steps, bool with_master,
+                    int64_t decayed = 0, int64_t first = 0) {
+    const auto n = static_cast<int64_t>(w.size());
+    const std::vector<float> zero(w.size(), 0);
+    DeviceArray<bf16> low(device(), as<bf16>(w)), gradient(device(), as<bf16>(g));
+    DeviceArray<float> master(device(), representable<bf16>(w)), m(device(), zero), v(device(), zero);
+    DeviceArray<double> state_memory(device(), state_at_start(kGpt3.lr));
+    auto* state = reinterpret_cast<AdamWState*>(state_memory.data());
+    const AdamWBlock<bf16> block{.w = with_master ? master.data() : nullptr,
+                                 .low = low.data(),
+                                 .g = gradient.data(),
+                                 .m = m.data(),
+                                 .v = v.data(),
+                                 .n = n,
+                                 .decayed = decayed,
+                                 .seed = kSeed,
+                                 .first = first};
+    for (int step = 0; step < steps; ++step) {
+      DISPATCH(device(), adamw_advance, state, factors_of(kGpt3));
+      DISPATCH(device(), adamw, block, state, nullptr, 0.0f, factors_of(kGpt3));
+    }
+    return {master.to_host(), as<float>(low.to_host())};
+  }
+};
+
+TEST_P(AdamWBf16Test, TheMasterWeightsAreThoseOfAFloatModelAndTheOthersTheirRoundedValues) {
+  for (const int64_t n : {1, 7, 33, 1000, 50257}) {
+    const auto w = representable<bf16>(uniform(n, -1, 1)), g = representable<bf16>(uniform(n, -1, 1, 2));
+    State<Values> expected{to_double(w), Values(w.size()), Values(w.size())};
+    const Hyperparameters no_decay{kGpt3.lr, kGpt3.beta1, kGpt3.beta2, kGpt3.eps, 0};
+    State<Values> undecayed = expected;
+    for (int t = 1; t <= 3; ++t) oracle_step(expected, to_double(g), kGpt3, t);
+    for (int t = 1; t <= 3; ++t) oracle_step(undecayed, to_double(g), no_decay, t);
+    std::copy(undecayed.w.begin() + n / 3, undecayed.w.end(), expected.w.begin() + n / 3);
+    const Bf16Weights actual = train(w, g, 3, true, n / 3);
+    EXPECT_LE(max_relative_error(actual.master, expected.w), 1e-6) << n;
+    for (size_t i = 0; i < w.size(); ++i) {
+      const uint32_t word = [&] {
+        const PhiloxWords words = rounding_words(kSeed, 3, int64_t(i / 4 * 4));
+        return std::array{words.a, words.b, words.c, words.d}[i % 4];
+      }();
+      ASSERT_EQ(actual.low[i], float(stochastically_rounded(actual.master[i], word))) << i << " of " << n;
+    }
+  }
+}
+
+// One step is the same with and without master weights: both start from bf16 values.
+TEST_P(AdamWBf16Test, WithoutMasterWeightsUpdatesTheRoundedOnes) {
+  for (const int64_t n : {1, 7, 33, 50257}) {
+    const auto w = uniform(n, -1, 1), g = uniform(n, -1, 1, 2);
+    EXPECT_EQ(train(w, g, 1, false).low, train(w, g, 1, true).low) << n;
+    EXPECT_EQ(train(w, g, 1, false).master, representable<bf16>(w)) << n;  // not touched
+  }
+}
+
+// Each of several ranks updates a part.
+TEST_P(AdamWBf16Test, APartIsRoundedLikeTheWhole) {
+  const auto w = uniform(1000, -1, 1), g = uniform(1000, -1, 1, 2);
+  const std::vector<float> whole = train(w, g, 1, true).low;
+  for (const long first : {4, 600, 996}) {
+    const auto tail = [&](const std::vector<float>& x) { return std::vector(x.begin() + first, x.end()); };
+    EXPECT_EQ(train(tail(w), tail(g), 1, true, 0, first).low, tail(whole)) << first;
+  }
+}
+
+TEST_P(AdamWBf16Test, GivesTheSameBitsEveryTime) {
+  const auto w = uniform(50'003, -1, 1), g = uniform(50'003, -1, 1, 2);
+  EXPECT_TRUE(gives_the_same_bits(device(), [&] { return train(w, g, 2, true).low; }));
+  EXPECT_TRUE(gives_the_same_bits(device(), [&] { return train(w, g, 2, false).low; }));
+}
+
+INSTANTIATE_ON_EVERY_DEVICE(AdamWBf16Test);
+
 TEST_P(AdamWTest, FirstStepMovesByTheLearningRateWhateverTheGradient) {
   const Hyperparameters no_decay{0.125, 0.9, 0.999, 1e-8, 0};
   const auto w = train({0, 0, 0, 0}, {{1e-3f, -1e-3f, 1e3f, -1e3f}}, no_decay).w;
@@ -144,15 +235,31 @@ TEST_P(AdamWTest, AGradientLongerThanTheLimitCountsAsScaledDownToIt) {
 }
 
 TEST_P(AdamWTest, TheNormIsThatOfAllValues) {
-  for (const int64_t n : {1, 7, 1000, 50'257, 3'000'001}) {
-    const auto x = uniform(n, -2, 2);
-    double squares = 0;
-    for (const float value : x) squares += double(value) * double(value);
-    DeviceArray<float> in(device(), x), norm(device(), 1),
-        workspace(device(), DISPATCH_SIZE(device(), global_norm_workspace, n));
-    DISPATCH(device(), global_norm, norm.data(), in.data(), workspace.data(), n);
-    EXPECT_LE(max_relative_error(norm.to_host(), Values{std::sqrt(squares)}), 1e-6) << n;
+  for_float_and_bf16([&](auto type) {
+    using G = decltype(type);
+    for (const int64_t n : {1, 7, 1000, 16384, 50'257, 3'000'001}) {
+      const auto x = representable<G>(uniform(n, -2, 2));
+      double squares = 0;
+      for (const float value : x) squares += double(value) * double(value);
+      DeviceArray<G> in(device(), as<G>(x));
+      DeviceArray<float> norm(device(), 1), sums(device(), norm_chunks(n));
+      DISPATCH(device(), global_norm, norm.data(), in.data(), sums.data(), n);
+      EXPECT_LE(max_relative_error(norm.to_host(), Values{std::sqrt(squares)}), 1e-6) << n;
+    }
+  });
+}
+
+// Each of several ranks sums up the chunks of its part.
+TEST_P(AdamWTest, ChunksOfAPartHaveTheSumsOfTheWhole) {
+  const int64_t n = 5 * kNormChunk + 77;
+  const auto x = uniform(n, -2, 2);
+  DeviceArray<float> in(device(), x), whole(device(), norm_chunks(n)), parts(device(), norm_chunks(n));
+  DISPATCH(device(), sum_squares, whole.data(), in.data(), n);
+  for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 2}, {2, 3}, {3, 6}}) {
+    DISPATCH(device(), sum_squares, parts.data() + begin, in.data() + begin * kNormChunk,
+             std::min(n, end * kNormChunk) - begin * kNormChunk);
   }
+  EXPECT_EQ(parts.to_host(), whole.to_host());
 }
 
 TEST_P(AdamWTest, NanReachesTheWeight) {

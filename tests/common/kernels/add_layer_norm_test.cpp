@@ -21,22 +21,22 @@ struct Result {
 };
 
 // What goes in, in types that the kernel has; the same for kernel and oracle.
-template <class B, class Y>
+template <class B, class Y, class X = float>
 struct Inputs {
   std::vector<float> x, branch, weight, bias, dy, dsum;
 
   explicit Inputs(const Shape& shape, double low = -3, double high = 5)
-      : x(uniform(shape.rows * shape.C, low, high)),
+      : x(representable<X>(uniform(shape.rows * shape.C, low, high))),
         branch(representable<B>(uniform(shape.branch_rows * shape.C, -2, 1, 2))),
-        weight(uniform(shape.C, -1, 1, 3)),
-        bias(uniform(shape.C, -1, 1, 4)),
+        weight(representable<X>(uniform(shape.C, -1, 1, 3))),
+        bias(representable<X>(uniform(shape.C, -1, 1, 4))),
         dy(representable<Y>(uniform(shape.rows * shape.C, -1, 1, 5))),
-        dsum(uniform(shape.rows * shape.C, -1, 1, 6)) {}
+        dsum(representable<X>(uniform(shape.rows * shape.C, -1, 1, 6))) {}
 
   std::vector<float> sum() const {
     std::vector<float> result;
     for (size_t i = 0; i < x.size(); ++i) result.push_back(x[i] + branch[i % branch.size()]);
-    return result;
+    return representable<X>(result);
   }
   oracle::LayerNorm expected() const {
     return oracle::layer_norm(to_double(sum()), to_double(weight), to_double(bias), kEps);
@@ -48,44 +48,52 @@ struct Inputs {
   }
 };
 
-// body(B(), Y()) for the types of branch and result.
+// body(X(), B(), Y()) for the types of the residual stream, of the branch and of the result.
 template <class Body>
 void for_types(const Body& body) {
-  for_float_and_bf16([&](auto type) { body(type, type); });
-  SCOPED_TRACE("float and bf16");
-  body(float(0), bf16(0));
+  for_float_and_bf16([&](auto type) { body(float(0), type, type); });
+  {
+    SCOPED_TRACE("a float branch, a bf16 result");
+    body(float(0), float(0), bf16(0));
+  }
+  SCOPED_TRACE("all bf16");
+  body(bf16(0), bf16(0), bf16(0));
 }
 
 class AddLayerNormTest : public OnEveryDevice {
  protected:
-  template <class B, class Y>
-  Result forward(const Inputs<B, Y>& in, const Shape& shape, bool in_place = false) {
+  template <class B, class Y, class X>
+  Result forward(const Inputs<B, Y, X>& in, const Shape& shape, bool in_place = false) {
     const int64_t rows = shape.rows, C = shape.C;
-    DeviceArray<float> x(device(), in.x), weight(device(), in.weight), bias(device(), in.bias);
+    DeviceArray<X> x(device(), as<X>(in.x)), weight(device(), as<X>(in.weight)),
+        bias(device(), as<X>(in.bias));
     DeviceArray<B> branch(device(), as<B>(in.branch));
-    DeviceArray<float> separate(device(), rows * C), mean(device(), rows), rstd(device(), rows);
+    DeviceArray<X> separate(device(), rows * C);
+    DeviceArray<float> mean(device(), rows), rstd(device(), rows);
     DeviceArray<Y> y(device(), rows * C);
-    DeviceArray<float>& sum = in_place ? x : separate;
+    DeviceArray<X>& sum = in_place ? x : separate;
     DISPATCH(device(), add_layer_norm_forward, sum.data(), y.data(), mean.data(), rstd.data(), x.data(),
              branch.data(), weight.data(), bias.data(), rows, C, shape.branch_rows, kEps);
-    return {sum.to_host(), as<float>(y.to_host()), mean.to_host(), rstd.to_host()};
+    return {as<float>(sum.to_host()), as<float>(y.to_host()), mean.to_host(), rstd.to_host()};
   }
 
   struct Gradients {
     std::vector<float> dx, dbranch, dweight, dbias, branch_sum;
   };
-  template <class B, class Y>
-  Gradients backward(const Inputs<B, Y>& in, const Shape& shape, bool with_dsum, bool with_dbranch,
+  template <class B, class Y, class X>
+  Gradients backward(const Inputs<B, Y, X>& in, const Shape& shape, bool with_dsum, bool with_dbranch,
                      bool in_place = false, bool with_sums = true) {
     const int64_t rows = shape.rows, C = shape.C;
     const Result saved = forward(in, shape);
-    DeviceArray<float> sum(device(), saved.sum), weight(device(), in.weight), dsum(device(), in.dsum);
-    DeviceArray<float> mean(device(), saved.mean), rstd(device(), saved.rstd), separate(device(), rows * C);
+    DeviceArray<X> sum(device(), as<X>(saved.sum)), weight(device(), as<X>(in.weight)),
+        dsum(device(), as<X>(in.dsum)), separate(device(), rows * C);
+    DeviceArray<float> mean(device(), saved.mean), rstd(device(), saved.rstd);
     DeviceArray<Y> dy(device(), as<Y>(in.dy)), dbranch(device(), rows * C);
-    DeviceArray<float>& dx = in_place ? dsum : separate;
+    DeviceArray<X>& dx = in_place ? dsum : separate;
     Y* const no_dbranch = nullptr;
     const int64_t parts = DISPATCH_SIZE(device(), layer_norm_partial_sums, rows);
-    DeviceArray<float> dweight(device(), C), dbias(device(), C), branch_sums(device(), parts * C),
+    DeviceArray<X> dweight(device(), C), dbias(device(), C);
+    DeviceArray<float> branch_sums(device(), parts * C),
         workspace(device(), DISPATCH_SIZE(device(), layer_norm_backward_workspace, rows, C));
     DISPATCH(device(), add_layer_norm_backward, dx.data(), with_dbranch ? dbranch.data() : no_dbranch,
              dweight.data(), dbias.data(), with_sums ? branch_sums.data() : nullptr, dy.data(),
@@ -94,16 +102,17 @@ class AddLayerNormTest : public OnEveryDevice {
     std::vector<float> branch_sum(static_cast<size_t>(C));
     const std::vector<float> partial_sums = branch_sums.to_host();
     for (size_t i = 0; i < partial_sums.size(); ++i) branch_sum[i % size_t(C)] += partial_sums[i];
-    return {dx.to_host(), as<float>(dbranch.to_host()), dweight.to_host(), dbias.to_host(), branch_sum};
+    return {as<float>(dx.to_host()), as<float>(dbranch.to_host()), as<float>(dweight.to_host()),
+            as<float>(dbias.to_host()), branch_sum};
   }
 };
 
 TEST_P(AddLayerNormTest, AgreesWithTheDoubleOracle) {
-  for_types([&](auto b, auto y) {
+  for_types([&](auto x, auto b, auto y) {
     using B = decltype(b);
     using Y = decltype(y);
     for (const auto& shape : kShapes) {
-      const Inputs<B, Y> in(shape);
+      const Inputs<B, Y, decltype(x)> in(shape);
       const Result actual = forward(in, shape);
       const auto expected = in.expected();
       EXPECT_EQ(actual.sum, in.sum()) << shape.rows << " x " << shape.C;
@@ -142,6 +151,27 @@ TEST_P(AddLayerNormTest, BackwardAgreesWithTheDoubleOracleWithAndWithoutWhatMayB
       }
     }
   });
+}
+
+// All in bf16: what is written is rounded once, and dx is the branch's gradient, too.
+TEST_P(AddLayerNormTest, BackwardOfABf16StreamAgreesWithTheDoubleOracle) {
+  for (const auto& shape : kShapes) {
+    if (shape.C == 2) continue;  // as above
+    const Inputs<bf16, bf16, bf16> in(shape);
+    for (const bool with_dsum : {false, true}) {
+      const auto [dx, dbranch, dweight, dbias, branch_sum] = backward(in, shape, with_dsum, false);
+      const auto weights =
+          oracle::layer_norm_backward(to_double(in.dy), to_double(in.sum()), to_double(in.weight), kEps);
+      EXPECT_LE(max_relative_error(dx, in.expected_dx(with_dsum)), kRounding<bf16>)
+          << shape.rows << " x " << shape.C;
+      EXPECT_LE(max_relative_error(dweight, weights.dweight), kRounding<bf16>)
+          << shape.rows << " x " << shape.C;
+      EXPECT_LE(max_relative_error(dbias, weights.dbias), kRounding<bf16>) << shape.rows << " x " << shape.C;
+      EXPECT_LE(max_relative_error(branch_sum, oracle::sum_rows(to_double(dx), shape.C)), 2e-6)
+          << shape.rows << " x " << shape.C;
+      for (const float value : dbranch) ASSERT_TRUE(std::isnan(value));  // nobody wrote there
+    }
+  }
 }
 
 TEST_P(AddLayerNormTest, StandsALargeMeanBesideASmallSpread) {

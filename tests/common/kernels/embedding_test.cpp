@@ -8,23 +8,25 @@ namespace {
 
 class EmbeddingTest : public OnEveryDevice {
  protected:
+  template <class T = float>
   std::vector<float> forward(const std::vector<float>& table, const Ids& ids, int64_t C) {
     const auto n = static_cast<int64_t>(ids.size());
-    DeviceArray<float> rows(device(), table), y(device(), n * C);
+    DeviceArray<T> rows(device(), as<T>(table)), y(device(), n * C);
     DeviceArray<int32_t> index(device(), ids);
     DISPATCH(device(), embedding_forward, y.data(), rows.data(), index.data(), n, C);
-    return y.to_host();
+    return as<float>(y.to_host());
   }
+  template <class T = float>
   std::vector<float> backward(const Ids& ids, const std::vector<float>& dy, const std::vector<float>& old,
                               int64_t C, float beta) {
-    DeviceArray<float> dtable(device(), old), gradient(device(), dy);
+    DeviceArray<T> dtable(device(), as<T>(old)), gradient(device(), as<T>(dy));
     DeviceArray<int32_t> index(device(), ids);
     const auto n = static_cast<int64_t>(ids.size()), vocab = static_cast<int64_t>(old.size()) / C;
     DeviceArray<float> workspace(device(),
                                  DISPATCH_SIZE(device(), embedding_backward_workspace, n, vocab, C));
     DISPATCH(device(), embedding_backward, dtable.data(), index.data(), gradient.data(), workspace.data(), n,
              vocab, C, beta);
-    return dtable.to_host();
+    return as<float>(dtable.to_host());
   }
 };
 
@@ -58,6 +60,21 @@ TEST_P(EmbeddingTest, TakesRowsOfTheTable) {
     const Ids ids = ids_with_repeats(shape.n, shape.vocab);
     EXPECT_EQ(to_double(forward(table, ids, shape.C)), oracle::embedding(to_double(table), ids, shape.C))
         << shape.n << " of " << shape.vocab << " x " << shape.C;
+  }
+}
+
+// Rows are copied, and a sum is rounded once, however many rows it has.
+TEST_P(EmbeddingTest, InBf16RoundsOnce) {
+  for (const auto& shape : kShapes) {
+    const Ids ids = ids_with_repeats(shape.n, shape.vocab);
+    const auto table = representable<bf16>(uniform(shape.vocab * shape.C, -1, 1));
+    EXPECT_EQ(forward<bf16>(table, ids, shape.C), forward(table, ids, shape.C));
+    const auto dy = representable<bf16>(uniform(shape.n * shape.C, -1, 2));
+    for (const float beta : {0.0f, 1.0f}) {
+      EXPECT_EQ(backward<bf16>(ids, dy, table, shape.C, beta),
+                representable<bf16>(backward(ids, dy, table, shape.C, beta)))
+          << shape.n << " of " << shape.vocab << " x " << shape.C;
+    }
   }
 }
 

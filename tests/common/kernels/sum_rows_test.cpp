@@ -8,14 +8,14 @@ namespace {
 
 class SumRowsTest : public OnEveryDevice {
  protected:
-  template <class X = float>
+  template <class X = float, class Y = float>
   std::vector<float> sum(const std::vector<float>& x, const std::vector<float>& old, float beta) {
     const auto cols = static_cast<int64_t>(old.size()), rows = static_cast<int64_t>(x.size()) / cols;
     DeviceArray<X> in(device(), as<X>(x));
-    DeviceArray<float> y(device(), old);
+    DeviceArray<Y> y(device(), as<Y>(old));
     DeviceArray<float> workspace(device(), DISPATCH_SIZE(device(), sum_rows_workspace, rows, cols));
     DISPATCH(device(), sum_rows, y.data(), in.data(), workspace.data(), rows, cols, beta);
-    return y.to_host();
+    return as<float>(y.to_host());
   }
 };
 
@@ -48,6 +48,21 @@ TEST_P(SumRowsTest, AddsToTheOldValuesTimesBeta) {
         for (size_t j = 0; j < expected.size(); ++j) expected[j] += double(beta) * old[j];
         EXPECT_LE(max_relative_error(sum<X>(x, old, beta), expected), 1e-6)
             << shape.rows << " x " << shape.cols;
+      }
+    }
+  });
+}
+
+// As good as a float sum that is rounded at the end, and no further.
+TEST_P(SumRowsTest, ABf16SumIsRoundedOnce) {
+  for_float_and_bf16([&](auto type) {
+    using X = decltype(type);
+    for (const auto& shape : kShapes) {
+      for (const float beta : {0.0f, 1.0f}) {
+        const auto x = representable<X>(uniform(shape.rows * shape.cols, -1, 2));
+        const auto old = representable<bf16>(uniform(shape.cols, -50, 50, 2));
+        const std::vector<float> wide = sum<X>(x, old, beta), narrow = sum<X, bf16>(x, old, beta);
+        EXPECT_EQ(narrow, representable<bf16>(wide)) << shape.rows << " x " << shape.cols;
       }
     }
   });
