@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "common/base/finite.h"
 #include "common/tensor/bf16.h"
+#include "common/tensor/context.h"
 
 namespace gpt2::nn {
 namespace {
@@ -199,7 +200,7 @@ void load_llmc(Module& model, const std::string& path) {
     std::vector<float> values(size_t(entry.numel()));
     read_finite(entry, values);
     values.resize(size_t(tensor->numel()));  // rows of zeros
-    copy_(*tensor, from_vector(values, tensor->shape()));
+    copy_(*tensor, from_vector(values, tensor->shape()).to(tensor->dtype()));
     used.insert(entry.name);
   }
   require(used.size() == entries.size(), "{}: {} tensors, but the model has {} of them", path, entries.size(),
@@ -208,6 +209,7 @@ void load_llmc(Module& model, const std::string& path) {
 
 void save_llmc(const Module& model, const HfConfig& config, const std::string& path, DType dtype) {
   require_llmc_has(config, path);
+  const NoGrad no_grad;
   std::map<std::string, const Tensor*> tensors;
   for (const auto& [name, tensor] : model.named_parameters())
     tensors[name == kHead ? kTokenEmbedding : name] = tensor;
@@ -225,7 +227,7 @@ void save_llmc(const Module& model, const HfConfig& config, const std::string& p
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(header)));
   for (const Parameter& parameter : parameters(config)) {
-    std::vector<float> values = tensors.at(parameter.name)->to_vector<float>();
+    std::vector<float> values = tensors.at(parameter.name)->to(DType::f32).to_vector<float>();
     values.resize(size_t(numel(parameter.shape)));  // without the model's own padding
     if (parameter.name == kTokenEmbedding) values.resize(size_t(rows * config.n_embd));
     require_finite(values, parameter.name);

@@ -35,7 +35,7 @@ struct LlmcModel {
 // embedding is not zero; messages begin with `where`.
 LlmcModel parse_llmc_model(std::span<const std::byte> file, const std::string& where);
 
-// Overwrites every parameter of `model` with the file's, converted to float32. Vocabulary rows that are missing in the
+// Overwrites every parameter of `model` with the file's, converted to the parameter's type. Vocabulary rows that are missing in the
 // file become zero. Throws if the file is invalid, has another shape than the model, or a value that is not finite; the
 // message names the tensor.
 void load_llmc(Module& model, const std::string& path);
