@@ -20,7 +20,9 @@ std::optional<double> RecentValues::z_score(double value) {
 
 bool Outliers::skips(double loss, double norm) {
   const std::optional<double> of_loss = losses_.z_score(loss), of_norm = norms_.z_score(norm);
-  const auto is_beyond = [](const std::optional<double>& z, double limit) { return limit > 0 && z && *z > limit; };
+  const auto is_beyond = [](const std::optional<double>& z, double limit) {
+    return limit > 0 && z && *z > limit;
+  };
   return is_beyond(of_loss, loss_limit_) || is_beyond(of_norm, norm_limit_);
 }
 
