@@ -83,6 +83,14 @@ TEST_F(Llmc, WhatIsIgnoredIsNamedWithTheReason) {
               rank == "0" ? 0u : std::string::npos);
 }
 
+// The last program that there is.
+TEST_F(Llmc, The17thStepDividesTheOptimizersState) {
+  fs::create_directories(dir_ / "steps/17_zero");
+  put_file(dir_ / "steps/17_zero/train_gpt2.cpp", "");
+  EXPECT_EQ(command("-e d12 -x 1 -z 1").find("./course run 17_zero -- --data "), 0u);
+  EXPECT_EQ(command("-e d12 -x 1 -z 0").find("llmc: -z 0: ignored: 17_zero always divides"), 0u);
+}
+
 TEST_F(Llmc, EachFlagIsOurFlag) {
   put_shard("train_1.bin", 1000);
   put_shard("train_2.bin", 500);
