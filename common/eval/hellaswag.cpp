@@ -214,18 +214,19 @@ HellaSwag::Item HellaSwag::render(const HellaSwagTokens& item, int64_t number) {
 HellaSwag::HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_t block_size, int rank,
                      int world)
     : block_size_(block_size) {
-  const MappedFile file(path);
-  if (is_llmc_hellaswag(file.bytes())) {
+  const std::string text = read_text_file(path, kAnySize);
+  const auto bytes = std::as_bytes(std::span(text));
+  if (is_llmc_hellaswag(bytes)) {
     require(tokenizer.base_size() == kGpt2Vocab,
             "{}: llm.c's items are GPT-2's token ids, but the tokenizer has {} ids; give --tokenizer "
             "data/gpt2, or "
             "HellaSwag's text",
             path, tokenizer.base_size());
-    const std::vector<HellaSwagTokens> all = parse_llmc_hellaswag(file.bytes(), kGpt2Vocab, path);
+    const std::vector<HellaSwagTokens> all = parse_llmc_hellaswag(bytes, kGpt2Vocab, path);
     for (int64_t number = rank; number < int64_t(all.size()); number += world)
       add(render(all[size_t(number)], number));
   } else {
-    const std::vector<HellaSwagItem> all = parse_hellaswag(file.text(), path);
+    const std::vector<HellaSwagItem> all = parse_hellaswag(text, path);
     for (int64_t number = rank; number < int64_t(all.size()); number += world)
       add(render(tokens_of(all[size_t(number)], tokenizer), number));
   }

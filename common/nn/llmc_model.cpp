@@ -5,6 +5,7 @@
 #include <bit>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -183,10 +184,13 @@ LlmcModel parse_llmc_model(std::span<const std::byte> file, const std::string& w
 }
 
 void load_llmc(Module& model, const std::string& path) {
-  const MappedFile file(path);
-  const LlmcModel content = parse_llmc_model(file.bytes(), path);
+  const auto file = std::make_shared<const MappedFile>(path);
+  LlmcModel content = parse_llmc_model(file->bytes(), path);
   std::map<std::string, const SafetensorsEntry*> entries;
-  for (const SafetensorsEntry& entry : content.entries) entries[entry.name] = &entry;
+  for (SafetensorsEntry& entry : content.entries) {
+    entry.mapping = file;
+    entries[entry.name] = &entry;
+  }
   std::set<std::string> used;
   for (const auto& [name, tensor] : model.named_parameters()) {
     // The file ties the output layer to the embedding. A model that does not gets a copy.
@@ -203,6 +207,7 @@ void load_llmc(Module& model, const std::string& path) {
     copy_(*tensor, from_vector(values, tensor->shape()).to(tensor->dtype()));
     used.insert(entry.name);
   }
+  file->require_unwritten();
   require(used.size() == entries.size(), "{}: {} tensors, but the model has {} of them", path, entries.size(),
           used.size());
 }

@@ -207,7 +207,8 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
 }
 
 // Prints what a step of this model takes on --gpu.
-void print_plan(const Options& options) {
+void print_plan(Options options) {
+  app::resolve_model(options);
   const GPTConfig config =
       app::is_directory(options.model) ? config_from(options.model) : config_named(options.model, 257);
   const auto [B, T] = options.batch_shape(config.block_size);
