@@ -65,7 +65,8 @@ TEST(ResolveModel, LlmcsNamesAreOursForTheSameSizes) {
 // The vocabulary decides whether GPT-2's tokenizer fits llm.c's file.
 TEST(ResolveModel, OfLlmcItIsTheFile) {
   const TempDir dir;
-  HfConfig config{.vocab_size = 50257, .n_positions = 8, .n_embd = 2, .n_layer = 1, .n_head = 1};
+  HfConfig config{
+      .vocab_size = 50257, .n_positions = 8, .n_embd = 2, .n_layer = 1, .n_head = 1, .eos_token_id = {}};
   const std::string path = dir / "model.bin";
   nn::save_llmc(nn::Gpt2Weights(config), config, path, DType::bf16);
   app::Options options;

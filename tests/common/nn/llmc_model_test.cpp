@@ -133,7 +133,8 @@ INSTANTIATE_ON_EVERY_DEVICE(LlmcModelTest);
 
 // A small file that train_gpt2.py could have written: 5 ids in 8 rows, 2 layers, 2 heads, 4 channels.
 struct SmallFile {
-  HfConfig config{.vocab_size = 5, .n_positions = 3, .n_embd = 4, .n_layer = 2, .n_head = 2};
+  HfConfig config{
+      .vocab_size = 5, .n_positions = 3, .n_embd = 4, .n_layer = 2, .n_head = 2, .eos_token_id = {}};
   std::string bytes;
 
   SmallFile() {
