@@ -296,7 +296,7 @@ TEST(RunLog, MainLogOfARunThatStartsAgainIsKept) {
   put_file(out / "main.log", "s:0 tel:6.0000\n");
   const auto log =
       training::log_from_start({out / "log.jsonl", out / "log.txt", out / "main.log"}, out.path());
-  EXPECT_EQ(log.replaced, (std::vector<std::string>{out / "main.log"}));
+  EXPECT_EQ(log.replaced, (std::vector<std::string>{out / "log.jsonl", out / "main.log"}));
   EXPECT_EQ(log.contents.llmc, "");
 }
 
