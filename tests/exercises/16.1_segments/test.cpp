@@ -78,7 +78,9 @@ CASE("memory") {
       const auto [dx, most, forwards, left] = STUDENT(student_run(chain, x, dy, segment));
       const int allowed = activations(int(layers), segment) + 1;
       CHECK(most < int(layers) || allowed >= int(layers),
-            "{} activations exist at once: the input of every layer is kept", most);
+            "{} activations exist at once: the input of every layer is kept, or what a segment made again "
+            "stays to the end",
+            most);
       CHECK(most <= allowed,
             "{} activations exist at once, expected at most {}: what a segment made again ends before the "
             "next one "

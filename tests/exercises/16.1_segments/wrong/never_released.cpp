@@ -1,4 +1,4 @@
-//@fails memory | ends before the next one begins
+//@fails memory | or what a segment made again stays to the end
 //@solution 16.1 gradient
 std::vector<Activation> kept, inputs;
 for (int begin = 0; begin < layers; begin += segment) {
