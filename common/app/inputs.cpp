@@ -40,11 +40,11 @@ std::string read_corpus(const std::string& data, const std::string& flag) {
   require(data.find_first_of("*?[") == data.npos || std::filesystem::exists(data, none),
           "{} {}: a pattern; only 13_fineweb reads many files, token shards, where it ends in .bin or .npy{}",
           flag, data, how_to_download(data));
-  const MappedFile file(data);
-  require(!file.text().empty(), "{} {}: the file is empty", flag, data);
-  const std::string kind = kind_unless_text(data, file.text());
+  const std::string file = read_text_file(data, kAnySize);
+  require(!file.empty(), "{} {}: the file is empty", flag, data);
+  const std::string kind = kind_unless_text(data, file);
   require(kind.empty(), "{} {}: {}", flag, data, kind);
-  const std::string_view text = skip_byte_order_mark(file.text(), fmt::format("{} {}", flag, data));
+  const std::string_view text = skip_byte_order_mark(file, fmt::format("{} {}", flag, data));
   require(!text.empty(), "{} {}: the file is empty", flag, data);
   return with_unix_lines(text);
 }

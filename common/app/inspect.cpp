@@ -9,6 +9,7 @@
 #include "common/data/png.h"
 #include "common/data/safetensors.h"
 #include "common/nn/checkpoints.h"
+#include "common/nn/pretrained.h"
 #include "common/text/utf8.h"
 
 namespace gpt2::app {
@@ -61,8 +62,7 @@ std::vector<float> finite_values(const Tensor& logits) {
 
 void explore(const std::string& directory, const std::string& picture) {
   require_output(picture, OutputKind::png);
-  nn::require_undamaged(directory);
-  const SafetensorsCheckpoint checkpoint(directory);
+  const SafetensorsCheckpoint checkpoint = nn::open_model(directory, nn::digests_in(directory)).weights;
   for (const auto& [name, entry] : checkpoint.entries()) {
     fmt::print("{:40} {:5} {:16}", printable_line(name), printable_line(entry.dtype), to_string(entry.shape));
     if (!is_float(entry)) {

@@ -198,9 +198,17 @@ void Log::step(const StepRecord& record) {
     recipe = fmt::format(" | lr {:.4e} | norm: {:.4f}", *record.lr, *record.norm);
   }
   fields.update({{"ms", record.ms}, {"tokens_per_sec", tokens_per_sec}});
-  if (peak_tokens_per_sec_) fields["mfu"] = tokens_per_sec / *peak_tokens_per_sec_;
-  write_output(fmt::format("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}\n", record.step,
-                           record.loss, recipe, record.ms, tokens_per_sec, time_left()));
+  std::string rest;
+  if (peak_tokens_per_sec_) {
+    fields["mfu"] = tokens_per_sec / *peak_tokens_per_sec_;
+    rest = fmt::format(" | mfu: {:.1f}%", 100 * tokens_per_sec / *peak_tokens_per_sec_);
+  }
+  if (record.skipped) {
+    fields["skipped"] = true;
+    rest += " | update skipped";
+  }
+  write_output(fmt::format("step {:4} | loss: {:.6f}{} | dt: {:.2f}ms | tok/sec: {:.2f}{}{}\n", record.step,
+                           record.loss, recipe, record.ms, tokens_per_sec, rest, time_left()));
   event("step", fields);
 }
 

@@ -26,6 +26,7 @@ struct StepRecord {
   std::optional<double> lr = {}, norm = {};  // learning rate, gradient norm: since 10_adamw
   double ms = 0;                             // wall time of the step
   int64_t tokens = 0;                        // tokens trained on in this step
+  bool skipped = false;                      // whether its update was left out; since 17_zero
 };
 
 // Returns the peak memory so far, in bytes: on the CPU of the whole process, on a GPU of the tensors.

@@ -59,7 +59,7 @@ LogFile::LogFile(std::string path) : path_(std::move(path)) {
   if (path_.empty()) return;
   open();
   if (!open_->is_file) return;
-  if (has_checkpoints(MappedFile(path_).text())) {
+  if (has_checkpoints(read_text_file(path_, kAnySize))) {
     const std::string aside = keep_aside(path_);
     write_output(fmt::format("--log {}: the log of a run with checkpoints; it is now {}\n",
                              printable_line(path_), printable_line(aside)));
@@ -70,7 +70,7 @@ LogFile::LogFile(std::string path) : path_(std::move(path)) {
 
 LogFile::LogFile(std::string path, std::string_view contents) : path_(std::move(path)) {
   open();  // also tells whether another run is writing there
-  if (!open_->is_file || MappedFile(path_).text() != contents) {
+  if (!open_->is_file || read_text_file(path_, kAnySize) != contents) {
     put_contents(path_, contents);
     open();
   }
@@ -213,7 +213,7 @@ std::string unused_name(const std::string& path) {
 
 std::string keep_aside(const std::string& path) {
   const std::string aside = unused_name(path);
-  put_contents(aside, MappedFile(path).text());
+  put_contents(aside, read_text_file(path, kAnySize));
   return aside;
 }
 

@@ -4,10 +4,8 @@
 #include <utility>
 
 namespace gpt2::app {
-namespace {
 
-// The largest number of sequences, below B, with which a step fits; 0 if one sequence does not fit. Doubles the
-// number until a step does not fit, so that no size overflows, however large B is.
+// Doubles the number until a step does not fit, so that no size overflows, however large B is.
 int64_t largest_batch(int64_t B, size_t available, const std::function<size_t(int64_t B)>& step_bytes) {
   int64_t fits = 0, too_many = 1;
   while (too_many < B && step_bytes(too_many) <= available) fits = std::exchange(too_many, 2 * too_many);
@@ -18,8 +16,6 @@ int64_t largest_batch(int64_t B, size_t available, const std::function<size_t(in
   }
   return fits;
 }
-
-}  // namespace
 
 void require_memory(Device device, int64_t B, int64_t T, const std::function<size_t(int64_t B)>& step_bytes) {
   const size_t one = step_bytes(1), available = backend(device).available_memory_bytes();

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "common/base/error.h"
+
 namespace gpt2::app {
 
 double flops_per_token(const nn::Module& model, int64_t T) {
@@ -29,6 +31,19 @@ std::optional<double> peak_flops(const std::string& gpu, const std::string& arit
   const auto card = gpu.starts_with(family) ? cards.find(gpu.substr(family.size())) : cards.end();
   if (card == cards.end()) return std::nullopt;
   return 1e12 * card->get<double>() * (arithmetic == "bf16" ? 2 : 1);  // TF32 has the speed of float32
+}
+
+Card card_named(const std::string& name) {
+  const auto cards = nlohmann::json::parse(kGpuPeaks).at("cards");
+  std::string known;
+  for (const auto& [key, card] : cards.items()) {
+    if (key == "about") continue;
+    if (key == name)
+      return {card.at("name"), 1e9 * card.at("memory").get<double>(),
+              1e12 * card.at("bandwidth").get<double>()};
+    known += (known.empty() ? "" : ", ") + key;
+  }
+  fail("--gpu {}: not known; expected one of {}", name, known);
 }
 
 }  // namespace gpt2::app

@@ -27,6 +27,16 @@ double flops_per_token(const nn::Module& model, int64_t T);
 // its data sheet is not known.
 std::optional<double> peak_flops(const std::string& gpu, const std::string& arithmetic);
 
+// A GPU that --plan knows.   since 17_zero
+struct Card {
+  std::string name;  // nvidia-smi's
+  double memory;     // bytes
+  double bandwidth;  // bytes/s
+};
+
+// Returns the card with this short name ("h100"). Throws if it is not known; the message lists those that are.
+Card card_named(const std::string& name);
+
 // Returns the arithmetic of a step's matrix products on a GPU, from --matmul-precision and --dtype if the
 // step has them.
 template <class StepOptions>

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <omp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,6 +51,15 @@ void require_possible_threads() {
           "OMP_NUM_THREADS is {}, more than the {} threads that a program may start; this machine has {} "
           "processors",
           threads, os::kMaxProcessors, os::allowed_processors().count());
+}
+
+// With less, kernels and libraries overflow it: the program would crash in its first step.
+void require_stack() {
+  constexpr rlim_t kLeast = 256 << 10;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_STACK, &limit) != 0) return;
+  require(limit.rlim_cur >= kLeast, "the limit of the stack is {} KB; raise it with: ulimit -s 8192",
+          limit.rlim_cur >> 10);
 }
 
 // OMP_THREAD_LIMIT, OMP_DYNAMIC and OMP_MAX_ACTIVE_LEVELS can give a parallel region fewer threads than
@@ -127,6 +137,7 @@ int run(const std::string& program, int argc, char** argv, const std::function<v
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   try {
+    require_stack();
     require_possible_threads();
     settle_threads();
     CommandLine flags(program, argc, argv);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,5 +47,11 @@ inline uint64_t digest_of(std::string_view text) { return digest_of(std::as_byte
 
 // Returns the digest as sixteen hexadecimal digits.
 std::string to_hex(uint64_t digest);
+
+// The digests of a folder's files: file name -> to_hex().
+using FileDigests = std::map<std::string, std::string>;
+
+// Throws if `digests` has another digest than this for the file; a file that it does not have is accepted.
+void require_digest(const FileDigests& digests, const std::string& path, uint64_t digest);
 
 }  // namespace gpt2

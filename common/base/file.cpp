@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "common/base/course_data.h"
 #include "common/base/error.h"
@@ -88,28 +89,6 @@ int64_t size_of(const Descriptor& file, const std::string& path) {
 
 }  // namespace
 
-MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
-  const Descriptor file{open_to_read(path_)};
-  const auto size = static_cast<size_t>(size_of(file, path_));
-  if (size == 0) return;  // mmap refuses length 0
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
-  require(address != MAP_FAILED, "{}: cannot map: {}", path_, std::strerror(errno));
-  bytes_ = {static_cast<const std::byte*>(address), size};
-}
-
-MappedFile::~MappedFile() {
-  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(bytes_, other.bytes_);
-  return *this;
-}
-
 RandomAccessFile::RandomAccessFile(std::string path) : path_(std::move(path)) {
   Descriptor file{open_to_read(path_)};
   size_ = size_of(file, path_);
@@ -152,20 +131,68 @@ void RandomAccessFile::will_need(int64_t offset, int64_t size) const {
   os::read_ahead(descriptor_, offset, size);
 }
 
-std::string read_text_file(const std::string& path, int64_t max_bytes) {
-  const Descriptor file{open_to_read(path)};
-  size_of(file, path);
-  std::string text;
-  char chunk[1 << 16];
-  for (;;) {
-    const ssize_t n = ::read(file.value, chunk, sizeof chunk);
-    if (n < 0 && errno == EINTR) continue;
-    require(n >= 0, "{}: cannot read: {}", path, std::strerror(errno));
-    if (n == 0) return text;
-    text.append(chunk, static_cast<size_t>(n));
-    require(static_cast<int64_t>(text.size()) <= max_bytes,
-            "{}: larger than {} bytes; is this the file that was meant?", path, max_bytes);
+void RandomAccessFile::require_unwritten(const Stamp& before) const {
+  const Stamp now = stamp();
+  require(now.size == before.size && now.modified_ns == before.modified_ns,
+          "{}: another program wrote to it while it was read; run again when it is complete", path_);
+}
+
+void RandomAccessFile::add_to(Digest& digest) const {
+  std::vector<std::byte> chunk(size_t(std::min<int64_t>(size_, 1 << 20)));
+  for (int64_t begin = 0; begin < size_; begin += int64_t(chunk.size())) {
+    const auto bytes = std::span(chunk).first(size_t(std::min(size_ - begin, int64_t(chunk.size()))));
+    read(begin, bytes);
+    digest.add(bytes);
   }
+}
+
+MappedFile::MappedFile(std::string path) : file_(std::move(path)), stamp_(file_.stamp()) {
+  const auto size = static_cast<size_t>(file_.size());
+  if (size == 0) return;  // mmap refuses length 0
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file_.descriptor_, 0);
+  require(address != MAP_FAILED, "{}: cannot map: {}", file_.path(), std::strerror(errno));
+  bytes_ = {static_cast<const std::byte*>(address), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : file_(std::move(other.file_)), stamp_(other.stamp_), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(file_, other.file_);
+  std::swap(stamp_, other.stamp_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+void MappedFile::read(std::span<const std::byte> part, std::span<std::byte> copy) const {
+  file_.read(part.data() - bytes_.data(), copy);
+}
+
+uint64_t MappedFile::digest() const {
+  Digest digest;
+  file_.add_to(digest);
+  return digest.value();
+}
+
+std::string read_text_file(const std::string& path, int64_t max_bytes) {
+  const RandomAccessFile file(path);
+  const RandomAccessFile::Stamp before = file.stamp();
+  require(file.size() <= max_bytes, "{}: larger than {} bytes; is this the file that was meant?", path,
+          max_bytes);
+  std::string text(size_t(file.size()), '\0');
+  file.read(0, std::as_writable_bytes(std::span(text)));
+  file.require_unwritten(before);
+  return text;
+}
+
+uint64_t digest_of_file(const std::string& path) {
+  Digest digest;
+  RandomAccessFile(path).add_to(digest);
+  return digest.value();
 }
 
 std::string full_path(const std::string& path) {

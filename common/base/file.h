@@ -19,27 +19,9 @@
 
 namespace gpt2 {
 
-// A regular file mapped read-only for as long as the object lives; an empty file maps to an empty span. The
-// system reads a page at the first access to it, so opening a 6 GB checkpoint takes no time.
-class MappedFile {
- public:
-  explicit MappedFile(std::string path);
-  ~MappedFile();
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&& other) noexcept;
-
-  const std::string& path() const { return path_; }
-  std::span<const std::byte> bytes() const { return bytes_; }
-  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
-
- private:
-  std::string path_;
-  std::span<const std::byte> bytes_;
-};
-
-// A regular file that can be read at any offset for as long as the object lives. If the file shrinks
-// meanwhile, reading the missing bytes throws an Error; with a mapping it would crash the program.
-// since 13_fineweb
+// A regular file that can be read at any offset for as long as the object lives, even if another file gets its
+// name. If the file shrinks meanwhile, reading the missing bytes throws an Error; with a mapping it would crash
+// the program.
 class RandomAccessFile {
  public:
   explicit RandomAccessFile(std::string path);
@@ -60,17 +42,59 @@ class RandomAccessFile {
   };
   Stamp stamp() const;
 
+  // Throws if the file was written to since it had this stamp.
+  void require_unwritten(const Stamp& before) const;
+
+  // Adds all bytes of the file to the digest.
+  void add_to(Digest& digest) const;
+
   // Announces that `size` bytes at `offset` will be read soon: the system fetches them in the background.
   void will_need(int64_t offset, int64_t size) const;
 
  private:
+  friend class MappedFile;
   std::string path_;
   int64_t size_ = 0;
   int descriptor_ = -1;
 };
 
-// Returns the whole file as text. Throws if it is larger than `max_bytes` (configuration files are small).
+// A regular file mapped read-only for as long as the object lives; an empty file maps to an empty span. The
+// system reads a page at the first access to it, so opening a 6 GB checkpoint takes no time. If the file shrinks,
+// access to the missing bytes crashes the program; read() throws an Error instead.
+class MappedFile {
+ public:
+  explicit MappedFile(std::string path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  const std::string& path() const { return file_.path(); }
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
+
+  // Copies `part`, which lies within bytes(), to `copy` of the same size.
+  void read(std::span<const std::byte> part, std::span<std::byte> copy) const;
+
+  // Returns the digest of the file's bytes.
+  uint64_t digest() const;
+
+  // Throws if the file was written to since it was opened.
+  void require_unwritten() const { file_.require_unwritten(stamp_); }
+
+ private:
+  RandomAccessFile file_;
+  RandomAccessFile::Stamp stamp_;
+  std::span<const std::byte> bytes_;
+};
+
+inline constexpr int64_t kAnySize = INT64_MAX;
+
+// Returns the whole file as text. Throws if it is larger than `max_bytes` (configuration files are small), or if it
+// was written to meanwhile.
 std::string read_text_file(const std::string& path, int64_t max_bytes = 100'000'000);
+
+// Returns the digest (common/base/digest.h) of the file's bytes.   since 13_fineweb
+uint64_t digest_of_file(const std::string& path);
 
 // Returns the absolute path without links, also of a file that does not exist; if that cannot be found out, the path as
 // given.   since 13_fineweb

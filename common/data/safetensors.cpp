@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/base/course_data.h"
+#include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/finite.h"
 #include "common/base/json.h"
@@ -164,6 +165,12 @@ void convert(std::span<const std::byte> bytes, std::span<float> out, float (*to_
   }
 }
 
+// A file is read, not copied from its mapping: if it shrinks meanwhile, that is an error instead of a crash.
+void copy_bytes(const SafetensorsEntry& entry, std::span<std::byte> copy) {
+  if (entry.mapping) return entry.mapping->read(entry.bytes, copy);
+  if (!copy.empty()) std::memcpy(copy.data(), entry.bytes.data(), copy.size());
+}
+
 // The folder has no safetensors file: the message says how to convert weights in another format.
 [[noreturn]] void fail_without_weights(const std::filesystem::path& folder) {
   std::error_code ignored;
@@ -218,6 +225,12 @@ int64_t SafetensorsEntry::numel() const {
   return product;
 }
 
+std::vector<std::byte> SafetensorsEntry::copied_bytes() const {
+  std::vector<std::byte> copy(bytes.size());
+  copy_bytes(*this, copy);
+  return copy;
+}
+
 SafetensorsContent parse_safetensors(std::span<const std::byte> file, const std::string& where) {
   uint64_t length = 0;
   require(file.size() >= sizeof length, "{}: {} bytes are too few for a safetensors file: {}", where,
@@ -268,14 +281,21 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view text
   return weight_map;
 }
 
-SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory) {
+SafetensorsFile::SafetensorsFile(const std::string& path, const FileDigests& digests)
+    : file_(std::make_shared<MappedFile>(path)) {
+  if (!digests.empty()) require_digest(digests, path, file_->digest());
+  content_ = parse_safetensors(file_->bytes(), path);
+  for (SafetensorsEntry& entry : content_.entries) entry.mapping = file_;
+}
+
+SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory, const FileDigests& digests) {
   const std::filesystem::path folder(directory);
   const std::string single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
   std::error_code ignored;  // a path that cannot be examined counts as missing
   require(std::filesystem::is_directory(folder, ignored), "{}: no such folder{}", directory,
           how_to_download(directory));
   if (std::filesystem::exists(single, ignored)) {
-    add(SafetensorsFile(single));
+    add(SafetensorsFile(single, digests));
     return;
   }
   if (!std::filesystem::exists(index, ignored)) fail_without_weights(folder);
@@ -283,7 +303,7 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory) {
   const auto weight_map = parse_safetensors_index(read_text_file(index), index);
   std::set<std::string> files;
   for (const auto& mapped : weight_map) files.insert(mapped.second);
-  for (const std::string& file : files) add(SafetensorsFile(folder / file));
+  for (const std::string& file : files) add(SafetensorsFile(folder / file, digests));
   for (const auto& mapped : weight_map) {
     const SafetensorsEntry* entry = find(mapped.first);
     const std::string file = folder / mapped.second;
@@ -293,6 +313,10 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::string& directory) {
   for (const auto& named : entries_)
     require(weight_map.contains(named.first), "{}: tensor {} is not in {}: {}", named.second.file,
             named.first, index, kDamaged);
+}
+
+void SafetensorsCheckpoint::require_unwritten() const {
+  for (const SafetensorsFile& file : files_) file.require_unwritten();
 }
 
 void SafetensorsCheckpoint::add(SafetensorsFile file) {
@@ -313,13 +337,13 @@ void read_float32(const SafetensorsEntry& entry, std::span<float> out) {
   require(static_cast<int64_t>(out.size()) == entry.numel(), "{}: tensor {} has {} values, not {}",
           entry.file, entry.name, entry.numel(), out.size());
   if (entry.dtype == "F32") {
-    if (!out.empty()) std::memcpy(out.data(), entry.bytes.data(), entry.bytes.size());
+    copy_bytes(entry, std::as_writable_bytes(out));
   } else if (entry.dtype == "F16") {
-    convert(entry.bytes, out, half_to_float);
+    convert<uint16_t>(entry.copied_bytes(), out, half_to_float);
   } else if (entry.dtype == "BF16") {
-    convert(entry.bytes, out, bfloat16_to_float);
+    convert<uint16_t>(entry.copied_bytes(), out, bfloat16_to_float);
   } else if (entry.dtype == "F64") {
-    convert(entry.bytes, out, double_to_float);
+    convert<double>(entry.copied_bytes(), out, double_to_float);
   } else {
     fail("{}: tensor {} is {}; only F32, F64, F16 and BF16 can be loaded", entry.file, entry.name,
          entry.dtype);

@@ -2,7 +2,7 @@
 // header with every tensor's dtype, shape and offsets, then the tensors' bytes, row-major and little-endian,
 // without gaps. https://huggingface.co/docs/safetensors
 //
-// A file is read in place, through a memory mapping, and never trusted: every tensor returned has a known
+// A file is mapped into memory and never trusted: every tensor returned has a known
 // dtype, a shape that matches its number of bytes, and bytes that no other tensor uses.
 //
 // since 02_hf_weights
@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,12 +23,14 @@ namespace gpt2 {
 
 struct SafetensorsEntry {
   std::string name;
-  std::string dtype;                 // the format's name: "F32", "F16", "BF16", ...
-  std::vector<int64_t> shape;        // () is a scalar
-  std::span<const std::byte> bytes;  // within the file, unaligned
-  std::string file;                  // for messages: the file it was read from
+  std::string dtype;                                    // the format's name: "F32", "F16", "BF16", ...
+  std::vector<int64_t> shape;                           // () is a scalar
+  std::span<const std::byte> bytes;                     // within the file, unaligned
+  std::string file;                                     // for messages: the file it was read from
+  std::shared_ptr<const MappedFile> mapping = nullptr;  // of that file; null: the bytes are in memory
 
   int64_t numel() const;
+  std::vector<std::byte> copied_bytes() const;  // as they are in the file now
 };
 
 using SafetensorsMetadata = std::map<std::string, std::string>;
@@ -44,17 +47,20 @@ SafetensorsContent parse_safetensors(std::span<const std::byte> file, const std:
 // "weight_map" of a model.safetensors.index.json: tensor name -> file name.
 std::map<std::string, std::string> parse_safetensors_index(std::string_view json, const std::string& where);
 
-// An open file; its entries are valid as long as this object.
+// An open file; its entries are valid as long as this object. They stay those of this file if another gets its name.
 class SafetensorsFile {
  public:
-  explicit SafetensorsFile(const std::string& path)
-      : file_(path), content_(parse_safetensors(file_.bytes(), path)) {}
+  // Throws if `digests` has another digest for the file.
+  explicit SafetensorsFile(const std::string& path, const FileDigests& digests = {});
+
+  // Throws if the file was written to since it was opened.
+  void require_unwritten() const { file_->require_unwritten(); }
 
   const std::vector<SafetensorsEntry>& entries() const { return content_.entries; }
   const SafetensorsMetadata& metadata() const { return content_.metadata; }
 
  private:
-  MappedFile file_;
+  std::shared_ptr<const MappedFile> file_;
   SafetensorsContent content_;
 };
 
@@ -62,7 +68,11 @@ class SafetensorsFile {
 // lists. Throws unless index and files agree on every name.
 class SafetensorsCheckpoint {
  public:
-  explicit SafetensorsCheckpoint(const std::string& directory);
+  // Throws if `digests` has another digest for one of the files.
+  explicit SafetensorsCheckpoint(const std::string& directory, const FileDigests& digests = {});
+
+  // Throws if one of the files was written to since it was opened.
+  void require_unwritten() const;
 
   const std::map<std::string, SafetensorsEntry>& entries() const { return entries_; }
   const SafetensorsEntry* find(const std::string& name) const;  // nullptr if not found

@@ -137,9 +137,9 @@ std::string difference(const std::vector<Settings>& settings) {
       const auto found = map.find(name);
       values.push_back(found == map.end() ? "missing" : found->second);
     }
-    if (std::count(values.begin(), values.end(), values[0]) != int64_t(values.size())) {
-      differences.push_back(difference_in(name, values));
-    }
+    if (std::count(values.begin(), values.end(), values[0]) == int64_t(values.size())) continue;
+    differences.push_back(difference_in(name, values));
+    if (name == kProgram) break;  // the flags of different programs are not compared
   }
   constexpr size_t kMost = 3;
   const size_t more = differences.size() - std::min(differences.size(), kMost);

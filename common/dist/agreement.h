@@ -15,13 +15,16 @@ namespace gpt2::dist {
 using Settings =
     std::vector<std::pair<std::string, std::string>>;  // name -> value; the names of flags with "--"
 
+// The setting that the first difference is about if ranks run different programs.
+inline constexpr const char* kProgram = "the program";
+
 // Every rank calls it with its own settings. If they differ, throws the same error on all ranks:
 //   ranks differ: --max-lr is 0.001 on rank 0, 0.0001 on rank 1; start all ranks with the same flags, data and build
 // Costs two small collectives if they do not.
 void require_same_on_all_ranks(const ProcessGroup& group, const Settings& settings);
 
 // The difference between ranks, of which settings[rank] has the settings: "--max-lr is 0.001 on rank 0, 0.0001 on
-// rank 1". Empty if there is none; at most three settings, then their number.
+// rank 1". Empty if there is none; at most three settings, then their number; kProgram alone if it differs.
 std::string difference(const std::vector<Settings>& settings);
 
 }  // namespace gpt2::dist

@@ -41,7 +41,7 @@ void add_started(Environment& environment) {
     environment.started_says = fmt::format("{}={}", name, value);
   };
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) add(name, 0);
-  for (const char* name : {"PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) add(name, 1);
+  for (const char* name : {"PMIX_RANK", "PMI_RANK", "SLURM_PROCID", "SLURM_LOCALID"}) add(name, 1);
 }
 
 // Some of a launcher's variables without the others: a process that nobody would meet, and that would train alone.
@@ -51,6 +51,14 @@ void require_whole(const Environment& environment) {
     require(
         std::getenv(name) == nullptr,
         "{} is set, but not both RANK and WORLD_SIZE: start the ranks with torchrun or mpirun, or unset {}",
+        name, name);
+  }
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE",
+                           "PMI_RANK", "PMIX_NAMESPACE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"}) {
+    require(
+        std::getenv(name) == nullptr,
+        "{} is set, but none of OMPI_COMM_WORLD_SIZE, PMI_SIZE and PMIX_RANK: start the ranks with mpirun, "
+        "or unset {}",
         name, name);
   }
 }

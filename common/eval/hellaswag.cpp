@@ -121,7 +121,7 @@ HellaSwag::Item HellaSwag::render(const HellaSwagItem& item, int64_t number, con
 HellaSwag::HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_t block_size, int rank,
                      int world)
     : block_size_(block_size) {
-  const std::vector<HellaSwagItem> all = parse_hellaswag(MappedFile(path).text(), path);
+  const std::vector<HellaSwagItem> all = parse_hellaswag(read_text_file(path, kAnySize), path);
   for (int64_t number = rank; number < int64_t(all.size()); number += world) {
     Item item = render(all[size_t(number)], number, tokenizer);
     const int64_t excess = std::max<int64_t>(item.longest - block_size, 0);

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
@@ -37,12 +36,7 @@ std::vector<std::string> checkpoints_in(const std::string& out) {
   return paths;
 }
 
-void require_digest(const std::string& path, const nlohmann::json& digest) {
-  require(digest == to_hex(digest_of(MappedFile(path).bytes())),
-          "{}: not the file that this checkpoint was written with: damaged, or replaced", path);
-}
-
-void require_no_others(const std::string& folder, const nlohmann::json& files) {
+void require_no_others(const std::string& folder, const FileDigests& files) {
   constexpr std::array kRead = {"config.json",
                                 "model.safetensors",
                                 "model.safetensors.index.json",
@@ -63,20 +57,36 @@ void require_no_others(const std::string& folder, const nlohmann::json& files) {
   }
 }
 
-void require_undamaged(const std::string& folder) {
+FileDigests digests_of(const nlohmann::json& state) {
+  FileDigests digests;
+  if (!state.is_object() || !state.contains("files") || !state["files"].is_object()) return digests;
+  for (const auto& item : state["files"].items())
+    digests[item.key()] = item.value().is_string() ? item.value().get<std::string>() : "";
+  return digests;
+}
+
+FileDigests digests_in(const std::string& folder) {
   std::error_code none;
   const std::string where = fs::path(folder) / "state.json";
-  if (!fs::is_regular_file(where, none)) return;
+  if (!fs::is_regular_file(where, none)) return {};
   const nlohmann::json state = parse_json(read_text_file(where), where);
-  if (!state.is_object() || !state.contains("files") || !state["files"].is_object()) return;
+  if (!state.is_object() || !state.contains("files") || !state["files"].is_object()) return {};
   const std::optional<int64_t> named = step_of(folder);
   require(!named || state.value("step", nlohmann::json()) == *named,
           "{}: its state.json is of step {}; give the folder its own name again", folder,
           state.value("step", nlohmann::json()).dump());
-  require_no_others(folder, state["files"]);
-  for (const auto& item : state["files"].items()) {
-    const fs::path path = fs::path(folder) / item.key();
-    if (item.key() != "optimizer.safetensors" && fs::exists(path, none)) require_digest(path, item.value());
+  FileDigests digests = digests_of(state);
+  require_no_others(folder, digests);
+  return digests;
+}
+
+void require_undamaged(const std::string& folder) {
+  std::error_code none;
+  const FileDigests digests = digests_in(folder);
+  for (const auto& each : digests) {
+    const fs::path path = fs::path(folder) / each.first;
+    if (each.first != "optimizer.safetensors" && fs::exists(path, none))
+      require_digest(digests, path, digest_of_file(path));
   }
 }
 

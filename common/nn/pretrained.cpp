@@ -6,8 +6,9 @@
 #include <filesystem>
 #include <set>
 
+#include "common/base/error.h"
+#include "common/base/file.h"
 #include "common/base/finite.h"
-#include "common/data/safetensors.h"
 #include "common/nn/checkpoints.h"
 
 namespace gpt2::nn {
@@ -105,7 +106,7 @@ void require_tied(const SafetensorsCheckpoint& file) {
   const SafetensorsEntry *head = file.find(std::string(kHead)),
                          *embedding = find(file, std::string(kTokenEmbedding));
   if (!head || !embedding) return;
-  require(head->dtype == embedding->dtype && std::ranges::equal(head->bytes, embedding->bytes),
+  require(head->dtype == embedding->dtype && head->copied_bytes() == embedding->copied_bytes(),
           "{}: tensor {} differs from {}, but config.json ties the two; set tie_word_embeddings to false in "
           "config.json, or remove the tensor",
           head->file, head->name, embedding->name);
@@ -121,10 +122,26 @@ void refuse_unknown(const SafetensorsCheckpoint& file, const std::set<std::strin
 
 }  // namespace
 
+OpenModel open_model(const std::string& directory, const FileDigests& digests) {
+  const std::filesystem::path folder(directory);
+  std::error_code none;
+  for (const auto& each : digests) {  // weights are compared when they are opened
+    const std::filesystem::path path = folder / each.first;
+    if (path.extension() != ".safetensors" && std::filesystem::exists(path, none))
+      require_digest(digests, path, digest_of_file(path));
+  }
+  SafetensorsCheckpoint weights(directory, digests);
+  const std::string config = folder / "config.json", text = read_text_file(config, /*max_bytes=*/1'000'000);
+  require_digest(digests, config, digest_of(text));
+  return {directory, parse_hf_config(text, config), std::move(weights)};
+}
+
 void load(Module& model, const std::string& directory) {
-  require_undamaged(directory);
-  const SafetensorsCheckpoint file(directory);
-  const HfConfig config = read_hf_config(directory);
+  load(model, open_model(directory, digests_in(directory)));
+}
+
+void load(Module& model, const OpenModel& source) {
+  const auto& [directory, config, file] = source;
   const bool tied = config.tie_word_embeddings;
   std::set<std::string> used;
   for (const NamedParameter& parameter : model.named_parameters()) {
@@ -140,6 +157,7 @@ void load(Module& model, const std::string& directory) {
     used.insert(std::string(kHead));
   }
   refuse_unknown(file, used);
+  file.require_unwritten();
 }
 
 namespace {

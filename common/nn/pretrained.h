@@ -13,6 +13,7 @@
 #include <map>
 #include <string>
 
+#include "common/data/safetensors.h"
 #include "common/nn/hf_config.h"
 #include "common/nn/module.h"
 
@@ -25,8 +26,21 @@ namespace gpt2::nn {
 // config.json ties lm_head.weight to transformer.wte.weight but the model does not, lm_head.weight gets a
 // copy. Throws if a tensor is missing, unknown to the model, of the wrong shape or not finite, or if the file
 // stores a lm_head.weight that differs from the matrix it is tied to; the message names the tensor. Throws if a file of a
-// checkpoint differs from its digest (require_undamaged).
+// checkpoint differs from its digest, or is written to meanwhile.
 void load(Module& model, const std::string& directory);
+
+// A directory whose files are open: what was compared is what is loaded, even if other files get their names.
+// since 13_fineweb
+struct OpenModel {
+  std::string directory;
+  HfConfig config;
+  SafetensorsCheckpoint weights;
+};
+
+// Throws if a file that is there differs from its digest.   since 13_fineweb
+OpenModel open_model(const std::string& directory, const FileDigests& digests);
+
+void load(Module& model, const OpenModel& source);
 
 // Writes config.json and model.safetensors (float32) into an existing folder. transformers' GPT2LMHeadModel
 // and load() can read them. Rows and hidden channels beyond the sizes in `config` are left out. Returns the

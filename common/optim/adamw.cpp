@@ -121,8 +121,9 @@ Tensor AdamW::sum_squares() {
     if (options_.world_size > 1) zero_(squares_);  // it holds the sums of all ranks
     for (const Range& part : partition_->parts()) {
       if (part == partition_->undivided() && options_.rank > 0) continue;  // rank 0 counts what all have
-      DISPATCH(squares_.device(), sum_squares, squares_.data<float>() + part.begin / kNormChunk,
-               gradients_.data<G>() + part.begin, part.size());
+      const Tensor sums = squares_.as_strided({norm_chunks(part.size())}, {1}, part.begin / kNormChunk),
+                   gradients = gradients_.as_strided({part.size()}, {1}, part.begin);
+      DISPATCH(squares_.device(), sum_squares, sums.data<float>(), gradients.data<G>(), part.size());
     }
   });
   return squares_;
@@ -170,35 +171,28 @@ std::vector<AdamW::NamedBlock> AdamW::blocks() const {
 }
 
 // The float32 weights and those in bf16: the parameters and the copy for matrix products, or the other way round.
-AdamWBlock<float> AdamW::weights(float) {
-  AdamWBlock<float> block{};
-  block.w = weights_.data<float>();
-  if (bf16_copy_) {
-    block.low = bf16_copy_->written_with();
-  } else {
-    weights_.storage()->count_write();
-  }
-  return block;
+void AdamW::point_to_weights(AdamWBlock<float>& block, const Tensor& weights, const Tensor&) {
+  block.w = weights.data<float>();
+  block.low = bf16_copy_ ? bf16_copy_->written_with() : nullptr;
 }
 
-AdamWBlock<bf16> AdamW::weights(bf16) {
-  AdamWBlock<bf16> block{};
-  block.low = weights_.data<bf16>();
+void AdamW::point_to_weights(AdamWBlock<bf16>& block, const Tensor& weights, const Tensor& masters) {
+  block.w = masters.defined() ? masters.data<float>() : nullptr;
+  block.low = weights.data<bf16>();
   block.seed = options_.rounding_seed;
-  weights_.storage()->count_write();
-  return block;
 }
 
 // Updates a part; what is kept of it begins at value `kept` of moments and master weights.
 template <class G>
-void AdamW::update(const AdamWBlock<G>& whole, const Range& part, int64_t kept) const {
-  AdamWBlock<G> block = whole;
-  if (block.w) block.w += part.begin;
-  if (block.low) block.low += part.begin;
-  if (master_weights_.defined()) block.w = master_weights_.data<float>() + kept;
-  block.g = gradients_.data<G>() + part.begin;
-  block.m = first_moment_.data<float>() + kept;
-  block.v = second_moment_.data<float>() + kept;
+void AdamW::update(const Range& part, int64_t kept) {
+  const auto values = [&](const Tensor& block, int64_t begin) {
+    return block.defined() ? block.as_strided({part.size()}, {1}, begin) : Tensor();
+  };
+  AdamWBlock<G> block{};
+  point_to_weights(block, values(weights_, part.begin), values(master_weights_, kept));
+  block.g = values(gradients_, part.begin).template data<G>();
+  block.m = values(first_moment_, kept).template data<float>();
+  block.v = values(second_moment_, kept).template data<float>();
   block.n = part.size();
   block.decayed = std::clamp<int64_t>(decayed_end_ - part.begin, 0, part.size());
   block.first = part.begin;
@@ -209,14 +203,12 @@ void AdamW::update(const AdamWBlock<G>& whole, const Range& part, int64_t kept) 
 void AdamW::step() {
   finish_gradients();
   DISPATCH(weights_.device(), adamw_advance, state(), factors_of(options_));
-  with_type(gradients_.dtype(), [&](auto t) {
-    const auto whole = weights(t);
-    int64_t kept = 0;
-    for (const Range& part : partition_->parts()) {
-      update(whole, part, kept);
-      kept += part.size();
-    }
-  });
+  if (!bf16_copy_) weights_.storage()->count_write();  // else written_with() does
+  int64_t kept = 0;
+  for (const Range& part : partition_->parts()) {
+    with_type(gradients_.dtype(), [&](auto t) { update<decltype(t)>(part, kept); });
+    kept += part.size();
+  }
   max_norm_ = 0;
 }
 

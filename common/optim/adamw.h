@@ -86,9 +86,9 @@ class AdamW {
   void make_blocks();
   void finish_gradients();  // sets the gradients that backward() has not reached to zero
   template <class G>
-  void update(const AdamWBlock<G>& whole, const Range& part, int64_t kept) const;
-  AdamWBlock<float> weights(float);
-  AdamWBlock<bf16> weights(bf16);
+  void update(const Range& part, int64_t kept);
+  void point_to_weights(AdamWBlock<float>& block, const Tensor& weights, const Tensor& masters);
+  void point_to_weights(AdamWBlock<bf16>& block, const Tensor& weights, const Tensor& masters);
   AdamWState* state() const { return static_cast<AdamWState*>(state_->data()); }
 
   AdamWOptions options_;

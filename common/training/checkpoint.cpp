@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -11,6 +12,7 @@
 
 #include "common/app/log_file.h"
 #include "common/app/program.h"
+#include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/finite.h"
@@ -50,8 +52,7 @@ uint64_t write_optimizer(const optim::AdamW& optimizer, const std::string& path)
   return write_safetensors(path, entries);
 }
 
-void read_optimizer(const optim::AdamW& optimizer, const std::string& path) {
-  const SafetensorsFile file(path);
+void read_optimizer(const optim::AdamW& optimizer, const SafetensorsFile& file, const std::string& path) {
   for (const auto& [name, block] : optimizer.blocks()) {
     const auto& entries = file.entries();
     const auto found =
@@ -63,18 +64,31 @@ void read_optimizer(const optim::AdamW& optimizer, const std::string& path) {
     read_finite(*found, values);
     copy_(block, from_vector(values, block.shape(), block.device()));
   }
+  file.require_unwritten();
 }
 
-// Removes what the checkpoint consists of, by its state.json. If there is more in the folder, somebody has put it there:
-// it stays, in a folder of another name.
+// Whether somebody changed the checkpoint. state.json was written last, so an older file need not be read.
+bool is_edited(const fs::path& checkpoint, const json& saved) {
+  if (!has_digests(saved)) return false;
+  const auto written = fs::last_write_time(checkpoint / "state.json");
+  const FileDigests digests = nn::digests_of(saved);
+  return !is_as_written(saved) || std::any_of(digests.begin(), digests.end(), [&](const auto& each) {
+    const fs::path file = checkpoint / each.first;
+    return fs::is_regular_file(file) && fs::last_write_time(file) > written &&
+           to_hex(digest_of_file(file)) != each.second;
+  });
+}
+
+// Removes what the checkpoint consists of, by its state.json. If there is more in the folder, or if a file was changed,
+// somebody has done that: the rest, or all of it, stays in a folder of another name.
 void remove_files(const fs::path& hidden, const std::string& name) {
   std::error_code ignored;
   const fs::path state = hidden / "state.json";
   const json saved =
-      fs::is_regular_file(state, ignored) ? json::parse(MappedFile(state).text(), nullptr, false) : json();
-  if (saved.is_object() && saved.contains("files") && saved["files"].is_object()) {
-    for (const auto& file : saved["files"].items()) {
-      if (fs::path(file.key()).filename() == file.key()) fs::remove(hidden / file.key(), ignored);
+      fs::is_regular_file(state, ignored) ? json::parse(read_text_file(state), nullptr, false) : json();
+  if (saved.is_object() && saved.contains("files") && !is_edited(hidden, saved)) {
+    for (const auto& file : nn::digests_of(saved)) {
+      if (fs::path(file.first).filename() == file.first) fs::remove(hidden / file.first, ignored);
     }
     fs::remove(state, ignored);  // the last one: if the program is killed before, the next one goes on
   }
@@ -82,7 +96,7 @@ void remove_files(const fs::path& hidden, const std::string& name) {
   const std::string aside = app::unused_name(hidden.parent_path() / name);
   fs::rename(hidden, aside);
   app::write_output(
-      fmt::format("kept: {} holds files that are not the checkpoint's\n", printable_line(aside)));
+      fmt::format("kept: {} holds files that are not as the run wrote them\n", printable_line(aside)));
 }
 
 // Renames the folder before removing it, so that no half-removed checkpoint is visible.
@@ -97,9 +111,29 @@ void remove_checkpoint(const fs::path& path) {
   remove_files(hidden, name);
 }
 
-}  // namespace
+// Whether a folder holds nothing but files of write_files(), complete or not.
+bool is_half_written(const fs::path& folder) {
+  constexpr std::array kFiles = {"config.json",       "model.safetensors",     "vocab.json", "merges.txt",
+                                 "added_tokens.json", "optimizer.safetensors", "state.json"};
+  if (!fs::is_directory(fs::symlink_status(folder))) return false;
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [&](const auto& entry) {
+    const std::string name = entry.path().filename(), file = name.substr(0, name.find(".tmp."));
+    return entry.is_regular_file() && std::find(kFiles.begin(), kFiles.end(), file) != kFiles.end();
+  });
+}
 
-namespace {
+void note_set_aside(const fs::path& path) {
+  app::write_output(fmt::format("set aside: {}\n", printable_line(set_aside(path))));
+}
+
+// Removes what a killed run left under this name; anything else is set aside.
+void remove_temporary(const fs::path& path) {
+  if (is_half_written(path)) {
+    fs::remove_all(path);
+  } else if (fs::exists(fs::symlink_status(path))) {
+    note_set_aside(path);
+  }
+}
 
 json contents_of(const std::vector<SourceIdentity>& sources) {
   json digests = json::array();
@@ -147,13 +181,12 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
   const std::string name = fmt::format("step_{:06}", step);
   const fs::path path = fs::path(out) / name;
   RemoveOnError temporary{fs::path(out) / fmt::format(".{}.tmp", name)};
-  fs::remove_all(temporary.path);
+  remove_temporary(temporary.path);
   fs::create_directory(temporary.path);
   write_files(temporary.path, step, state, setup);
   if (before_rename) before_rename(path);
   std::error_code error;
-  if (fs::symlink_status(path, error).type() != fs::file_type::not_found)
-    app::write_output(fmt::format("set aside: {}\n", printable_line(set_aside(path))));
+  if (fs::symlink_status(path, error).type() != fs::file_type::not_found) note_set_aside(path);
   fs::rename(temporary.path, path, error);
   require(!error, "{}: cannot be given its name: {}", path.string(), error.message());
   temporary.path.clear();
@@ -162,10 +195,24 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
   return path;
 }
 
-int64_t load_checkpoint(const std::string& path, const json& saved, const TrainingState& state) {
-  const std::string where = fs::path(path) / "state.json";
-  nn::load(state.model, path);
-  read_optimizer(state.optimizer, fs::path(path) / "optimizer.safetensors");
+OpenCheckpoint open_checkpoint(const std::string& path) {
+  json state = read_state(path);
+  const FileDigests digests = nn::digests_of(state);
+  for (const auto& each : digests) {  // the large ones are compared when they are opened
+    const fs::path file = fs::path(path) / each.first;
+    if (file.extension() != ".safetensors") require_digest(digests, file, digest_of_file(file));
+  }
+  nn::OpenModel model = nn::open_model(path, digests);
+  SafetensorsFile optimizer(fs::path(path) / "optimizer.safetensors", digests);
+  require_one_step(path, state);
+  return {path, std::move(state), std::move(model), std::move(optimizer)};
+}
+
+int64_t load_checkpoint(const OpenCheckpoint& checkpoint, const TrainingState& state) {
+  const json& saved = checkpoint.state;
+  const std::string where = fs::path(checkpoint.path) / "state.json";
+  nn::load(state.model, checkpoint.model);
+  read_optimizer(state.optimizer, checkpoint.optimizer, fs::path(checkpoint.path) / "optimizer.safetensors");
   state.optimizer.set_steps(integer(saved, "optimizer_steps", where));
   state.loader.restore({integer(saved, "epoch", where), integer(saved, "position", where)});
   return integer(saved, "step", where);
@@ -207,8 +254,9 @@ void remove_half_written(const std::string& out) {
     if (!name.starts_with(".") || name.size() < 5) continue;
     const std::string checkpoint = name.substr(1, name.size() - 5);
     if (!step_of(checkpoint)) continue;
-    if (name.ends_with(".tmp")) fs::remove_all(entry.path());
-    if (name.ends_with(".old")) remove_files(entry.path(), checkpoint);
+    if (name.ends_with(".tmp")) remove_temporary(entry.path());
+    if (name.ends_with(".old") && fs::is_directory(entry.symlink_status()))
+      remove_files(entry.path(), checkpoint);
   }
 }
 

@@ -21,6 +21,7 @@
 #include "common/nn/checkpoints.h"
 #include "common/nn/hf_config.h"
 #include "common/nn/module.h"
+#include "common/nn/pretrained.h"
 #include "common/optim/adamw.h"
 #include "common/text/tokenizer.h"
 #include "common/training/run_settings.h"
@@ -69,9 +70,21 @@ std::string save_checkpoint(const std::string& out, int64_t step, const Keep& ke
                             const TrainingState& state, const CheckpointSetup& setup,
                             const std::function<void(const std::string& path)>& before_rename = {});
 
-// Restores weights, moments and the position in the data; `saved` is the checkpoint's verified_state().
-// Returns its step.
-int64_t load_checkpoint(const std::string& path, const nlohmann::json& saved, const TrainingState& state);
+// A checkpoint whose files are open and were compared with their digests: what was compared is what is loaded, even if
+// other files get their names.
+struct OpenCheckpoint {
+  std::string path;
+  nlohmann::json state;  // read_state()
+  nn::OpenModel model;
+  SafetensorsFile optimizer;
+};
+
+// Throws if a file differs from its digest; the message names it.
+OpenCheckpoint open_checkpoint(const std::string& path);
+
+// Restores weights, moments and the position in the data. Returns the checkpoint's step. Throws if a file was written to
+// since it was opened.
+int64_t load_checkpoint(const OpenCheckpoint& checkpoint, const TrainingState& state);
 
 // Renames the file or folder to PATH.unused, or PATH.unused2 and so on. Returns the new path.
 std::string set_aside(const std::string& path);

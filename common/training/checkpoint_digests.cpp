@@ -20,20 +20,11 @@ std::string digest_of_whole(json state) {
   return to_hex(digest_of(state.dump()));
 }
 
-void require_whole(const fs::path& checkpoint, const json& state, const std::string& where) {
-  require(state.value("digest", json()) == digest_of_whole(state), "{}: it was changed after it was written",
-          where);
-  require(state.contains("files") && state["files"].is_object() && !state["files"].empty(),
-          "{}: has no digests of the files", where);
-  nn::require_no_others(checkpoint, state["files"]);
-  for (const auto& item : state["files"].items()) nn::require_digest(checkpoint / item.key(), item.value());
-}
-
-// Checks that no file comes from another checkpoint.
-void require_one_step(const fs::path& checkpoint, const json& state, const std::string& where) {
-  const int64_t step = integer(state, "step", where), updates = integer(state, "optimizer_steps", where);
-  require(step == updates, "{}: step is {}, but optimizer_steps {}", where, step, updates);
-  require(step_of(checkpoint) == step, "{}: step is {}, which differs from the folder's name", where, step);
+void require_as_written(const fs::path& checkpoint, const json& state, const std::string& where) {
+  require(is_as_written(state), "{}: it was changed after it was written", where);
+  const FileDigests digests = nn::digests_of(state);
+  require(!digests.empty(), "{}: has no digests of the files", where);
+  nn::require_no_others(checkpoint, digests);
 }
 
 }  // namespace
@@ -51,12 +42,31 @@ int64_t integer(const json& state, const char* key, const std::string& where) {
   return state[key].get<int64_t>();
 }
 
-json verified_state(const std::string& checkpoint) {
+bool is_as_written(const json& state) { return state.value("digest", json()) == digest_of_whole(state); }
+
+void require_one_step(const std::string& checkpoint, const json& state) {
+  const std::string where = fs::path(checkpoint) / "state.json";
+  const int64_t step = integer(state, "step", where), updates = integer(state, "optimizer_steps", where);
+  require(step == updates, "{}: step is {}, but optimizer_steps {}", where, step, updates);
+  require(step_of(checkpoint) == step, "{}: step is {}, which differs from the folder's name", where, step);
+}
+
+json read_state(const std::string& checkpoint) {
   const std::string where = fs::path(checkpoint) / "state.json";
   json state = parse_json(read_text_file(where), where);
   require(state.is_object(), "{}: not a JSON object", where);
-  if (has_digests(state)) require_whole(checkpoint, state, where);
-  require_one_step(checkpoint, state, where);
+  if (has_digests(state)) require_as_written(checkpoint, state, where);
+  return state;
+}
+
+json verified_state(const std::string& checkpoint) {
+  json state = read_state(checkpoint);
+  const FileDigests digests = nn::digests_of(state);
+  for (const auto& each : digests) {
+    const fs::path path = fs::path(checkpoint) / each.first;
+    require_digest(digests, path, digest_of_file(path));
+  }
+  require_one_step(checkpoint, state);
   return state;
 }
 

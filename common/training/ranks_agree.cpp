@@ -51,7 +51,7 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
   if (flag == "--min-lr" && !is_given) return fmt::format("{:.9g}", flags.at("--max-lr").get<double>() / 10);
   if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";
   if (flag == "--hellaswag" && is_given) {
-    return "a file of digest " + to_hex(digest_of(MappedFile(value.get<std::string>()).bytes()));
+    return "a file of digest " + to_hex(digest_of_file(value.get<std::string>()));
   }
   if (value.is_number_float()) return fmt::format("{:.9g}", value.get<double>());
   if (value.is_string() && app::is_directory(value))
@@ -85,7 +85,7 @@ void require_ranks_agree(const dist::ProcessGroup& group, const app::CommandLine
                          const std::optional<TokenLoader>& val_loader) {
   if (group.world_size() == 1) return;
   const TokenLoader::Settings& batches = loader.settings();
-  dist::Settings settings = {{"the program", flags.program()},
+  dist::Settings settings = {{dist::kProgram, flags.program()},
                              {"the device", group.device().is_cuda() ? "GPU" : "CPU"}};
   const nlohmann::json values = nlohmann::json::parse(flags.values());
   for (const auto& [flag, value] : values.items()) {

@@ -87,8 +87,9 @@ std::string advice(const std::string& out, int64_t damaged) {
 
 // What follows is done by all ranks or by none.
 void require_same_folder(const RunOptions& run, const dist::ProcessGroup& group) {
-  dist::require_same_on_all_ranks(group,
-                                  {{"--out", full_path(run.out)}, {"--resume", run.resume ? "on" : "off"}});
+  dist::require_same_on_all_ranks(group, {{dist::kProgram, run.program},
+                                          {"--out", full_path(run.out)},
+                                          {"--resume", run.resume ? "on" : "off"}});
 }
 
 // Whether --resume-from, a name or a path, names this checkpoint of --out.
@@ -222,19 +223,19 @@ void RunFolder::require_shared_folder() const {
           run_.out);
 }
 
-json RunFolder::verified() const {
-  json saved;
+OpenCheckpoint RunFolder::opened() const {
+  std::optional<OpenCheckpoint> opened;
   try {
-    saved = verified_state(checkpoint_);
+    opened.emplace(open_checkpoint(checkpoint_));
   } catch (const Error& error) {
     fail("{}; {}", error.what(), advice(run_.out, *step_));
   }
-  require(has_digests(saved) || run_.resume_anyway,
+  require(has_digests(opened->state) || run_.resume_anyway,
           "{}/state.json: no digests, so that damage would not be noticed (an older program wrote it); "
           "--resume-anyway "
           "goes on without comparing files, settings and data",
           checkpoint_);
-  return saved;
+  return std::move(*opened);
 }
 
 void RunFolder::require_same_run(const json& saved, const TokenLoader& loader) {
@@ -272,10 +273,10 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
   share_digests(state.loader, group_);
   share_digests(setup_->val_data, group_);
   if (!step_) return;
-  const json saved = verified();
-  saved_log_ = saved.value("log", json());
-  require_same_run(saved, state.loader);
-  load_checkpoint(checkpoint_, saved, state);
+  const OpenCheckpoint saved = opened();
+  saved_log_ = saved.state.value("log", json());
+  require_same_run(saved.state, state.loader);
+  load_checkpoint(saved, state);
   group_.barrier();  // all ranks have read it
 }
 

@@ -74,7 +74,7 @@ class RunFolder {
   void choose_checkpoint();
   void require_room_for_all(int64_t parameters) const;
   void require_shared_folder() const;
-  nlohmann::json verified() const;
+  OpenCheckpoint opened() const;
   void require_same_run(const nlohmann::json& saved, const TokenLoader& loader);
   void save(int64_t step, app::Log& log) const;
 

@@ -1,10 +1,10 @@
 #include "common/training/run_log.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -28,12 +28,27 @@ struct Line {
 };
 using Parser = std::function<std::optional<Line>(std::string_view)>;  // nullopt: not a line of such a log
 
+// The events of app::Log that a resumed run removes, with their fields. A line with another field is somebody else's.
+const std::map<std::string, std::set<std::string>>& fields_of_events() {
+  static const std::map<std::string, std::set<std::string>> fields = {
+      {"step", {"event", "step", "loss", "lr", "norm", "ms", "tokens_per_sec", "mfu"}},
+      {"val", {"event", "step", "loss"}},
+      {"hellaswag", {"event", "step", "acc_norm", "acc", "items"}},
+      {"sample", {"event", "step", "text"}},
+      {"checkpoint", {"event", "step", "path"}},
+      {"done", {"event", "steps", "ms", "ms_spread", "tokens_per_sec", "peak_bytes"}}};
+  return fields;
+}
+
 std::optional<Line> parse_event(std::string_view text) {
-  constexpr std::array kEvents = {"config", "step", "val", "hellaswag", "sample", "checkpoint", "done"};
   const json event = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!event.is_object() || !event.contains("event") || !event["event"].is_string()) return std::nullopt;
   Line line{event["event"].get<std::string>(), std::nullopt};
-  if (std::find(kEvents.begin(), kEvents.end(), line.name) == kEvents.end()) return std::nullopt;
+  const auto known = fields_of_events().find(line.name);
+  if (known == fields_of_events().end() && line.name != "config") return std::nullopt;
+  for (const auto& field : event.items()) {
+    if (line.name != "config" && !known->second.contains(field.key())) return std::nullopt;
+  }
   if (!event.contains("step"))
     return line.name == "config" || line.name == "done" ? std::optional(line) : std::nullopt;
   if (!event["step"].is_number_integer()) return std::nullopt;
@@ -87,9 +102,39 @@ struct Lines {
       -1;  // the same of one that other lines follow: without them the run may have been killed while it saved
 };
 
+// The names of the events in a text.
+std::set<std::string> names_in(std::string_view text, const Parser& parse) {
+  std::set<std::string> names = {"step", "checkpoint", "done"};  // every run has them
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (const auto line = parse(text.substr(0, end))) names.insert(line->name);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return names;
+}
+
+// Recognises the lines that a run writes after a checkpoint: kinds of events that it wrote before, too, of consecutive
+// steps.
+class Sequence {
+ public:
+  Sequence(int64_t first, std::set<std::string> names) : next_(first), names_(std::move(names)) {}
+  bool continues_with(const Line& line) {
+    if (line.name == "config") next_.reset();  // resumed, maybe from an older checkpoint
+    if (!line.step) return true;
+    if (next_.value_or(*line.step) != *line.step || !names_.contains(line.name)) return false;
+    next_ = *line.step + (line.name == "step" ? 1 : 0);
+    return true;
+  }
+
+ private:
+  std::optional<int64_t> next_;
+  std::set<std::string> names_;
+};
+
 // Keeps the lines before `step`. A last line without its end was cut off, and a line of a step before `first` belongs to
-// another run.
-Lines filter(std::string_view text, const Parser& parse, int64_t step, int64_t first = 0) {
+// another run. A line that is removed and does not continue the `sequence` is somebody else's.
+Lines filter(std::string_view text, const Parser& parse, int64_t step, int64_t first = 0,
+             std::optional<Sequence> sequence = {}) {
   Lines lines;
   while (!text.empty()) {
     const size_t end = text.find('\n');
@@ -104,7 +149,9 @@ Lines filter(std::string_view text, const Parser& parse, int64_t step, int64_t f
       lines.checkpoint = *parsed->step;
     else
       lines.saved = lines.checkpoint;
-    if (is_before(*parsed, step)) lines.kept.append(line).append("\n");
+    const bool is_kept = is_before(*parsed, step);
+    if (is_kept) lines.kept.append(line).append("\n");
+    lines.has_others |= sequence && !sequence->continues_with(*parsed) && !is_kept;
   }
   return lines;
 }
@@ -115,7 +162,7 @@ std::optional<std::string> text_of(const std::string& path) {
   if (!fs::exists(path, none)) return std::nullopt;
   require(fs::is_regular_file(path, none),
           "--log {}: not a regular file; a resumed run reads its log, so give a file", path);
-  return std::string(MappedFile(path).text());
+  return read_text_file(path, kAnySize);
 }
 
 // Why the file is not the log with this extent; empty if it is.
@@ -139,15 +186,21 @@ std::string continued(const std::string& path, const json& extent, const Parser&
                                   ? ""
                                   : fmt::format("{} is not the log of this run up to {}: {}", path,
                                                 fs::path(point.checkpoint).filename().string(), reason);
-  require(reason.empty() || point.anyway,
-          "--resume: {}; put the log back, or give --resume-anyway, which begins a new log{}", problem,
-          text ? " and keeps this file beside it" : "");
+  require(
+      reason.empty() || point.anyway, "--resume: {}; put the log back, or give --resume-anyway, which {}",
+      problem,
+      text ? "goes on with the events in it as they are, and keeps this file beside it" : "begins a new log");
   if (!reason.empty()) log.notes.push_back("--resume-anyway: " + problem);
   const size_t bytes = reason.empty() ? extent["bytes"].get<size_t>() : 0;
   const std::string pending = reason.empty() ? extent.value("pending", "") : "";
   std::string_view rest = text ? std::string_view(*text).substr(bytes) : "";
   if (rest.starts_with(pending)) rest.remove_prefix(pending.size());
-  const Lines later = filter(rest, parse, point.step, reason.empty() ? point.step : 0);
+  std::optional<Sequence> sequence;
+  if (reason.empty()) {
+    const std::string_view before = std::string_view(*text).substr(0, bytes);
+    sequence.emplace(point.step, names_in(fmt::format("{}{}", before, pending), parse));
+  }
+  const Lines later = filter(rest, parse, point.step, reason.empty() ? point.step : 0, std::move(sequence));
   require(point.is_chosen || later.saved <= point.step,
           "--resume: {} says that step {} was saved, but the newest checkpoint is {}; put the checkpoint "
           "back under its "
@@ -202,7 +255,7 @@ ResumedLog log_from_start(const LogPaths& paths, const std::string& out) {
               out, path);
       continue;
     }
-    const std::string text(MappedFile(path).text());
+    const std::string text = read_text_file(path, kAnySize);
     const Lines lines = filter(text, path == paths.json ? parse_event : parse_video_line, 0);
     // A power cut may have damaged the end, but a file without any event is not a log.
     require(is_empty || text.empty() || !lines.has_others || lines.has_steps || !lines.kept.empty(),
@@ -215,7 +268,7 @@ ResumedLog log_from_start(const LogPaths& paths, const std::string& out) {
             "back, or "
             "give another --out",
             out, lines.saved);
-    if (lines.has_steps || lines.has_others) log.replaced.push_back(path);
+    if (!text.empty()) log.replaced.push_back(path);
   }
   return log;
 }

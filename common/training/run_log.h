@@ -1,8 +1,8 @@
 // The log of a run that resumes: whether the files are this run's, and what they keep.
 //
-// Nothing is removed from a file unless it is a later part of the same run: a checkpoint stores how far the log went
-// and its digest (app::Log::extents), and what follows must be events. Any other file is refused, or stays beside the
-// new one as log.jsonl.unused.
+// Nothing is removed from a file unless the run wrote it after the checkpoint: a checkpoint stores how far the log went
+// and its digest (app::Log::extents), and what follows must be this run's events of consecutive steps. Any other
+// file is refused, or stays beside the new one as log.jsonl.unused.
 //
 // since 13_fineweb
 #pragma once

@@ -14,6 +14,14 @@ constexpr const char* kGpt2OneNight =
     "--hellaswag data/hellaswag/hellaswag_val.jsonl --hellaswag-every 250 --sample-every 250 "
     "--checkpoint-every 1000 --keep 2 --keep-every 5000 --out runs/gpt2-124m";
 
+// llm.c's GPT-2 1558M, with 8 GPUs of 80 GB in a day (github.com/karpathy/llm.c/discussions/677).
+constexpr const char* kGpt2OneDay =
+    "--model gpt2-xl --tokenizer data/gpt2 --data data/fineweb-edu/edu_fineweb_train_*.bin "
+    "--batch 16 --seq 1024 --total-batch 1048576 --steps 32000 --max-lr 6e-4 --warmup 700 "
+    "--val-data data/fineweb-edu/edu_fineweb_val_*.bin --val-every 250 "
+    "--hellaswag data/hellaswag/hellaswag_val.jsonl --hellaswag-every 250 --sample-every 2000 "
+    "--checkpoint-every 2000 --keep 2 --out runs/gpt2-1558m";
+
 // nanoGPT's settings for the characters of tiny Shakespeare, on a GPU (config/train_shakespeare_char.py) and
 // on a CPU (its README), and for finetuning a GPT-2 on Shakespeare (config/finetune_shakespeare.py, which
 // uses the largest: --model data/gpt2-xl). Needs ./course data shakespeare.
@@ -35,6 +43,7 @@ constexpr const char* kFinetuneShakespeare =
 }  // namespace
 
 void RunOptions::add_to(app::CommandLine& flags) {
+  program = flags.program();
   flags.group("Recipe");
   flags.add("--dropout", dropout, 0, 0.99,
             "fraction of activations set to 0 in the residual branches, against overfitting small data");
@@ -68,6 +77,7 @@ void RunOptions::add_to(app::CommandLine& flags) {
             "continue although settings, data or program differ; the log says which");
   flags.group("General");
   flags.add_presets({{"gpt2-124m", kGpt2OneNight},
+                     {"gpt2-1558m", kGpt2OneDay},
                      {"shakespeare-char", kShakespeareChar},
                      {"shakespeare-char-cpu", kShakespeareCharCpu},
                      {"finetune-shakespeare", kFinetuneShakespeare}});

@@ -12,6 +12,7 @@ namespace gpt2::training {
 
 struct RunOptions {
   DataOrder order = DataOrder::shuffled;
+  std::string program;  // its name
   std::string val_data, hellaswag, out, resume_from;
   int64_t val_every = 0, hellaswag_every = 0, sample_every = 0, checkpoint_every = 0;  // 0: never
   int64_t keep = 3, keep_every = 0;

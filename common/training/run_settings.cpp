@@ -66,8 +66,7 @@ void resolve_measurements(RunSettings& settings, const json& given,
   settings["--val-data"] = !val_loader        ? json("")
                            : val_data.empty() ? json(kLastTenth)
                                               : texts_of(*val_loader);
-  if (!hellaswag.empty())
-    settings["--hellaswag"] = "a file of digest " + to_hex(digest_of(MappedFile(hellaswag).bytes()));
+  if (!hellaswag.empty()) settings["--hellaswag"] = "a file of digest " + to_hex(digest_of_file(hellaswag));
 }
 
 }  // namespace
@@ -87,7 +86,7 @@ std::string model_identity(const std::string& folder) {
   Digest digest;
   for (const std::string& file : files) {
     digest.add(fs::path(file).filename().string());
-    digest.add(MappedFile(file).text());
+    RandomAccessFile(file).add_to(digest);
   }
   return to_hex(digest.value());
 }
@@ -96,8 +95,7 @@ std::string build_identity() {
   std::error_code ignored;
   const std::string program = os::executable_path();
   if (!fs::is_regular_file(program, ignored)) return "unknown";
-  const MappedFile self(program);
-  return to_hex(digest_of(self.bytes()));
+  return to_hex(digest_of_file(program));
 }
 
 std::string to_text(const SourceIdentity& source) {

@@ -89,18 +89,6 @@ json parse_manifest(const std::string& path) {
 
 }  // namespace
 
-uint64_t digest_of_file(const std::string& path) {
-  const RandomAccessFile file(path);
-  std::vector<std::byte> piece(1 << 20);
-  Digest digest;
-  for (int64_t at = 0; at < file.size(); at += int64_t(piece.size())) {
-    piece.resize(size_t(std::min(file.size() - at, int64_t(piece.size()))));
-    file.read(at, piece);
-    digest.add(piece);
-  }
-  return digest.value();
-}
-
 std::string manifest_path(const TokenizeOptions& options) {
   return std::filesystem::path(options.out) / (options.prefix + "_manifest.json");
 }

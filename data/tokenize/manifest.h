@@ -37,9 +37,6 @@ struct Manifest {
   bool done = false;
 };
 
-// Returns the digest of a file of any size.
-uint64_t digest_of_file(const std::string& path);
-
 // OUT/PREFIX_manifest.json
 std::string manifest_path(const TokenizeOptions& options);
 

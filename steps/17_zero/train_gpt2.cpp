@@ -7,12 +7,15 @@
 #include "common/app/inputs.h"
 #include "common/app/interrupt.h"
 #include "common/app/memory_check.h"
+#include "common/app/plan.h"
 #include "common/app/resolve.h"
 #include "common/app/step_graphs.h"
 #include "common/app/stopwatch.h"
 #include "common/dist/ddp.h"
 #include "common/ops/dropout.h"
 #include "common/optim/adamw.h"
+#include "common/training/long_run.h"
+#include "common/training/outliers.h"
 #include "common/training/ranks_agree.h"
 #include "common/training/run_folder.h"
 #include "evaluation.h"
@@ -25,6 +28,8 @@ struct Options : app::RankOptions {
   bool cuda_graph = false;
   bool master_weights = true;
   Recompute recompute = Recompute::none;
+  training::LongRunOptions long_run;
+  app::PlanOptions plan;
 
   void add_to(app::CommandLine& flags) {
     app::RankOptions::add_to(flags);
@@ -41,18 +46,38 @@ struct Options : app::RankOptions {
                {"block", Recompute::block}},
               "which activations to compute again in the backward pass, instead of keeping them: the GELUs' "
               "results, those and the LayerNorms', or all of a block");
+    long_run.add_to(flags);
+    plan.add_to(flags);
   }
 };
 
-// The learning rate of a step, as in GPT-3: linear warm-up, then a half cosine down to min_lr.
+// Where the learning rate is on its way from max_lr (1) down to min_lr (0).
+double coefficient(int64_t step, const Options& options) {
+  const auto ratio_since = [&](double first) {
+    return (double(step) - first) / (double(options.steps) - first);
+  };
+  const double decay_ratio = ratio_since(double(options.warmup)),
+               last_fifth = ratio_since(0.8 * double(options.steps));
+  switch (options.long_run.schedule) {
+    case training::Schedule::cosine:
+      return 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));
+    case training::Schedule::linear:
+      return 1 - decay_ratio;
+    case training::Schedule::wsd:  // warm-up, stable, decay
+      return last_fifth < 0 ? 1 : 1 - std::sqrt(last_fifth);
+    case training::Schedule::constant:
+      break;
+  }
+  return 1;
+}
+
+// The learning rate of a step: linear warm-up, then the schedule.
 double get_lr(int64_t step, const Options& options) {
   const double max_lr = options.max_lr, min_lr = options.min_lr.value_or(max_lr / 10);
   if (step < options.warmup)
     return max_lr * double(step + 1) / double(options.warmup);  // + 1: step 0 trains too
   if (step >= options.steps) return min_lr;                     // as in the video; the loop ends before that
-  const double decay_ratio = double(step - options.warmup) / double(options.steps - options.warmup);
-  const double coeff = 0.5 * (1 + std::cos(std::numbers::pi * decay_ratio));  // from 1 to 0
-  return min_lr + coeff * (max_lr - min_lr);
+  return min_lr + coefficient(step, options) * (max_lr - min_lr);
 }
 
 // Weight decay is for matrices and embeddings, not for the one-dimensional biases and LayerNorm parameters.
@@ -91,15 +116,17 @@ void forward_backward(GPT& model, const Tensor& x, const Tensor& y, const Dropou
   loss.backward();
 }
 
-// The recorded update of this rank's part of the weights. Returns the norm of all gradients.
-Tensor update(optim::AdamW& optimizer, const dist::DistributedDataParallel& ddp,
-              const dist::ProcessGroup& group, double grad_clip) {
-  const Tensor squares = optimizer.sum_squares();  // of this rank's part of the gradients
+// The recorded norm of all gradients: each rank has those of its part.
+Tensor clip_grad_norm(optim::AdamW& optimizer, const dist::ProcessGroup& group, double grad_clip) {
+  const Tensor squares = optimizer.sum_squares();
   group.all_reduce(squares);
-  const Tensor norm = optimizer.clip_grad_norm(grad_clip, squares);  // step() does the clipping; 0: none
+  return optimizer.clip_grad_norm(grad_clip, squares);  // step() does the clipping; 0: none
+}
+
+// The recorded update: each rank updates its part of the weights, and gets the others.
+void update(optim::AdamW& optimizer, const dist::DistributedDataParallel& ddp) {
   optimizer.step();
-  ddp.gather_weights();  // the other ranks' parts
-  return norm;
+  ddp.gather_weights();
 }
 
 void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t grad_accum_steps,
@@ -109,6 +136,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
   dist::DistributedDataParallel ddp(model, group, optimizer.partition());  // each rank averages its part
   DropoutMasks masks(options.run.dropout, options.seed, device);
   app::StepGraphs graphs(device, options.cuda_graph);
+  training::Outliers outliers(options.long_run.skip_loss_z, options.long_run.skip_norm_z);
   const Tensor loss_accum = empty({}, device);  // allocated once, because the graphs hold its address
   Tensor norm;  // the update sets it, in every step to the same tensor of the optimizer
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
@@ -133,9 +161,11 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     group.all_reduce(loss_accum);  // the sum over ranks of each rank's mean loss
     const double lr = get_lr(step, options);
     optimizer.set_lr(lr);
-    graphs.run("update", [&] { norm = update(optimizer, ddp, group, options.grad_clip); });
+    graphs.run("norm", [&] { norm = clip_grad_norm(optimizer, group, options.grad_clip); });
+    const bool skip = outliers.watches() && outliers.skips(loss_accum.item(), norm.item());
+    if (!skip) graphs.run("update", [&] { update(optimizer, ddp); });
     const double loss = loss_accum.item() / group.world_size();
-    log.step({.step = step, .loss = loss, .lr = lr, .norm = norm.item(), .ms = watch.ms(), .tokens = tokens});
+    log.step({step, loss, lr, norm.item(), watch.ms(), tokens, skip});
   }
 }
 
@@ -176,11 +206,22 @@ Inputs open_inputs(const Options& options, const dist::ProcessGroup& group) {
           training::open_val_loader(std::move(data.val), loader_settings)};
 }
 
+// Prints what a step of this model takes on --gpu.
+void print_plan(Options options) {
+  app::resolve_model(options);
+  const GPTConfig config =
+      app::is_directory(options.model) ? config_from(options.model) : config_named(options.model, 257);
+  const auto [B, T] = options.batch_shape(config.block_size);
+  const int64_t total = app::total_batch(options.model, options.total_batch, {B, T}, int(options.plan.ranks));
+  app::plan_training<GPT>(options.plan, options.model, config, B, T, total, options.master_weights);
+}
+
 // Opens the data, builds the model, resumes from a checkpoint if --resume asks for it, and trains.
 void run(app::CommandLine& flags) {
   Options options;
   options.add_to(flags);
   flags.parse();
+  if (options.plan.plan) return print_plan(options);
   const dist::ProcessGroup group(options.device(), {.rendezvous_port = int(options.rendezvous_port)});
   app::speak_only_if(group.is_master());
   const Device device = group.device();

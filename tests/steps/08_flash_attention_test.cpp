@@ -117,7 +117,7 @@ TEST_P(PlannedMemory, IsWhatTheHeapHoldsAfterTwoSteps) {
       }
       held = memory.bytes_reserved() - before;
     }
-    const size_t planned = app::planned_bytes<step08::GPT>(device(), config, B, 64, dtype);
+    const size_t planned = app::plan_memory<step08::GPT>(device(), config, B, 64, dtype).total();
     EXPECT_LE(std::abs(double(planned) - double(held)), 0.03 * double(planned) + double(32 << 20))
         << planned << " planned, " << held << " held";
   }

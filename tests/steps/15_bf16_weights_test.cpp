@@ -39,7 +39,7 @@ TEST(Bf16Weights, FollowsStep13WithinTheNoiseOfBf16) {
 }
 
 TEST(Bf16Weights, ResumesToTheBit) {
-  for (const std::string& masters : {"on", "off"}) {
+  for (const std::string masters : {"on", "off"}) {
     const TempDir folder;
     const std::string flags = "--dropout 0.1 --master-weights " + masters + kSmall,
                       run = " --steps 6 --checkpoint-every 3 --out " + (folder / "run");
@@ -47,7 +47,7 @@ TEST(Bf16Weights, ResumesToTheBit) {
     run_program("15_bf16_weights", flags + run);
     const std::string weights = file_bytes(folder / "run/step_000006/model.safetensors");
     std::filesystem::remove_all(folder / "run/step_000006");
-    const auto resumed = run_program("15_bf16_weights", flags + run + " --resume").losses();
+    const auto resumed = run_program("15_bf16_weights", flags + run + " --resume-from step_000003").losses();
     EXPECT_EQ(resumed, std::vector<double>(whole.begin() + 3, whole.end())) << masters;
     EXPECT_TRUE(file_bytes(folder / "run/step_000006/model.safetensors") == weights) << masters;
   }
@@ -62,7 +62,7 @@ TEST(Bf16Weights, ACheckpointHoldsWhatTheRunHolds) {
     for (const auto& entry : file.entries()) types[entry.name] = entry.dtype;
     return types;
   };
-  for (const std::string& masters : {"on", "off"}) {
+  for (const std::string masters : {"on", "off"}) {
     const std::string out = folder / masters;
     run_program("15_bf16_weights", "--steps 2 --master-weights " + masters + " --out " + out + kSmall);
     for (const auto& [name, type] : types_of(out + "/step_000002/model.safetensors"))

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "tests/common/files.h"
 
@@ -95,6 +96,61 @@ TEST(RandomAccessFile, AFileThatShrinksIsAnErrorThatNamesIt) {
                dir / "a" + ": ends at byte 8, while it is read; it had 11 bytes before");
   EXPECT_ERROR(RandomAccessFile(dir / "b"), dir / "b" + ": cannot open: No such file");
   EXPECT_ERROR(RandomAccessFile(dir.path()), dir.path() + ": not a regular file");
+}
+
+// Only writing counts: a file that is replaced, linked or made read-only stays what it was.
+TEST(RandomAccessFile, AFileThatIsWrittenToMeanwhileIsNamed) {
+  namespace fs = std::filesystem;
+  const TempDir dir;
+  const std::string path = dir / "a", written = path + ": another program wrote to it while it was read";
+  put_file(path, "hello world");
+  const MappedFile mapped(path);
+  const RandomAccessFile file(path);
+  const auto before = file.stamp();
+  fs::create_hard_link(path, dir / "link");
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+  put_file(dir / "b", "other words");
+  fs::rename(dir / "b", path);
+  EXPECT_NO_THROW(file.require_unwritten(before));
+  EXPECT_NO_THROW(mapped.require_unwritten());
+  EXPECT_EQ(mapped.digest(), digest_of("hello world"));
+  EXPECT_EQ(digest_of_file(path), digest_of("other words"));
+  fs::last_write_time(dir / "link", fs::last_write_time(dir / "link") + std::chrono::seconds(1));
+  EXPECT_ERROR(file.require_unwritten(before), written);
+  EXPECT_ERROR(mapped.require_unwritten(), written);
+  fs::resize_file(dir / "link", 8);  // with the time of before
+  fs::last_write_time(dir / "link", fs::last_write_time(dir / "link") - std::chrono::seconds(1));
+  EXPECT_ERROR(file.require_unwritten(before), written);
+  std::string bytes(11, ' ');
+  EXPECT_ERROR(mapped.read(mapped.bytes(), std::as_writable_bytes(std::span(bytes))),
+               "ends at byte 8, while it is read");
+  EXPECT_ERROR(mapped.digest(), "ends at byte 8, while it is read");
+}
+
+// A program reads a text whole while another one writes to it: all of one state, or an error.
+TEST(ReadTextFile, GivesNoMixture) {
+  const TempDir dir;
+  const std::string path = dir / "text", a(4'000'000, 'a'), b(4'000'000, 'b');
+  int mixtures = 0, errors = 0;
+  for (int i = 0; i < 20; ++i) {
+    put_file(path, a);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // the clock of files is coarse
+    std::thread writer([&] {
+      const int file = ::open(path.c_str(), O_WRONLY);
+      for (size_t at = 0; at < b.size(); at += 1 << 16)
+        EXPECT_GT(::pwrite(file, &b[at], std::min<size_t>(1 << 16, b.size() - at), off_t(at)), 0);
+      ::close(file);
+    });
+    try {
+      const std::string text = read_text_file(path);
+      mixtures += text != a && text != b;
+    } catch (const Error&) {
+      ++errors;
+    }
+    writer.join();
+  }
+  EXPECT_EQ(mixtures, 0);
+  EXPECT_LE(errors, 20);
 }
 
 TEST(RandomAccessFile, ItsStampChangesWhenItIsWrittenTo) {

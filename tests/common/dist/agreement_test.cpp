@@ -29,6 +29,9 @@ TEST(Agreement, NamesWhatDiffersAndOnWhichRank) {
        "a is 1 on rank 0, 2 on rank 1; b is 1 on rank 0, 2 on rank 1; c is 1 on rank 0, 2 on rank 1; and 2 "
        "more "
        "settings"},
+      {{{{dist::kProgram, "13_fineweb"}, {"--out", ""}},
+        {{dist::kProgram, "12_ddp"}, {"the device", "CPU"}, {"b", "1"}}},
+       "the program is 13_fineweb on rank 0, 12_ddp on rank 1"},
       {{{{"a", "1"}}, {{"a", "2"}}, {{"a", "3"}}, {{"a", "4"}}, {{"a", "5"}}},
        "a is 1 on rank 0, 2 on rank 1, 3 on rank 2, 4 on rank 3, ..."},
   };

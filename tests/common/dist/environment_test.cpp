@@ -18,7 +18,7 @@ using Variables = std::map<std::string, std::string>;
 dist::Environment environment_of(const Variables& variables) {
   for (const char* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
                            "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_ERROR_FILE", "SLURM_JOB_ID",
-                           "SLURM_PROCID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+                           "SLURM_PROCID", "SLURM_LOCALID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
     unsetenv(name);
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
   const dist::Environment environment = dist::read_environment();
@@ -67,6 +67,13 @@ TEST(Environment, HalfOfALaunchersVariablesIsAnError) {
     EXPECT_ERROR(environment_of(half), "is set, but not both RANK and WORLD_SIZE");
     for (const auto& [name, value] : half) unsetenv(name.c_str());
   }
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE",
+                           "PMI_RANK", "PMIX_NAMESPACE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"}) {
+    EXPECT_ERROR(environment_of({{name, "0"}}),
+                 std::string(name) + " is set, but none of OMPI_COMM_WORLD_SIZE");
+    EXPECT_EQ(environment_of({{name, "0"}, {"PMIX_RANK", "0"}}).launcher, dist::Launcher::mpi);
+    for (const char* each : {name, "PMIX_RANK"}) unsetenv(each);
+  }
   EXPECT_EQ(environment_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}}).world_size, 1);
   EXPECT_EQ(environment_of({{"LOCAL_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "2"}}).launcher,
             dist::Launcher::mpi);
@@ -76,6 +83,8 @@ TEST(Environment, HalfOfALaunchersVariablesIsAnError) {
 TEST(Environment, KnowsHowManyProcessesALauncherStarted) {
   EXPECT_EQ(environment_of({}).started, 1);
   EXPECT_EQ(environment_of({{"SLURM_PROCID", "0"}}).started, 1);  // a batch script's
+  EXPECT_EQ(environment_of({{"SLURM_LOCALID", "0"}}).started, 1);
+  EXPECT_EQ(environment_of({{"SLURM_LOCALID", "1"}}).started, 2);
   EXPECT_EQ(environment_of({{"SLURM_PROCID", "3"}}).started, 4);
   EXPECT_EQ(environment_of({{"OMPI_COMM_WORLD_SIZE", "2"}}).started_says, "OMPI_COMM_WORLD_SIZE=2");
 }

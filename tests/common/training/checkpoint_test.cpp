@@ -1,6 +1,7 @@
 #include "common/training/checkpoint.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -46,8 +47,43 @@ TEST(Checkpoint, ARunGoesOnAsIfNeverStoppedToTheBit) {
   for (int i = 0; i < 15; ++i) never_stopped.step();  // into the second epoch
   const std::string path =
       training::save_checkpoint(out.path(), 15, {2}, never_stopped.state(), never_stopped.setup);
-  EXPECT_EQ(training::load_checkpoint(path, training::verified_state(path), resumed.state()), 15);
+  EXPECT_EQ(training::load_checkpoint(training::open_checkpoint(path), resumed.state()), 15);
   for (int i = 0; i < 15; ++i) EXPECT_EQ(resumed.step(), never_stopped.step()) << i;
+}
+
+// Another program replaces files, or writes into them, after they were compared with their digests.
+TEST(Checkpoint, WhatWasComparedIsWhatIsLoaded) {
+  for (const std::string name : {"model.safetensors", "optimizer.safetensors"}) {
+    SCOPED_TRACE(name);
+    const TempDir out;
+    Training run, resumed;
+    std::vector<std::string> paths;
+    for (const int64_t step : {1, 2}) {
+      run.step();
+      paths.push_back(training::save_checkpoint(out.path(), step, {2}, run.state(), run.setup));
+    }
+    const std::string file = paths[1] + "/" + name, other = file_bytes(paths[0] + "/" + name);
+    const auto replaced = training::open_checkpoint(paths[1]);
+    const std::string whole = file_bytes(file);
+    put_file(out / "other", other);
+    fs::rename(out / "other", file);
+    EXPECT_EQ(training::load_checkpoint(replaced, resumed.state()), 2);
+    EXPECT_EQ(resumed.step(), run.step());
+    EXPECT_EQ(resumed.step(), run.step());
+    EXPECT_ERROR(training::open_checkpoint(paths[1]),
+                 file + ": not the file that this checkpoint was written with");
+    put_file(file, whole);
+    const auto changed = training::open_checkpoint(paths[1]);
+    put_file(file, other);
+    fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(1));  // its clock is coarse
+    EXPECT_ERROR(training::load_checkpoint(changed, resumed.state()),
+                 file + ": another program wrote to it while it was read");
+    put_file(file, whole);
+    const auto cut = training::open_checkpoint(paths[1]);
+    fs::resize_file(file, 5000);
+    EXPECT_ERROR(training::load_checkpoint(cut, resumed.state()),
+                 file + ": ends at byte 5000, while it is read");
+  }
 }
 
 TEST(Checkpoint, MomentsThatAreNotFiniteAreNamed) {
@@ -58,7 +94,6 @@ TEST(Checkpoint, MomentsThatAreNotFiniteAreNamed) {
     const Tensor moment =
         name == "first_moment" ? run.optimizer->first_moment() : run.optimizer->second_moment();
     const std::string path = training::save_checkpoint(out.path(), 1, {}, run.state(), run.setup);
-    const auto saved = training::verified_state(path);
     const std::vector<float> good = moment.to_vector<float>();  // as a program might that did not look
     std::vector<float> bad = good;
     bad[5] = NAN;
@@ -66,9 +101,12 @@ TEST(Checkpoint, MomentsThatAreNotFiniteAreNamed) {
       const auto& values = moment_name == name ? bad : good;
       return SafetensorsEntry{moment_name, "F32", moment.shape(), std::as_bytes(std::span(values)), ""};
     };
-    write_safetensors(path + "/optimizer.safetensors",
-                      std::vector<SafetensorsEntry>{entry("first_moment"), entry("second_moment")});
-    EXPECT_ERROR(training::load_checkpoint(path, saved, run.state()),
+    const std::vector<SafetensorsEntry> entries = {entry("first_moment"), entry("second_moment")};
+    nlohmann::json state = training::read_state(path);
+    training::add_digests(
+        state, {{"optimizer.safetensors", write_safetensors(path + "/optimizer.safetensors", entries)}});
+    put_file(path + "/state.json", state.dump());
+    EXPECT_ERROR(training::load_checkpoint(training::open_checkpoint(path), run.state()),
                  path + "/optimizer.safetensors: tensor " + name + ": value 5 is nan");
   }
 }
@@ -167,6 +205,7 @@ TEST(Checkpoint, OnlyItsOwnFilesAreRemoved) {
     put_file(path + "/notes.txt", "mine");
     nlohmann::json state = nlohmann::json::parse(file_bytes(path + "/state.json"));
     state["files"]["../../mine"] = "";
+    training::add_digests(state, {});
     put_file(path + "/state.json", state.dump());
     if (was_killed) {
       fs::rename(path, out + "/.step_000001.old");
@@ -178,6 +217,71 @@ TEST(Checkpoint, OnlyItsOwnFilesAreRemoved) {
     EXPECT_EQ(names_in(path + ".unused"), (std::vector<std::string>{"notes.txt"}));
     EXPECT_EQ(file_bytes(folder / "mine"), "outside");
     EXPECT_EQ(std::ssize(names_in(out)), was_killed ? 1 : 2);
+  }
+}
+
+// What somebody wrote into a checkpoint outlives its rotation; a new date alone is no change.
+TEST(Checkpoint, AnEditedOneIsNotRemoved) {
+  struct Case {
+    std::string name, text;  // empty: unchanged
+  };
+  for (const Case& each :
+       std::vector<Case>{{"config.json", "{}"}, {"model.safetensors", "mine"}, {"state.json", ""}}) {
+    SCOPED_TRACE(each.name);
+    for (const bool is_changed : {true, false}) {
+      const TempDir out;
+      Training training;
+      const std::string path =
+                            training::save_checkpoint(out.path(), 1, {1}, training.state(), training.setup),
+                        file = path + "/" + each.name;
+      nlohmann::json state = nlohmann::json::parse(file_bytes(path + "/state.json"));
+      state["note"] = "mine";
+      const std::string changed = each.text.empty() ? state.dump() : each.text;
+      if (is_changed) put_file(file, changed);
+      fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(9));
+      training::save_checkpoint(out.path(), 2, {1}, training.state(), training.setup);
+      const std::vector<std::string> kept = {"step_000001.unused", "step_000002"};
+      EXPECT_EQ(names_in(out.path()), is_changed ? kept : std::vector<std::string>{"step_000002"});
+      if (is_changed) {
+        EXPECT_EQ(file_bytes(path + ".unused/" + each.name), changed);
+      }
+    }
+  }
+}
+
+// A name that a killed run may have left is no proof: only a folder with a checkpoint's files is removed.
+TEST(Checkpoint, WhatIsNotHalfWrittenIsSetAside) {
+  struct Case {
+    std::vector<std::string> files;  // in the folder; none: a file has its name
+    bool is_removed;
+  };
+  for (const Case& each : std::vector<Case>{{{"model.safetensors.tmp.123", "config.json"}, true},
+                                            {{"state.json"}, true},
+                                            {{"notes.txt", "config.json"}, false},
+                                            {{"folder/config.json"}, false},
+                                            {{}, false}}) {
+    for (const std::string ending : {".tmp", ".old"}) {
+      for (const bool is_saved : {false, true}) {
+        const TempDir out;
+        const std::string path = out / ".step_000003" + ending;
+        if (each.files.empty()) put_file(path, "mine");
+        for (const std::string& name : each.files) {
+          fs::create_directories(fs::path(path + "/" + name).parent_path());
+          put_file(path + "/" + name, "mine");
+        }
+        Training training;
+        if (is_saved && ending == ".tmp") {
+          training::save_checkpoint(out.path(), 3, {1}, training.state(), training.setup);
+        } else {
+          training::remove_half_written(out.path());
+        }
+        int64_t kept = 0;
+        for (const auto& entry : fs::recursive_directory_iterator(out.path()))
+          kept += entry.is_regular_file() && file_bytes(entry.path()) == "mine";
+        const int64_t mine = std::max<int64_t>(std::ssize(each.files), 1);
+        EXPECT_EQ(kept, each.is_removed && ending == ".tmp" ? 0 : mine);
+      }
+    }
   }
 }
 

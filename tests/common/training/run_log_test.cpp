@@ -91,6 +91,37 @@ TEST(RunLog, WhatFollowsTheCheckpointIsDroppedOnlyIfItIsOfTheRun) {
   }
 }
 
+// Lines that somebody else wrote look like events; one that would be removed is kept beside the log.
+TEST(RunLog, ALineThatTheRunDidNotWriteIsNeverLost) {
+  const auto event = [](const std::string& name, int64_t step, const std::string& more = "") {
+    return fmt::format(R"({{"event":"{}","step":{}{}}})", name, step, more) + "\n";
+  };
+  struct Case {
+    std::string tail;
+    bool is_replaced;
+  };
+  const LoggedRun run;
+  run.cut_text();
+  const std::string later = run.event + run.late;  // steps 2 and 3
+  for (const Case& each :
+       std::vector<Case>{{later, false},
+                         {later + kConfig + later, false},  // resumed from the same checkpoint
+                         {later + event("checkpoint", 4) + event("step", 4), false},
+                         {later + event("checkpoint", 4) + kConfig + event("step", 4), false},
+                         {later + event("step", 4, R"(,"by":"me")"), true},  // a field that is not the run's
+                         {later + event("done", 4, R"(,"steps":4)"), true},
+                         {later + event("step", 20000), true},  // a gap
+                         {later + event("step", 3), true},
+                         {later + event("hellaswag", 4, R"(,"acc_norm":0.29)"), true},  // the run has none
+                         {later + event("val", 4), true},
+                         {later + event("val", 9), true}}) {
+    SCOPED_TRACE(each.tail);
+    put_file(run.paths.json, run.early + each.tail);
+    const auto resumed = run.resumed(false, /*is_chosen=*/true);
+    EXPECT_EQ(resumed.replaced.size(), each.is_replaced ? 1u : 0u);
+  }
+}
+
 TEST(RunLog, ALineOfTheTextRepeatsAnEvent) {
   const std::string early = "0 train 5.500000\n1 train 5.500000\n";
   for (const auto& [tail, is_replaced] :
@@ -149,6 +180,8 @@ TEST(RunLog, ALogThatIsNotTheRunsIsRefusedAndNeverLost) {
     const LoggedRun run;
     run.cut_text();
     each.change(run);
+    EXPECT_ERROR(run.resumed(), fs::exists(run.out / each.file) ? "goes on with the events in it as they are"
+                                                                : "begins a new log");
     EXPECT_ERROR(run.resumed(), "--resume: " + (run.out / each.file) +
                                     " is not the log of this run up to step_000002: " + each.message);
     const auto anyway = run.resumed(/*anyway=*/true);
@@ -193,11 +226,11 @@ TEST(RunLog, WithoutACheckpointOnlyARunThatNeverSavedOneBeginsAgain) {
   for (const Case& each : std::vector<Case>{
            {"empty", {}, ""},
            {"killed at the start", {{"log.jsonl", ""}}, ""},
-           {"killed before step 0", {{"log.jsonl", kConfig}, {"log.txt", ""}}, ""},
+           {"killed before step 0", {{"log.jsonl", kConfig}, {"log.txt", ""}}, "", 1},
            {"killed later", {{"log.jsonl", steps}, {"log.txt", "0 train 5.5\n"}}, "", 2},
            {"killed in a line", {{"log.jsonl", steps + "{\"ev"}, {"log.txt", "0 train 5.5\n1 tr"}}, "", 2},
            {"killed while it saved", {{"log.jsonl", steps + saved}, {"log.txt", ""}}, "", 1},
-           {"with a note", {{"log.jsonl", kConfig}, {"log.txt", ""}, {"notes.txt", "mine"}}, ""},
+           {"with a note", {{"log.jsonl", kConfig}, {"log.txt", ""}, {"notes.txt", "mine"}}, "", 1},
            {"its checkpoints are gone",
             {{"log.jsonl", steps + saved + step_event(4)}, {"log.txt", ""}},
             " has no checkpoint, but its log says that step 4 was saved"},
