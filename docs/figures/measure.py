@@ -189,7 +189,8 @@ def rounding():
     write_csv("rounding", ["step", *ways], rows)
 
 
-PARTS = {f.__name__: f for f in (losses, schedule, memory, addition, positions, next_byte, endings, merges, residual, rounding)}
+MEASURES = (losses, schedule, memory, addition, positions, next_byte, endings, merges, residual, rounding)
+PARTS = {f.__name__: f for f in MEASURES}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= PARTS.keys():

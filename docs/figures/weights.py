@@ -8,9 +8,9 @@ from style import SMALL, Figure
 @figure(
     "15_rounding",
     "Weights in bf16, rounded in three ways",
-    """The loss over 400 steps with a learning rate of 1e-5. Rounded to nearest without master weights it falls much more
-    slowly than rounded stochastically, and ends at 4.7 instead of 4.1. The curve with master weights coincides with
-    the stochastic one.""",
+    """The loss over 400 steps with a learning rate of 1e-5. Rounded to nearest without master weights it falls much
+    more slowly than rounded stochastically, and ends at 4.7 instead of 4.1. The curve with master weights coincides
+    with the stochastic one.""",
 )
 def rounding():
     f = Figure(330)
