@@ -80,3 +80,45 @@ def kept():
     f.rect(left + 204, 280, 14, 14, "orange-soft", "orange", 1.3, radius=2)
     f.text(left + 226, 292, "x and update, the block's inputs", SMALL, "muted")
     return f
+
+
+@figure(
+    "16_memory",
+    "Activations over time, kept and made again",
+    """Memory of activations over the time of a step with six blocks. With none it rises with every block of the forward
+    pass and falls with every block of the backward pass. With block it rises an eighth as fast; in the backward pass
+    each block runs forward again, its activations rise and fall like a tooth, and the step takes longer.""",
+)
+def memory():
+    f = Figure(344)
+    left, base, unit, wide = 56, 268, 2, 20  # pixels per C values per token, and per forward pass of a block
+    n = 6
+    f.line([(left, base), (540, base)], "muted", 1)
+    f.line([(left, 40), (left, base)], "muted", 1)
+    f.text(12, 26, "activations of the blocks, in C values per token", SMALL, "muted")
+    for rows in (16, 48, 96):
+        f.line([(left - 4, base - rows * unit), (left, base - rows * unit)], "muted", 1)
+        f.text(left - 8, base - rows * unit + 4.5, str(rows), SMALL, "muted", "end")
+    kept = [(left, base)]
+    for i in range(n):
+        kept.append((left + (i + 1) * wide, base - (i + 1) * 16 * unit))
+    for i in range(n):  # backward takes twice as long
+        kept.append((left + n * wide + (i + 1) * 2 * wide, base - (n - i - 1) * 16 * unit))
+    f.line(kept, "orange", 2.4)
+    again = [(left, base)]
+    for i in range(n):
+        again.append((left + (i + 1) * wide, base - (2 * i + 16) * unit))
+        again.append((left + (i + 1) * wide, base - (2 * i + 2) * unit))
+    x = left + n * wide
+    for i in range(n, 0, -1):
+        again.append((x + wide, base - (2 * i + 16) * unit))
+        x += 3 * wide
+        again.append((x, base - 2 * (i - 1) * unit))
+    f.line(again, "blue", 2.4)
+    f.text(left + n * wide + 14, 84, "none: 16 for each block", 14, "orange", bold=True)
+    f.text(538, 160, "block: 2 for each, and one tooth", 14, "blue", "end", bold=True)
+    f.line([(left + n * wide, 46), (left + n * wide, base)], "muted", 1, dash="4 4")
+    f.text(left + n * wide / 2, base + 22, "forward", SMALL, "muted", "middle")
+    f.text(left + n * wide + 180, base + 22, "backward", SMALL, "muted", "middle")
+    f.text(540, base + 44, "time →", SMALL, "muted", "end")
+    return f
