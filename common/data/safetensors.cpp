@@ -333,6 +333,16 @@ const SafetensorsEntry* SafetensorsCheckpoint::find(const std::string& name) con
   return found == entries_.end() ? nullptr : &found->second;
 }
 
+SafetensorsEntry SafetensorsEntry::slice(int64_t first, int64_t n) const {
+  require(first >= 0 && n >= 0 && first + n <= numel(), "{}: tensor {} has {} values, not {} from {} on",
+          file, name, numel(), n, first);
+  const size_t size = numel() == 0 ? 0 : bytes.size() / size_t(numel());
+  SafetensorsEntry part = *this;
+  part.shape = {n};
+  part.bytes = bytes.subspan(size_t(first) * size, size_t(n) * size);
+  return part;
+}
+
 void read_float32(const SafetensorsEntry& entry, std::span<float> out) {
   require(static_cast<int64_t>(out.size()) == entry.numel(), "{}: tensor {} has {} values, not {}",
           entry.file, entry.name, entry.numel(), out.size());

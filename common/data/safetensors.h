@@ -31,6 +31,8 @@ struct SafetensorsEntry {
 
   int64_t numel() const;
   std::vector<std::byte> copied_bytes() const;  // as they are in the file now
+  SafetensorsEntry slice(int64_t first,
+                         int64_t n) const;  // values [first, first + n) in the order of the file; 1-D
 };
 
 using SafetensorsMetadata = std::map<std::string, std::string>;

@@ -85,7 +85,7 @@ void require_undamaged(const std::string& folder) {
   const FileDigests digests = digests_in(folder);
   for (const auto& each : digests) {
     const fs::path path = fs::path(folder) / each.first;
-    if (each.first != "optimizer.safetensors" && fs::exists(path, none))
+    if (!each.first.starts_with("optimizer") && fs::exists(path, none))
       require_digest(digests, path, digest_of_file(path));
   }
 }

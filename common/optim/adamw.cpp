@@ -200,6 +200,11 @@ void AdamW::update(const Range& part, int64_t kept) {
            float(max_norm_), factors_of(options_));
 }
 
+void AdamW::skip_step() {
+  DISPATCH(weights_.device(), adamw_advance, state(), factors_of(options_));
+  max_norm_ = 0;
+}
+
 void AdamW::step() {
   finish_gradients();
   DISPATCH(weights_.device(), adamw_advance, state(), factors_of(options_));

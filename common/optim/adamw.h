@@ -63,6 +63,7 @@ class AdamW {
 
   void set_lr(double lr);  // applies from the next step() on
   void step();
+  void skip_step();  // counts a step, but updates nothing.   since 17_zero
 
   // The running means of gradient and squared gradient: 1-D, with the same layout as the block of the
   // parameters, or this rank's parts of it, one behind the other.

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <span>
 #include <utility>
 
 #include "common/app/log_file.h"
@@ -15,7 +14,6 @@
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
-#include "common/base/finite.h"
 #include "common/data/safetensors.h"
 #include "common/nn/pretrained.h"
 #include "common/text/utf8.h"
@@ -41,31 +39,6 @@ struct RemoveOnError {
     if (!path.empty()) fs::remove_all(path, ignored);
   }
 };
-
-uint64_t write_optimizer(const optim::AdamW& optimizer, const std::string& path) {
-  std::vector<SafetensorsEntry> entries;
-  std::vector<std::vector<float>> values;  // on the host
-  for (const auto& [name, block] : optimizer.blocks()) {
-    require_finite(values.emplace_back(block.to_vector<float>()), "AdamW's " + name);
-    entries.push_back({name, "F32", block.shape(), std::as_bytes(std::span(values.back())), ""});
-  }
-  return write_safetensors(path, entries);
-}
-
-void read_optimizer(const optim::AdamW& optimizer, const SafetensorsFile& file, const std::string& path) {
-  for (const auto& [name, block] : optimizer.blocks()) {
-    const auto& entries = file.entries();
-    const auto found =
-        std::find_if(entries.begin(), entries.end(),
-                     [name = name](const SafetensorsEntry& entry) { return entry.name == name; });
-    require(found != entries.end() && found->shape == block.shape(), "{}: has no {} of shape {}", path, name,
-            to_string(block.shape()));
-    std::vector<float> values(size_t(block.numel()));
-    read_finite(*found, values);
-    copy_(block, from_vector(values, block.shape(), block.device()));
-  }
-  file.require_unwritten();
-}
 
 // Whether somebody changed the checkpoint. state.json was written last, so an older file need not be read.
 bool is_edited(const fs::path& checkpoint, const json& saved) {
@@ -113,12 +86,13 @@ void remove_checkpoint(const fs::path& path) {
 
 // Whether a folder holds nothing but files of write_files(), complete or not.
 bool is_half_written(const fs::path& folder) {
-  constexpr std::array kFiles = {"config.json",       "model.safetensors",     "vocab.json", "merges.txt",
-                                 "added_tokens.json", "optimizer.safetensors", "state.json"};
+  constexpr std::array kFiles = {"config.json", "model.safetensors", "vocab.json",
+                                 "merges.txt",  "added_tokens.json", "state.json"};
   if (!fs::is_directory(fs::symlink_status(folder))) return false;
   return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [&](const auto& entry) {
     const std::string name = entry.path().filename(), file = name.substr(0, name.find(".tmp."));
-    return entry.is_regular_file() && std::find(kFiles.begin(), kFiles.end(), file) != kFiles.end();
+    return entry.is_regular_file() &&
+           (is_optimizer_file(file) || std::find(kFiles.begin(), kFiles.end(), file) != kFiles.end());
   });
 }
 
@@ -143,12 +117,16 @@ json contents_of(const std::vector<SourceIdentity>& sources) {
 
 // Writes all files of a checkpoint into an empty folder.
 void write_files(const fs::path& folder, int64_t step, const TrainingState& state,
-                 const CheckpointSetup& setup) {
+                 const CheckpointSetup& setup, const WriteOptimizer& write_all) {
   std::map<std::string, uint64_t> digests = nn::save(state.model, setup.config, folder);
   for (const Tokenizer::File& file : setup.tokenizer.files()) {
     digests[file.name] = put_file(folder / file.name, file.text);
   }
-  digests["optimizer.safetensors"] = write_optimizer(state.optimizer, folder / "optimizer.safetensors");
+  if (write_all) {
+    digests.merge(write_all(folder));
+  } else {
+    digests[optimizer_file(0, 1)] = write_optimizer(state.optimizer, folder / optimizer_file(0, 1));
+  }
   const TokenLoader::State& place = state.loader.state();
   json text = {{"step", step},
                {"optimizer_steps", state.optimizer.steps()},
@@ -175,15 +153,19 @@ void remove_older(const std::string& out, int64_t step, const Keep& keep) {
 
 }  // namespace
 
+std::string half_written(const std::string& out, int64_t step) {
+  return fs::path(out) / fmt::format(".step_{:06}.tmp", step);
+}
+
 std::string save_checkpoint(const std::string& out, int64_t step, const Keep& keep,
                             const TrainingState& state, const CheckpointSetup& setup,
-                            const std::function<void(const std::string& path)>& before_rename) {
-  const std::string name = fmt::format("step_{:06}", step);
-  const fs::path path = fs::path(out) / name;
-  RemoveOnError temporary{fs::path(out) / fmt::format(".{}.tmp", name)};
+                            const std::function<void(const std::string& path)>& before_rename,
+                            const WriteOptimizer& write_all) {
+  const fs::path path = fs::path(out) / fmt::format("step_{:06}", step);
+  RemoveOnError temporary{half_written(out, step)};
   remove_temporary(temporary.path);
   fs::create_directory(temporary.path);
-  write_files(temporary.path, step, state, setup);
+  write_files(temporary.path, step, state, setup, write_all);
   if (before_rename) before_rename(path);
   std::error_code error;
   if (fs::symlink_status(path, error).type() != fs::file_type::not_found) note_set_aside(path);
@@ -203,7 +185,11 @@ OpenCheckpoint open_checkpoint(const std::string& path) {
     if (file.extension() != ".safetensors") require_digest(digests, file, digest_of_file(file));
   }
   nn::OpenModel model = nn::open_model(path, digests);
-  SafetensorsFile optimizer(fs::path(path) / "optimizer.safetensors", digests);
+  std::vector<SafetensorsFile> optimizer;
+  for (const auto& each : digests) {
+    if (is_optimizer_file(each.first)) optimizer.emplace_back(fs::path(path) / each.first, digests);
+  }
+  if (digests.empty()) optimizer.emplace_back(fs::path(path) / optimizer_file(0, 1));
   require_one_step(path, state);
   return {path, std::move(state), std::move(model), std::move(optimizer)};
 }
@@ -212,7 +198,7 @@ int64_t load_checkpoint(const OpenCheckpoint& checkpoint, const TrainingState& s
   const json& saved = checkpoint.state;
   const std::string where = fs::path(checkpoint.path) / "state.json";
   nn::load(state.model, checkpoint.model);
-  read_optimizer(state.optimizer, checkpoint.optimizer, fs::path(checkpoint.path) / "optimizer.safetensors");
+  read_optimizer(state.optimizer, checkpoint.optimizer, checkpoint.path);
   state.optimizer.set_steps(integer(saved, "optimizer_steps", where));
   state.loader.restore({integer(saved, "epoch", where), integer(saved, "position", where)});
   return integer(saved, "step", where);

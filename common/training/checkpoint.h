@@ -1,7 +1,7 @@
 // Checkpoints: everything that a run needs to resume as if it had never stopped.
 //
 // OUT/step_000123 is a Hugging Face directory that transformers and --model can open. Beside the weights it
-// holds the tokenizer's files, the optimizer's moments (optimizer.safetensors), and state.json: the step, the
+// holds the tokenizer's files, the optimizer's state (optimizer_state.h), and state.json: the step, the
 // position in the data, the settings of the run, and digests of all files. It is written under a hidden name,
 // synced, and renamed. So every folder named step_* is complete, no matter when the run was killed.
 //
@@ -24,6 +24,7 @@
 #include "common/nn/pretrained.h"
 #include "common/optim/adamw.h"
 #include "common/text/tokenizer.h"
+#include "common/training/optimizer_state.h"
 #include "common/training/run_settings.h"
 
 namespace gpt2::training {
@@ -63,12 +64,20 @@ struct Keep {
   int64_t newest = 1, every = 0;
 };
 
+// Writes the optimizer's state into a folder, all ranks together. Returns the digests of the files. If empty, this
+// process alone has the whole state.
+using WriteOptimizer = std::function<std::map<std::string, uint64_t>(const std::string& folder)>;
+
+// The folder in which a checkpoint is written before it gets its name.
+std::string half_written(const std::string& out, int64_t step);
+
 // Writes out/step_000123 with the state after `step` steps, then removes older checkpoints that are not kept.
 // Whatever has that name already is set aside. Returns its path. Calls `before_rename` with that path when everything is on disk, just before the rename.
 // Throws if a weight or a moment is not finite. After an error the existing checkpoints are unchanged.
 std::string save_checkpoint(const std::string& out, int64_t step, const Keep& keep,
                             const TrainingState& state, const CheckpointSetup& setup,
-                            const std::function<void(const std::string& path)>& before_rename = {});
+                            const std::function<void(const std::string& path)>& before_rename = {},
+                            const WriteOptimizer& write_optimizer = {});
 
 // A checkpoint whose files are open and were compared with their digests: what was compared is what is loaded, even if
 // other files get their names.
@@ -76,7 +85,7 @@ struct OpenCheckpoint {
   std::string path;
   nlohmann::json state;  // read_state()
   nn::OpenModel model;
-  SafetensorsFile optimizer;
+  std::vector<SafetensorsFile> optimizer;
 };
 
 // Throws if a file differs from its digest; the message names it.

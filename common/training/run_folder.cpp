@@ -31,19 +31,28 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+// Adds up the digests of all ranks; each digest is 0 on all ranks but one.
+void share(std::vector<uint64_t>& digests, const dist::ProcessGroup& group) {
+  std::vector<double> halves;  // 32 bits each: a double represents them exactly
+  for (const uint64_t digest : digests) {
+    halves.push_back(double(digest >> 32));
+    halves.push_back(double(digest & UINT32_MAX));
+  }
+  group.all_reduce(std::span(halves));
+  for (size_t i = 0; i < digests.size(); ++i)
+    digests[i] = uint64_t(halves[2 * i]) << 32 | uint64_t(halves[2 * i + 1]);
+}
+
 // Sends the digests of all sources' ids to all ranks: open_shards() has read each source on only one rank.
 void share_digests(std::vector<SourceIdentity>& sources, const dist::ProcessGroup& group) {
   if (sources.empty()) return;
-  std::vector<double> halves;  // 32 bits each: a double represents them exactly
+  std::vector<uint64_t> digests;
   for (size_t i = 0; i < sources.size(); ++i) {
     // The same division as in open_shards(). All ranks read a text; one of them sends its digest.
-    const uint64_t mine = i % size_t(group.world_size()) == size_t(group.rank()) ? sources[i].content : 0;
-    halves.push_back(double(mine >> 32));
-    halves.push_back(double(mine & UINT32_MAX));
+    digests.push_back(i % size_t(group.world_size()) == size_t(group.rank()) ? sources[i].content : 0);
   }
-  group.all_reduce(std::span(halves));
-  for (size_t i = 0; i < sources.size(); ++i)
-    sources[i].content = uint64_t(halves[2 * i]) << 32 | uint64_t(halves[2 * i + 1]);
+  share(digests, group);
+  for (size_t i = 0; i < sources.size(); ++i) sources[i].content = digests[i];
 }
 
 void share_digests(TokenLoader& loader, const dist::ProcessGroup& group) {
@@ -308,7 +317,27 @@ app::Log RunFolder::open_log(const std::string& path) const {
                      : app::Log(paths.json, paths.text);
 }
 
+// Each rank that keeps a part of the state writes it. All ranks get all digests.
+std::map<std::string, uint64_t> RunFolder::write_optimizer(const std::string& folder) const {
+  const optim::AdamW& optimizer = state_->optimizer;
+  const int rank = optimizer.partition().rank(), ranks = optimizer.partition().world_size();
+  if (ranks > 1) group_.barrier();  // rank 0 has made the folder
+  const fs::path path = fs::path(folder) / optimizer_file(rank, ranks);
+  const uint64_t digest = training::write_optimizer(optimizer, path);
+  if (ranks == 1) return {{path.filename(), digest}};
+  std::vector<uint64_t> digests(static_cast<size_t>(ranks));
+  digests[size_t(rank)] = digest;
+  share(digests, group_);
+  std::map<std::string, uint64_t> files;
+  for (int each = 0; each < ranks; ++each) files[optimizer_file(each, ranks)] = digests[size_t(each)];
+  return files;
+}
+
 void RunFolder::save(int64_t step, app::Log& log) const {
+  if (!group_.is_master()) {
+    if (state_->optimizer.partition().world_size() > 1) write_optimizer(half_written(run_.out, step));
+    return;
+  }
   CheckpointSetup setup = *setup_;
   // The log's event is written first. After a power cut between the two writes, the log has one event too
   // many, which resuming removes. In the other order a checkpoint could be missing from the log.
@@ -319,7 +348,8 @@ void RunFolder::save(int64_t step, app::Log& log) const {
     log.sync();
     setup.log = log.extents();
     const std::string path =
-        save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, setup, log_it);
+        save_checkpoint(run_.out, step, {run_.keep, run_.keep_every}, *state_, setup, log_it,
+                        [this](const std::string& folder) { return write_optimizer(folder); });
     app::write_output(fmt::format("saved {}\n", printable_line(path)));
   } catch (const Error& error) {
     fail("{}; {}", error.what(), after_an_error(run_.out, step));
@@ -331,9 +361,10 @@ void RunFolder::save(int64_t step, app::Log& log) const {
 bool RunFolder::save_if_due(int64_t step, bool is_end, app::Log& log) const {
   const bool stops = is_end || app::stop_requested(group_);
   const bool is_due = step > 0 && run_.checkpoint_every > 0 && step % run_.checkpoint_every == 0;
-  if (!run_.out.empty() && group_.is_master() && (is_due || stops) && step != step_) {
+  if (!run_.out.empty() && (is_due || stops) && step != step_) {
     save(step, log);
-    if (stops) app::add_to_stop_error(fmt::format("; step {} is saved, --resume goes on from it", step));
+    if (stops && group_.is_master())
+      app::add_to_stop_error(fmt::format("; step {} is saved, --resume goes on from it", step));
   }
   return stops;
 }

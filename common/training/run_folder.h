@@ -76,6 +76,7 @@ class RunFolder {
   void require_shared_folder() const;
   OpenCheckpoint opened() const;
   void require_same_run(const nlohmann::json& saved, const TokenLoader& loader);
+  std::map<std::string, uint64_t> write_optimizer(const std::string& folder) const;
   void save(int64_t step, app::Log& log) const;
 
   std::optional<Made> made_;

@@ -163,7 +163,7 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     optimizer.set_lr(lr);
     graphs.run("norm", [&] { norm = clip_grad_norm(optimizer, group, options.grad_clip); });
     const bool skip = outliers.watches() && outliers.skips(loss_accum.item(), norm.item());
-    if (!skip) graphs.run("update", [&] { update(optimizer, ddp); });
+    skip ? optimizer.skip_step() : graphs.run("update", [&] { update(optimizer, ddp); });
     const double loss = loss_accum.item() / group.world_size();
     log.step({step, loss, lr, norm.item(), watch.ms(), tokens, skip});
   }

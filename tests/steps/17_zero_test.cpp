@@ -1,4 +1,5 @@
 #include <cmath>
+#include <filesystem>
 #include <numbers>
 
 #include "tests/common/dist/launch.h"
@@ -67,7 +68,8 @@ TEST(Zero, SchedulesGoDownAsTheySay) {
 
 // The norm of one sequence's gradients varies: with a low limit, some updates are skipped once 128 values are known.
 TEST(Zero, OutliersAreSkippedAndLogged) {
-  const std::string flags = "--steps 150 --batch 1 --seq 8 --total-batch 8 --skip-norm-z ";
+  const std::string flags =
+      "--steps 150 --batch 1 --seq 8 --total-batch 8 --max-lr 1e-5 --warmup 0 --dtype fp32 --skip-norm-z ";
   const auto skipped = [](const std::vector<nlohmann::json>& steps) {
     std::vector<size_t> skipped;
     for (size_t i = 0; i < steps.size(); ++i)
@@ -106,6 +108,31 @@ TEST(Zero, ThePlanOfThe1558MRunFitsItsGoals) {
   EXPECT_GE(tokens[0], 55000);
   const auto masters = numbers("master weights, float32, 1/8"), weights = numbers("weights, bf16");
   EXPECT_NEAR(masters[0], 2 * weights[0] / 8, 0.02);
+}
+
+// A checkpoint of two ranks, resumed by one to four: the same number goes on to the bit, others within rounding.
+TEST(Zero, AnyNumberOfRanksResumesACheckpoint) {
+  if (!have_mpirun()) GTEST_SKIP() << "mpirun is not there";
+  const TempDir folder;
+  const std::string flags =
+                        "--steps 8 --checkpoint-every 4 --keep 5 --batch 1 --seq 32 --total-batch 384 --out ",
+                    run = folder / "run";
+  const auto whole = steps_of("17_zero", 2, flags + run);
+  ASSERT_EQ(whole.size(), 8u);
+  for (const char* name : {"optimizer_00001_of_00002.safetensors", "optimizer_00002_of_00002.safetensors"})
+    EXPECT_TRUE(std::filesystem::exists(run + "/step_000004/" + name)) << name;
+  for (const int ranks : {1, 2, 3, 4}) {
+    const std::string copy = folder / std::to_string(ranks);
+    std::filesystem::copy(run, copy, std::filesystem::copy_options::recursive);
+    const auto resumed =
+        steps_of("17_zero", ranks,
+                 flags + copy + " --resume-from step_000004" + (ranks == 2 ? "" : " --resume-anyway"));
+    ASSERT_EQ(resumed.size(), 4u) << ranks;
+    for (size_t i = 0; i < 4; ++i) {
+      const double loss = resumed[i].at("loss"), expected = whole[i + 4].at("loss");
+      EXPECT_LE(std::abs(loss / expected - 1), ranks == 2 ? 0 : 1e-3) << ranks << " ranks, step " << i + 4;
+    }
+  }
 }
 
 TEST(Zero, BadInputIsOneLine) {

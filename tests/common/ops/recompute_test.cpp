@@ -55,7 +55,8 @@ class RecomputeTest : public OnEveryDevice {
       Tensor stream = x, update = x;
       for (SmallBlock& block : model.h) std::tie(stream, update) = checkpoint(block, stream, update);
       const Tensor last = model.ln_f(stream, update).second;
-      const Tensor loss = matmul(last.to(DType::f32).view({1, 320}), last.to(DType::f32).view({320, 1}));
+      const Tensor loss =
+          matmul(last.to(DType::f32).view({1, 320}), last.to(DType::f32).view({320, 1})).to(DType::f32);
       if (!dropout_outlives_forward) dropping.reset(), casting.reset();
       loss.backward();
       pass.loss = loss.item();
