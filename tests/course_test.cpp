@@ -19,7 +19,7 @@ namespace {
 const std::string kCourse = GPT2_SOURCE_DIR "/course";
 const std::vector<std::string> kVerbs = {"run",        "test",     "diff",   "timing", "plot",
                                          "data",       "exercise", "submit", "grade",  "handout",
-                                         "gradescope", "site",     "doctor"};
+                                         "gradescope", "site",     "llmc",   "doctor"};
 
 }  // namespace
 
@@ -112,7 +112,7 @@ TEST(Course, AWrongWordOrFlagIsOneLine) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
            {"fly",
             "course: unknown verb fly; there are run, test, diff, timing, plot, data, exercise, submit, "
-            "grade, handout, gradescope, site, doctor"},
+            "grade, handout, gradescope, site, llmc, doctor"},
            {"help fly", "course: unknown verb fly"},
            {"--colour", "course: unknown verb --colour"},
            {"''", "course: the verb is empty; there are run, test"},

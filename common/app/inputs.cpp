@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <map>
 
 #include "common/base/course_data.h"
 #include "common/base/error.h"
@@ -11,6 +12,8 @@
 #include "common/base/text_file.h"
 #include "common/data/file_kind.h"
 #include "common/nn/checkpoints.h"
+#include "common/nn/hf_config.h"
+#include "common/nn/llmc_model.h"
 #include "common/tales/tales.h"
 #include "common/text/utf8.h"
 
@@ -23,6 +26,16 @@ bool is_size(const std::string& model) {
   return std::find(sizes.begin(), sizes.end(), model) != sizes.end();
 }
 
+// llm.c's names for sizes that config_named() has under another name: d and the number of layers.
+std::string size_named(const std::string& model) {
+  const std::map<std::string, std::string> names = {
+      {"d24", "gpt2-medium"}, {"d36", "gpt2-large"}, {"d48", "gpt2-xl"}};
+  const auto name = names.find(model);
+  return name == names.end() ? model : name->second;
+}
+
+constexpr int64_t kGpt2Vocab = 50257;
+
 constexpr size_t kTalesBytes = 4'000'000;  // the part of the endless stream that a run without --data reads
 
 }  // namespace
@@ -30,8 +43,9 @@ constexpr size_t kTalesBytes = 4'000'000;  // the part of the endless stream tha
 bool is_directory(const std::string& model) {
   std::error_code none;
   const std::filesystem::path folder(model);
-  return std::filesystem::is_directory(folder, none) &&
-         (!is_size(model) || std::filesystem::exists(folder / "config.json", none));
+  return nn::is_llmc_model(model) ||
+         (std::filesystem::is_directory(folder, none) &&
+          (!is_size(size_named(model)) || std::filesystem::exists(folder / "config.json", none)));
 }
 
 std::string read_corpus(const std::string& data, const std::string& flag) {
@@ -53,17 +67,23 @@ bool resolve_model(Options& options) {
   std::error_code none;
   const std::string given = options.model;
   const std::filesystem::path path(given);
-  require(is_size(given) || !std::filesystem::is_regular_file(path, none),
-          "--model {}: a file; give the folder that it is in", given);
+  const bool is_named = is_size(size_named(given));
+  if (nn::is_llmc_model(given)) {
+    read_hf_config(given);  // a file that is not llm.c's fails here
+    return true;
+  }
+  require(is_named || !std::filesystem::is_regular_file(path, none),
+          "--model {}: a file; give the folder that it is in (of llm.c the file itself, NAME.bin)", given);
   if (!is_directory(given)) {
-    require(is_size(given) || !std::filesystem::is_symlink(path, none),
+    options.model = size_named(given);
+    require(is_named || !std::filesystem::is_symlink(path, none),
             "--model {}: a link to {}, which does not exist{}", given,
             std::filesystem::read_symlink(path, none).string(), how_to_download(given));
     const bool is_path = given.find('/') != given.npos || given.starts_with('.');
     require(!is_path, "--model {}: no such folder{}", given, how_to_download(given));
     return false;
   }
-  if (is_size(given)) fmt::print("--model {}: the folder of this name, not the size\n", given);
+  if (is_named) fmt::print("--model {}: the folder of this name, not the size\n", given);
   if (std::filesystem::exists(path / "config.json", none)) return true;
   const std::vector<std::string> checkpoints = nn::checkpoints_in(given);
   require(!checkpoints.empty(), "--model {}: the folder has neither a config.json nor checkpoints of a run{}",
@@ -79,15 +99,28 @@ bool resolve_model(Options& options) {
   return true;
 }
 
+std::string default_tokenizer(const std::string& model) {
+  if (!is_directory(model)) return "byte";
+  if (!nn::is_llmc_model(model)) return model;
+  const int64_t vocab_size = read_hf_config(model).vocab_size;
+  require(
+      vocab_size == kGpt2Vocab,
+      "--model {}: llm.c's file has no tokenizer, and a vocabulary of {} is not GPT-2's; give --tokenizer",
+      model, vocab_size);
+  return in_repository("data/gpt2");
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus) {
-  const bool beside_weights = options.tokenizer.empty() && is_directory(options.model);
+  const bool is_default = options.tokenizer.empty();
+  const std::string spec = is_default ? default_tokenizer(options.model) : options.tokenizer;
+  const bool beside_weights = is_default && spec == options.model;
+  if (is_default && nn::is_llmc_model(options.model))
+    fmt::print("--model {}: llm.c's file has no tokenizer; GPT-2's is read from {}\n",
+               printable_line(options.model), printable_line(spec));
   require(!beside_weights || has_tokenizer(options.model),
           "--model {}: the folder has no tokenizer (vocab.json and merges.txt, or tokenizer.json); copy the "
           "model's own into it, or give --tokenizer",
           options.model);
-  const std::string spec = beside_weights              ? options.model
-                           : options.tokenizer.empty() ? "byte"
-                                                       : options.tokenizer;
   if (!beside_weights) nn::require_undamaged(spec);  // otherwise nn::load() compares the whole folder
   auto tokenizer = gpt2::make_tokenizer(spec, corpus);
   tokenizer->read_special_tokens(options.special_tokens);

@@ -13,12 +13,14 @@
 
 namespace gpt2::app {
 
-// True if --model names a Hugging Face directory rather than a size.
+// True if --model names weights rather than a size: a Hugging Face directory, or llm.c's model file
+// (common/nn/llmc_model.h).
 bool is_directory(const std::string& model);
 
-// Returns whether --model names a folder rather than a size. If it is the folder of a run (--out of
-// 13_fineweb), sets --model to the newest checkpoint in it and prints that choice. Throws if the folder does
-// not exist or has nothing to load; if ./course data can download it, the message says how.
+// Returns whether --model names weights rather than a size. If it is the folder of a run (--out of
+// 13_fineweb), sets --model to the newest checkpoint in it and prints that choice. llm.c's names d24, d36 and d48
+// become ours for the same sizes. Throws if the folder does not exist or has nothing to load; if ./course data can
+// download it, the message says how.
 bool resolve_model(Options& options);
 
 // Returns the text that the flag names: tales (the embedded corpus) or a file. Removes a byte order mark and
@@ -26,8 +28,11 @@ bool resolve_model(Options& options);
 // message says what to use instead.
 std::string read_corpus(const std::string& data, const std::string& flag = "--data");
 
-// Returns the tokenizer that --tokenizer names. The default is the tokenizer in the --model folder, or byte
-// if --model is a size. Throws if the folder has no tokenizer.
+// Returns what --tokenizer is by default: the folder that --model names; GPT-2's for llm.c's model file, which has none
+// beside it; byte if --model is a size. Throws if the vocabulary of llm.c's file is not GPT-2's.
+std::string default_tokenizer(const std::string& model);
+
+// Returns the tokenizer that --tokenizer names, by default default_tokenizer(). Throws if the folder has no tokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const Options& options, const std::string& corpus);
 
 // Returns the token ids in "464,3290" or "464 3290". Throws if an entry is not a token id below `vocab_size`;

@@ -32,19 +32,50 @@ std::string video_line(const ordered_json& event) {
   return "";
 }
 
+// The event in the format of llm.c's main.log; empty if main.log has no such event.
+std::string llmc_line(const ordered_json& event) {
+  const std::string name = event.value("event", "");
+  const auto field = [&](const char* key) {
+    const auto found = event.find(key);
+    return found != event.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
+  };
+  const auto step = field("step"), loss = field("loss"), lr = field("lr"), norm = field("norm"),
+             accuracy = field("acc_norm");
+  if (!step) return "";
+  if (name == "step" && loss && lr && norm)
+    return fmt::format("s:{:.0f} trl:{:.4f} lr:{:.6f} norm:{:.2f}", *step, *loss, *lr, *norm);
+  if (name == "val" && loss) return fmt::format("s:{:.0f} tel:{:.4f}", *step, *loss);
+  if (name == "hellaswag" && accuracy) return fmt::format("s:{:.0f} eval:{:.4f}", *step, *accuracy);
+  return "";
+}
+
 }  // namespace
+
+std::string llmc_log(std::string_view json) {
+  std::string lines;
+  while (!json.empty()) {
+    const size_t end = std::min(json.find('\n'), json.size());
+    const auto event = ordered_json::parse(json.substr(0, end), nullptr, /*allow_exceptions=*/false);
+    if (const std::string line = event.is_object() ? llmc_line(event) : ""; !line.empty())
+      lines += line + "\n";
+    json.remove_prefix(std::min(end + 1, json.size()));
+  }
+  return lines;
+}
 
 std::string json_line(const ordered_json& event) {
   return event.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-Log::Log(LogFile json, LogFile text) : json_(std::move(json)), text_(std::move(text)) {}
+Log::Log(LogFile json, LogFile text, LogFile llmc)
+    : json_(std::move(json)), text_(std::move(text)), llmc_(std::move(llmc)) {}
 
-Log::Log(const std::string& path, const std::string& text_path) : Log(LogFile(path), LogFile(text_path)) {}
+Log::Log(const std::string& path, const std::string& text_path, const std::string& llmc_path)
+    : Log(LogFile(path), LogFile(text_path), LogFile(llmc_path)) {}
 
-Log Log::resume(const std::string& path, const std::string& text_path, const Contents& contents,
-                const ordered_json& note) {
-  Log log(LogFile(path, contents.json), LogFile(text_path, contents.text));
+Log Log::resume(const std::string& path, const std::string& text_path, const std::string& llmc_path,
+                const Contents& contents, const ordered_json& note) {
+  Log log(LogFile(path, contents.json), LogFile(text_path, contents.text), LogFile(llmc_path, contents.llmc));
   if (note.is_null()) return log;
   log.note_ = std::make_shared<ordered_json>(note);
   log.checkpoint_ = note.value("checkpoint", "");
@@ -54,6 +85,7 @@ Log Log::resume(const std::string& path, const std::string& text_path, const Con
 void Log::write(const ordered_json& line) {
   json_.write(json_line(line));
   if (const std::string text = video_line(line); !text.empty()) text_.write(text);
+  if (const std::string text = llmc_line(line); !text.empty()) llmc_.write(text);
 }
 
 void Log::event(const std::string& name, const ordered_json& fields) {
@@ -155,6 +187,7 @@ void Log::done(Device device) {
 void Log::sync() {
   json_.sync();
   text_.sync();
+  llmc_.sync();
 }
 
 void Log::print_counts() const {

@@ -10,6 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/app/log_file.h"
 #include "common/app/mfu.h"
@@ -35,19 +36,20 @@ size_t peak_bytes(Device device);
 class Log {
  public:
   // Replaces the file `path`; if the path is empty, no file is written. With `text_path`, losses and scores
-  // are also written to that file, in the format of the video's log.txt: 250 val 6.1321
-  explicit Log(const std::string& path, const std::string& text_path = "");
+  // are also written to that file, in the format of the video's log.txt: 250 val 6.1321. With `llmc_path`, to that file
+  // in the format of llm.c's main.log: s:250 tel:6.1321
+  explicit Log(const std::string& path, const std::string& text_path = "", const std::string& llmc_path = "");
 
-  // The contents of both files.
+  // The contents of the files.
   struct Contents {
-    std::string json, text;
+    std::string json, text, llmc;
   };
 
-  // Continues the log of a run that resumes: both files then have these contents. `note` describes how the run
+  // Continues the log of a run that resumes: the files then have these contents. `note` describes how the run
   // resumes; the config event stores it as "resumed". It is null for a run that had no checkpoint yet.
   // since 13_fineweb
-  static Log resume(const std::string& path, const std::string& text_path, const Contents& contents,
-                    const nlohmann::ordered_json& note);
+  static Log resume(const std::string& path, const std::string& text_path, const std::string& llmc_path,
+                    const Contents& contents, const nlohmann::ordered_json& note);
 
   // Writes one line: {"event": name, ...fields}.
   void event(const std::string& name, const nlohmann::ordered_json& fields);
@@ -86,13 +88,13 @@ class Log {
   void step(const StepRecord& record);
 
  private:
-  Log(LogFile json, LogFile text);
+  Log(LogFile json, LogFile text, LogFile llmc);
   void write(const nlohmann::ordered_json& line);
   void write_config(const Options& options, const nn::Module& model);
   void set_peak(const Options& options, const nn::Module& model, const std::string& arithmetic, int ranks);
   std::string time_left() const;
 
-  LogFile json_, text_;
+  LogFile json_, text_, llmc_;
   std::shared_ptr<const nlohmann::ordered_json> note_;  // null: this run was not resumed
   std::string checkpoint_;                              // the name of the newest checkpoint, or empty
   int64_t num_steps_ = 0;                               // of the whole run
@@ -103,5 +105,9 @@ class Log {
 
 // Returns an event as a line of the log, without its end.
 std::string json_line(const nlohmann::ordered_json& event);
+
+// Returns the main.log of a run whose log.jsonl has this text: the lines that llm.c's logger.h writes, which its
+// plotting notebook reads.   since 13_fineweb
+std::string llmc_log(std::string_view json);
 
 }  // namespace gpt2::app

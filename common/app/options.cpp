@@ -22,9 +22,11 @@ void Options::add_to(CommandLine& flags) {
   flags.group("Model and data");
   flags
       .add("--model", model,
-           "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, from 13_fineweb on baby (nanoGPT's small "
-           "model), or from 02_hf_weights on a Hugging Face directory, or the folder of a run, whose newest "
-           "checkpoint is taken")
+           "tiny, gpt2, gpt2-medium, gpt2-large, gpt2-xl, d12, from 02_hf_weights on d24, d36, d48 (llm.c's "
+           "names of the "
+           "same sizes), from 13_fineweb on baby (nanoGPT's small model), or from 02_hf_weights on a Hugging "
+           "Face "
+           "directory, the folder of a run, whose newest checkpoint is taken, or llm.c's model file NAME.bin")
       .placeholder("MODEL")
       .input();
   flags
@@ -39,7 +41,7 @@ void Options::add_to(CommandLine& flags) {
            "tokenizer.json (byte-level BPE)")
       .placeholder("TOKENIZER")
       .input()
-      .default_text("the model directory's own; byte for a model size");
+      .default_text("the model directory's own; GPT-2's for llm.c's model file; byte for a model size");
   flags.add(
       "--special-tokens", special_tokens, {{"on", true}, {"off", false}},
       "on: <|endoftext|> in a text or prompt is the one token that separates documents, and added tokens "

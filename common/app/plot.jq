@@ -1,15 +1,21 @@
 # What common/app/plot draws: a log's lines in, curves out; the curves of all logs in, gnuplot's commands out.
 #
-# A point is [step, value]. The curves of a log are {file, data, train, val, hellaswag}: each curve is a list
-# of points sorted by step, without non-finite values.
+# A point is [step, value]. The curves of a log are {file, data, size, train, val, hellaswag}: each curve is a list
+# of points sorted by step, without non-finite values. Llm.c's main.log is read as well as ours.
 
 def most_points: 1000;  # per curve: more than there are pixels
-# The baselines: GPT-2's loss on FineWeb-EDU's validation shard, and published accuracies. Losses can only be
-# compared on the same tokens.
-def baselines: {
-  loss: [{y: 3.2924, text: "GPT-2 124M: 3.2924"}],
-  hellaswag: [{y: 0.2945, text: "GPT-2 124M: 0.2945"}, {y: 0.337, text: "GPT-3 124M: 0.337"}]
-};
+# The baselines of each size: GPT-2's losses on the validation shards of FineWeb, and for 124M of FineWeb-EDU, and its
+# and GPT-3's accuracies, as llm.c's notebook has them. Losses can only be compared on the same tokens.
+def sizes: [
+  {size: "124M", parameters: 124.4e6, fineweb: 3.425, edu: 3.2924, gpt2: 0.2955, gpt3: 0.337},
+  {size: "350M", parameters: 354.8e6, fineweb: 3.083, gpt2: 0.375, gpt3: 0.436},
+  {size: "774M", parameters: 774e6, fineweb: 3.001, gpt2: 0.432, gpt3: 0.510},
+  {size: "1558M", parameters: 1557.6e6, fineweb: 2.831, gpt2: 0.489, gpt3: 0.547}];
+def loss_baselines($is_edu):
+  .[] | if $is_edu and .edu then {y: .edu, text: "GPT-2 \(.size): \(.edu)"}
+        else {y: .fineweb, text: "GPT-2 \(.size), FineWeb: \(.fineweb)"} end;
+def hellaswag_baselines:
+  .[] | {y: .gpt2, text: "GPT-2 \(.size): \(.gpt2)"}, {y: .gpt3, text: "GPT-3 \(.size): \(.gpt3)"};
 
 def is_finite: type == "number" and . > -1e30 and . < 1e30;  # false for NaN
 def at_least($x): if . < $x then $x else . end;
@@ -20,12 +26,21 @@ def mean: add / length;
 
 def fail: "plot: \(.)\n" | halt_error(1);
 
+# A line of llm.c's main.log -> the event of our log; null if it is not such a line.
+def llmc_event:
+  {trl: ["step", "loss"], tel: ["val", "loss"], eval: ["hellaswag", "acc_norm"]} as $streams |
+  (capture("^s:(?<step>[0-9]+) (?<stream>trl|tel|eval):(?<value>[^ ]+)") // null) |
+  if . then $streams[.stream] as [$event, $field] |
+    {$event, step: (.step | tonumber), ($field): (.value | try tonumber catch null)}
+  else null end;
+
 # Lines of text -> objects. Only the last line may be incomplete: the run was killed or is still running.
 def events($file):
   foreach inputs as $line ({number: 0, cut: false};
     if .cut then "\($file): line \(.number) is not JSON" | fail else . end |
     .number += 1 |
-    .event = ($line | if test("^\\s*$") then {} else try fromjson catch null end) |
+    .event = ($line | if test("^\\s*$") then {} elif startswith("s:") then llmc_event
+                     else try fromjson catch null end) |
     if .event | type == "object" then .
     elif .number == 1 then "\($file): not JSON; a log has one object a line" | fail
     else .cut = true end;
@@ -47,9 +62,16 @@ def smoothed:
   [range(0; $n) as $i | ([$i / 4, $n / 40] | min | floor) as $half | ($i + $half | at_most($n - 1)) as $to |
     [$points[$i][0], ($sums[$to + 1] - $sums[$i - $half]) / ($to + 1 - $i + $half)]];
 
+# The size whose number of parameters is the nearest, by ratio; for llm.c's log, which does not say it, the size in its
+# path (log_gpt2_350M/main.log); otherwise the smallest.
+def size($file):
+  (map(select(.event == "config").parameters)[0] | if type == "number" and . > 0 then . else null end) as $parameters |
+  if $parameters then sizes | min_by(.parameters / $parameters | log | fabs)
+  else first((sizes[] | select(.size as $size | $file | test("(^|[^0-9])\($size)"))), sizes[0]) end | .size;
+
 def curves($file):
   [events($file)] |
-  {$file, data: (map(select(.event == "config").data)[0] | if type == "string" then . else "" end),
+  {$file, size: size($file), data: (map(select(.event == "config").data)[0] | if type == "string" then . else "" end),
    train: (points("step"; "loss") | thinned), val: (points("val"; "loss") | thinned),
    hellaswag: (points("hellaswag"; "acc_norm") | thinned)} |
   if .train == [] and .val == [] and .hellaswag == []
@@ -60,7 +82,7 @@ def curves($file):
 # Paths -> names in the legend: the file name, or for a log in a run's folder the folder's name; the full
 # paths if two names are equal.
 def names:
-  map(gsub("[[:cntrl:]]"; "?") | sub("/log\\.jsonl$"; "") | sub("\\.jsonl$"; "")) | . as $paths | map(sub("^.*/"; "")) |
+  map(gsub("[[:cntrl:]]"; "?") | sub("/(log\\.jsonl|main\\.log)$"; "") | sub("\\.(jsonl|log)$"; "")) | . as $paths | map(sub("^.*/"; "")) |
   (if (unique | length) == length then . else $paths end) |
   map(if length > 40 then .[:18] + "…" + .[-21:] else . end);
 
@@ -103,12 +125,14 @@ def panels:
   ] as $losses |
   [range(0; length) as $i | $logs[$i] | {points: .hellaswag} | select(.points != []) |
     . + {name: $names[$i], colour: colour($colours * $i), what: null, dots: true}] as $accuracies |
+  (map(.size) as $shown | sizes | map(select([.size] | inside($shown)))) as $sizes |
   # A loss on other tokens cannot be compared with GPT-2's.
-  (if all(.[]; .data == "tales" or (.data | endswith(".txt"))) then [] else baselines.loss end) as $comparable |
+  (if all(.[]; .data == "tales" or (.data | endswith(".txt"))) then []
+   else [any(.[]; .data | test("edu")) as $is_edu | $sizes | loss_baselines($is_edu)] end) as $comparable |
   ($losses | select(length > 0) | (map(.points = (.faint // .points)) | loss_range) |
     with_baselines($comparable; 0.01) + {title: "Loss", curves: $losses, x: ($losses | x_range)}),
   # The same is true for accuracies on the tales' own items.
-  (if all(.[]; .data == "tales") then [] else baselines.hellaswag end) as $published |
+  (if all(.[]; .data == "tales") then [] else [$sizes | hellaswag_baselines] end) as $published |
   ($accuracies | select(length > 0) | {y: (ys | extent), cut: null} |
     with_baselines($published; 0.05) +
     {title: "HellaSwag accuracy", curves: $accuracies, x: ($accuracies | x_range)});

@@ -29,9 +29,9 @@ constexpr const char* kPacked = "; tokenize makes shards of texts packed like th
 constexpr std::array kFormats = {
     Format{"\x88\xd8\x34\x01"sv, 0, kShard},
     Format{"\x93NUMPY"sv, 0, kShard},
-    Format{"\xc6\xd7\x34\x01"sv, 0, "weights of llm.c, not text; 02_hf_weights reads Hugging Face's layout"},
+    Format{"\xc6\xd7\x34\x01"sv, 0, "weights of llm.c, not text; --model reads them"},
     Format{"\xc8\xd7\x34\x01"sv, 0, "a tokenizer of llm.c, not text"},
-    Format{"\x8a\xd8\x34\x01"sv, 0, "llm.c's HellaSwag items; --hellaswag reads hellaswag_val.jsonl"},
+    Format{"\x8a\xd8\x34\x01"sv, 0, "llm.c's HellaSwag items, not text; --hellaswag reads them"},
     Format{"\xa1\xd9\x34\x01"sv, 0, "llm.c's token ids of Llama 3; only GPT-2's, of 16 bits, are read"},
     Format{"\x1f\x8b"sv, 0, "a gzip archive; unpack it with: gzip -dk {}"},
     Format{"\x28\xb5\x2f\xfd"sv, 0, "a zstd archive; unpack it with: zstd -d {}"},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
@@ -69,6 +70,76 @@ std::vector<HellaSwagItem> parse_array(std::string_view text, const std::string&
   return items;
 }
 
+HellaSwagTokens tokens_of(const HellaSwagItem& item, const Tokenizer& tokenizer) {
+  HellaSwagTokens tokens{.context = tokenizer.encode(item.context), .endings = {}, .label = item.label};
+  for (size_t i = 0; i < 4; ++i) tokens.endings[i] = tokenizer.encode(" " + item.endings[i]);
+  return tokens;
+}
+
+constexpr int32_t kLlmcMagic = 20240522, kLlmcVersion = 1;
+constexpr int64_t kGpt2Vocab = 50257;
+using LlmcHeader = std::array<int32_t, 256>;
+
+// The uint16 of llm.c's file, from front to back.
+class LlmcItems {
+ public:
+  LlmcItems(std::span<const std::byte> bytes, int64_t vocab_size, const std::string& name)
+      : bytes_(bytes), vocab_size_(vocab_size), name_(name) {}
+
+  HellaSwagTokens next() {
+    const size_t begin = at_;
+    require_value(0xffff, "the beginning");
+    const uint16_t bytes = value();
+    require_value(uint16_t(number_ % 0x10000), "the number");
+    HellaSwagTokens item;
+    item.label = value();
+    require(item.label < 4, "{}: the label of item {} is {}, not 0, 1, 2 or 3", name_, number_, item.label);
+    require_value(4, "the number of endings");
+    item.context = ids("context");
+    for (auto& ending : item.endings) ending = ids("ending");
+    require(at_ - begin == bytes,
+            "{}: item {} says that it has {} bytes, but it has {}; write the file again", name_, number_,
+            bytes, at_ - begin);
+    ++number_;
+    return item;
+  }
+
+  bool at_end() const { return at_ == bytes_.size(); }
+
+ private:
+  uint16_t value() {
+    uint16_t result = 0;
+    require(bytes_.size() - at_ >= sizeof result, "{}: the file ends within item {}; copy it again", name_,
+            number_);
+    std::memcpy(&result, &bytes_[at_], sizeof result);
+    at_ += sizeof result;
+    return result;
+  }
+
+  void require_value(uint16_t expected, const char* what) {
+    const uint16_t found = value();
+    require(found == expected, "{}: {} of item {} is {}, not {}; write the file again", name_, what, number_,
+            found, expected);
+  }
+
+  std::vector<int32_t> ids(const char* what) {
+    std::vector<int32_t> result(value());
+    require(!result.empty(), "{}: an empty {} in item {}", name_, what, number_);
+    for (int32_t& id : result) {
+      id = value();
+      require(id < vocab_size_, "{}: token {} in item {} is outside the vocabulary ({})", name_, id, number_,
+              vocab_size_);
+    }
+    return result;
+  }
+
+  std::span<const std::byte> bytes_;
+  int64_t vocab_size_;
+  const std::string& name_;
+  size_t at_ = 0;
+  int64_t number_ = 0;
+};
+
 // The cross entropy at each position of contiguous logits (rows, T, Vp), on the host.
 std::vector<float> position_losses(const Tensor& logits, const Tensor& targets, int64_t vocab_size) {
   const int64_t Vp = logits.size(-1), n = targets.numel();
@@ -105,14 +176,36 @@ std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::str
   return items;
 }
 
-HellaSwag::Item HellaSwag::render(const HellaSwagItem& item, int64_t number, const Tokenizer& tokenizer) {
+bool is_llmc_hellaswag(std::span<const std::byte> file) {
+  int32_t magic = 0;
+  if (file.size() < sizeof magic) return false;
+  std::memcpy(&magic, file.data(), sizeof magic);
+  return magic == kLlmcMagic;
+}
+
+std::vector<HellaSwagTokens> parse_llmc_hellaswag(std::span<const std::byte> file, int64_t vocab_size,
+                                                  const std::string& name) {
+  LlmcHeader header;
+  require(file.size() >= sizeof header, "{}: the file ends within its header; copy it again", name);
+  std::memcpy(header.data(), file.data(), sizeof header);
+  require(header[0] == kLlmcMagic && header[1] == kLlmcVersion,
+          "{}: numbers {} and {} at its beginning; llm.c's HellaSwag items begin with {} and version {}",
+          name, header[0], header[1], kLlmcMagic, kLlmcVersion);
+  require(header[2] >= 1, "{}: its header says {} items; write the file again", name, header[2]);
+  LlmcItems reader(file.subspan(sizeof header), vocab_size, name);
+  std::vector<HellaSwagTokens> items;
+  for (int32_t i = 0; i < header[2]; ++i) items.push_back(reader.next());
+  require(reader.at_end(), "{}: more bytes follow the {} items that its header says; write the file again",
+          name, header[2]);
+  return items;
+}
+
+HellaSwag::Item HellaSwag::render(const HellaSwagTokens& item, int64_t number) {
   Item rendered{.number = number, .label = item.label, .rows = {}};
-  const std::vector<int32_t> context = tokenizer.encode(item.context);
   for (size_t i = 0; i < 4; ++i) {
     Row& row = rendered.rows[i];
-    row = {context, int64_t(context.size())};
-    const std::vector<int32_t> ending = tokenizer.encode(" " + item.endings[i]);
-    row.ids.insert(row.ids.end(), ending.begin(), ending.end());
+    row = {item.context, int64_t(item.context.size())};
+    row.ids.insert(row.ids.end(), item.endings[i].begin(), item.endings[i].end());
     rendered.longest = std::max(rendered.longest, int64_t(row.ids.size()));
   }
   return rendered;
@@ -121,24 +214,39 @@ HellaSwag::Item HellaSwag::render(const HellaSwagItem& item, int64_t number, con
 HellaSwag::HellaSwag(const std::string& path, const Tokenizer& tokenizer, int64_t block_size, int rank,
                      int world)
     : block_size_(block_size) {
-  const std::vector<HellaSwagItem> all = parse_hellaswag(read_text_file(path, kAnySize), path);
-  for (int64_t number = rank; number < int64_t(all.size()); number += world) {
-    Item item = render(all[size_t(number)], number, tokenizer);
-    const int64_t excess = std::max<int64_t>(item.longest - block_size, 0);
-    if (excess >= item.rows[0].context) {
-      ++skipped_;
-      continue;
-    }
-    if (excess > 0) ++truncated_;
-    for (Row& row : item.rows) {
-      row.ids.erase(row.ids.begin(), row.ids.begin() + excess);
-      row.context -= excess;
-    }
-    item.longest -= excess;
-    items_.push_back(std::move(item));
+  const std::string text = read_text_file(path, kAnySize);
+  const auto bytes = std::as_bytes(std::span(text));
+  if (is_llmc_hellaswag(bytes)) {
+    require(tokenizer.base_size() == kGpt2Vocab,
+            "{}: llm.c's items are GPT-2's token ids, but the tokenizer has {} ids; give --tokenizer "
+            "data/gpt2, or "
+            "HellaSwag's text",
+            path, tokenizer.base_size());
+    const std::vector<HellaSwagTokens> all = parse_llmc_hellaswag(bytes, kGpt2Vocab, path);
+    for (int64_t number = rank; number < int64_t(all.size()); number += world)
+      add(render(all[size_t(number)], number));
+  } else {
+    const std::vector<HellaSwagItem> all = parse_hellaswag(text, path);
+    for (int64_t number = rank; number < int64_t(all.size()); number += world)
+      add(render(tokens_of(all[size_t(number)], tokenizer), number));
   }
   std::stable_sort(items_.begin(), items_.end(),
                    [](const Item& a, const Item& b) { return a.longest < b.longest; });
+}
+
+void HellaSwag::add(Item item) {
+  const int64_t excess = std::max<int64_t>(item.longest - block_size_, 0);
+  if (excess >= item.rows[0].context) {
+    ++skipped_;
+    return;
+  }
+  if (excess > 0) ++truncated_;
+  for (Row& row : item.rows) {
+    row.ids.erase(row.ids.begin(), row.ids.begin() + excess);
+    row.context -= excess;
+  }
+  item.longest -= excess;
+  items_.push_back(std::move(item));
 }
 
 std::vector<HellaSwag::Batch> HellaSwag::batches(int64_t max_tokens) const {

@@ -2,14 +2,15 @@
 // that completes text chooses the ending to which it assigns the lowest loss.
 //
 // The file has one item per line, {"ctx": ..., "endings": [four], "label": 0..3, ...}, or all items in one
-// array. As in the video, an ending is encoded with a space before it, and only its own tokens count. Endings
-// are compared by the mean of their cross entropies (acc_norm, the published number) and by the sum (acc),
+// array; or it is llm.c's .bin, which has the items as GPT-2's token ids. As in the video, an ending is encoded with a
+// space before it, and only its own tokens count. Endings are compared by the mean of their cross entropies (acc_norm, the published number) and by the sum (acc),
 // which favours short endings.
 //
 // since 13_fineweb
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -31,6 +32,22 @@ struct HellaSwagItem {
 // or a string ("3"). Throws if an item is invalid; the message gives the file and the number of the line (or
 // item).
 std::vector<HellaSwagItem> parse_hellaswag(std::string_view text, const std::string& name);
+
+// The same as token ids. An ending's first token has the space before it.
+struct HellaSwagTokens {
+  std::vector<int32_t> context;
+  std::array<std::vector<int32_t>, 4> endings;
+  int label = 0;
+};
+
+// Returns whether a file with these bytes is llm.c's .bin.
+bool is_llmc_hellaswag(std::span<const std::byte> file);
+
+// Returns the items of llm.c's .bin: 256 int32 (the magic number 20240522, version 1, the number of items), then for
+// each item uint16: 65535, its bytes, its number, the label, 4, and five times a length and as many ids (the context,
+// the endings). Throws if the file is invalid, or an id is not below `vocab_size`; messages begin with `name`.
+std::vector<HellaSwagTokens> parse_llmc_hellaswag(std::span<const std::byte> file, int64_t vocab_size,
+                                                  const std::string& name);
 
 class HellaSwag {
  public:
@@ -69,7 +86,8 @@ class HellaSwag {
     std::vector<Prediction> predictions(const Tensor& logits, int64_t vocab_size) const;
   };
 
-  // Reads this rank's share of the items in a file: every world-th item. A model reads at most block_size
+  // Reads this rank's share of the items in a file: every world-th item. Throws if the file has GPT-2's token ids and
+  // the tokenizer is another. A model reads at most block_size
   // tokens. If a context and its longest ending are longer, the same tokens at the start of the context are
   // cut in all four rows, so that the rows stay comparable. If no token of the context would be left, the
   // item is skipped.
@@ -85,7 +103,8 @@ class HellaSwag {
   int64_t skipped() const { return skipped_; }
 
  private:
-  static Item render(const HellaSwagItem& item, int64_t number, const Tokenizer& tokenizer);
+  static Item render(const HellaSwagTokens& item, int64_t number);
+  void add(Item item);
 
   int64_t block_size_;
   std::vector<Item> items_;  // shortest first, so that batches need little padding

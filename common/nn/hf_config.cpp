@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
+#include "common/nn/llmc_model.h"
 
 namespace gpt2 {
 namespace {
@@ -148,6 +149,8 @@ HfConfig parse_hf_config(std::string_view text, const std::string& where) {
 }
 
 HfConfig read_hf_config(const std::string& directory) {
+  if (nn::is_llmc_model(directory))
+    return nn::parse_llmc_model(MappedFile(directory).bytes(), directory).config;
   const std::string path = std::filesystem::path(directory) / "config.json";
   return parse_hf_config(read_text_file(path, /*max_bytes=*/1'000'000), path);
 }

@@ -37,7 +37,7 @@ struct HfConfig {
 // `where`.
 HfConfig parse_hf_config(std::string_view json, const std::string& where);
 
-// Returns the configuration of a Hugging Face directory.
+// Returns the configuration of a Hugging Face directory, or of llm.c's model file (common/nn/llmc_model.h).
 HfConfig read_hf_config(const std::string& directory);
 
 // Returns a config.json that transformers' GPT2LMHeadModel and parse_hf_config can read. It always has the

@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/finite.h"
 #include "common/nn/checkpoints.h"
+#include "common/nn/llmc_model.h"
 
 namespace gpt2::nn {
 namespace {
@@ -137,6 +138,7 @@ OpenModel open_model(const std::string& directory, const FileDigests& digests) {
 }
 
 void load(Module& model, const std::string& directory) {
+  if (is_llmc_model(directory)) return load_llmc(model, directory);
   load(model, open_model(directory, digests_in(directory)));
 }
 

@@ -26,7 +26,7 @@ namespace gpt2::nn {
 // config.json ties lm_head.weight to transformer.wte.weight but the model does not, lm_head.weight gets a
 // copy. Throws if a tensor is missing, unknown to the model, of the wrong shape or not finite, or if the file
 // stores a lm_head.weight that differs from the matrix it is tied to; the message names the tensor. Throws if a file of a
-// checkpoint differs from its digest, or is written to meanwhile.
+// checkpoint differs from its digest, or is written to meanwhile. `directory` may also be llm.c's model file (load_llmc).
 void load(Module& model, const std::string& directory);
 
 // A directory whose files are open: what was compared is what is loaded, even if other files get their names.

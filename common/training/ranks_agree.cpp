@@ -46,7 +46,8 @@ std::string resolved(const std::string& flag, const nlohmann::json& flags,
   }
   if (flag == "--tokenizer" && !is_given) {
     const std::string model = flags.at("--model");
-    return app::is_directory(model) ? tokenizer_in(model_folder(model)) : "byte";
+    const std::string tokenizer = app::default_tokenizer(model_folder(model));
+    return tokenizer == "byte" ? tokenizer : tokenizer_in(tokenizer);
   }
   if (flag == "--min-lr" && !is_given) return fmt::format("{:.9g}", flags.at("--max-lr").get<double>() / 10);
   if (flag == "--matmul-precision" && !batches.device.is_cuda() && value == "high") return "highest";

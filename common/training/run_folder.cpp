@@ -137,7 +137,7 @@ void require_own_log(const std::string& path, const std::string& out) {
   std::error_code none;
   const fs::path file = full_path(path), folder = file.parent_path();
   if (folder == full_path(out)) {
-    require(file.filename() != "log.txt" && !step_of(file),
+    require(file.filename() != "log.txt" && file.filename() != "main.log" && !step_of(file),
             "--log {}: the run writes a file of this name itself; give another name", path);
   } else {
     require(!fs::exists(file, none) || checkpoints_in(folder).empty(),
@@ -293,7 +293,8 @@ app::Log RunFolder::open_log(const std::string& path) const {
   if (!group_.is_master()) return app::Log("");
   if (run_.out.empty()) return app::Log(path);
   if (!path.empty()) require_own_log(path, run_.out);
-  const LogPaths paths{path.empty() ? run_.out + "/log.jsonl" : path, run_.out + "/log.txt"};
+  const LogPaths paths{path.empty() ? run_.out + "/log.jsonl" : path, run_.out + "/log.txt",
+                       run_.out + "/main.log"};
   const bool is_done = step_ == steps_;
   ResumedLog resumed;
   if (step_ && !is_done) {
@@ -313,8 +314,8 @@ app::Log RunFolder::open_log(const std::string& path) const {
   if (step_)
     fmt::print("{} {}\n", is_done ? "nothing left to do:" : "going on from", printable_line(checkpoint_));
   if (is_done) return app::Log("");
-  return run_.resume ? app::Log::resume(paths.json, paths.text, resumed.contents, note_)
-                     : app::Log(paths.json, paths.text);
+  return run_.resume ? app::Log::resume(paths.json, paths.text, paths.llmc, resumed.contents, note_)
+                     : app::Log(paths.json, paths.text, paths.llmc);
 }
 
 // Each rank that keeps a part of the state writes it. All ranks get all digests.

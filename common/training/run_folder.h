@@ -37,7 +37,7 @@ class RunFolder {
   // Returns the step of the restored checkpoint; none if the run starts at step 0.
   std::optional<int64_t> resumed() const { return step_; }
 
-  // Opens the log, by default OUT/log.jsonl, and OUT/log.txt. If the run resumes, its log is continued; if
+  // Opens the log, by default OUT/log.jsonl, and OUT/log.txt and OUT/main.log. If the run resumes, its log is continued; if
   // the run was already complete, its log does not change. Throws if the log is not this run's
   // (common/training/run_log.h). Sets aside checkpoints that are newer than the restored one.
   app::Log open_log(const std::string& path) const;

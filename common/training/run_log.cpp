@@ -214,6 +214,15 @@ std::string continued(const std::string& path, const json& extent, const Parser&
   return (text ? text->substr(0, bytes) : "") + pending + later.kept;
 }
 
+// Adds to `log` what becomes of main.log, which repeats the log: it is made from it. An old file that does not begin as
+// the new one is kept.
+void remake(const std::string& path, ResumedLog& log) {
+  log.contents.llmc = app::llmc_log(log.contents.json);
+  const std::string before = text_of(path).value_or("");
+  const std::string& now = log.contents.llmc;
+  if (!before.starts_with(now) && !now.starts_with(before)) log.replaced.push_back(path);
+}
+
 }  // namespace
 
 ResumedLog log_up_to(const LogPaths& paths, const ResumePoint& point, const json& extents) {
@@ -229,6 +238,7 @@ ResumedLog log_up_to(const LogPaths& paths, const ResumePoint& point, const json
     log.contents.json +=
         app::json_line({{"event", "checkpoint"}, {"step", point.step}, {"path", point.checkpoint}}) + "\n";
   }
+  remake(paths.llmc, log);
   return log;
 }
 
@@ -270,6 +280,8 @@ ResumedLog log_from_start(const LogPaths& paths, const std::string& out) {
             out, lines.saved);
     if (!text.empty()) log.replaced.push_back(path);
   }
+  if (fs::is_regular_file(paths.llmc, none) && fs::file_size(paths.llmc, none) > 0)
+    log.replaced.push_back(paths.llmc);
   return log;
 }
 

@@ -17,7 +17,7 @@
 namespace gpt2::training {
 
 struct LogPaths {
-  std::string json, text;  // --log or OUT/log.jsonl; OUT/log.txt
+  std::string json, text, llmc;  // --log or OUT/log.jsonl; OUT/log.txt; OUT/main.log
 };
 
 // The checkpoint from which a run resumes.
@@ -29,14 +29,14 @@ struct ResumePoint {
 };
 
 struct ResumedLog {
-  app::Log::Contents contents;        // of the two files from here on
+  app::Log::Contents contents;        // of the files from here on
   std::vector<std::string> replaced;  // files whose old contents must be kept beside them (app::keep_aside)
   std::vector<std::string> notes;     // lines for the screen, once the log is accepted
 };
 
 // Returns the log up to the checkpoint (with state.json's "log"), with the events that come before the training of that
 // step. Throws if a file is not this run's log up to there, unless `anyway`; then the new file begins with the old one's
-// events. Throws if a newer checkpoint was saved but is missing. Neither function changes a file.
+// events. Throws if a newer checkpoint was saved but is missing. main.log is made from the log anew. Neither function changes a file.
 ResumedLog log_up_to(const LogPaths& paths, const ResumePoint& point, const nlohmann::json& extents);
 
 // Prepares the log of a run that resumes in a folder without checkpoints, and so starts at step 0. Throws if the

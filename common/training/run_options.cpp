@@ -56,7 +56,7 @@ void RunOptions::add_to(app::CommandLine& flags) {
       .input()
       .default_text("the last tenth of a text; none for shards");
   flags.add("--val-every", val_every, 0, kMany, "steps between validation losses; 0 disables them");
-  flags.add("--hellaswag", hellaswag, "HellaSwag questions, in its JSON Lines format")
+  flags.add("--hellaswag", hellaswag, "HellaSwag questions: its JSON Lines, or llm.c's .bin")
       .placeholder("FILE")
       .input();
   flags.add("--hellaswag-every", hellaswag_every, 0, kMany,

@@ -15,6 +15,7 @@
 #include "common/data/safetensors.h"
 #include "common/kernels/matmul.h"
 #include "common/nn/checkpoints.h"
+#include "common/nn/llmc_model.h"
 #include "common/tensor/context.h"
 #include "common/text/utf8.h"
 
@@ -48,6 +49,7 @@ std::string architecture(const HfConfig& model) {
 // Which weights --model DIR names.
 json weights_of(const std::string& model, const std::string& out) {
   if (!app::is_directory(model)) return nullptr;
+  if (nn::is_llmc_model(model)) return model_identity(model);
   const fs::path folder = model_folder(model), config = full_path(folder / "config.json");
   if (!out.empty() && config.parent_path().parent_path() == full_path(out)) return kOwnWeights;
   return model_identity(folder);
@@ -80,9 +82,14 @@ std::string model_folder(const std::string& model) {
 }
 
 std::string model_identity(const std::string& folder) {
-  std::set<std::string> files{fs::path(folder) / "config.json"};
-  const SafetensorsCheckpoint weights(folder);
-  for (const auto& [name, entry] : weights.entries()) files.insert(entry.file);
+  std::set<std::string> files;
+  if (nn::is_llmc_model(folder)) {
+    files.insert(folder);
+  } else {
+    files.insert(fs::path(folder) / "config.json");
+    const SafetensorsCheckpoint weights(folder);
+    for (const auto& [name, entry] : weights.entries()) files.insert(entry.file);
+  }
   Digest digest;
   for (const std::string& file : files) {
     digest.add(fs::path(file).filename().string());

@@ -32,9 +32,12 @@ std::vector<std::string> steps() {
 
 std::vector<std::string> programs() {
   std::vector<std::string> names = steps();
-  names.insert(names.end(), {"tokenize", "tales"});
+  names.insert(names.end(), {"tokenize", "convert", "tales"});
   return names;
 }
+
+// Programs whose arguments without a flag are files.
+bool takes_files(const std::string& program) { return program == "tokenize" || program == "convert"; }
 
 // A text that is read at once; the 4 MB of tales take a fifth of a second.
 const std::string kText = GPT2_SOURCE_DIR "/LICENSE";
@@ -197,7 +200,7 @@ TEST(EveryProgram, RefusesEveryNumberThatIsNotOneNamingFlagAndReason) {
     for (const std::string& flag : number_flags(help_of(program))) {
       const auto& [value, reason] = table[next.emplace(flag, next.size()).first->second++ % std::size(table)];
       std::vector<std::string> flags = {flag, value};
-      if (program == "tokenize") flags.emplace_back("no_file");
+      if (takes_files(program)) flags.emplace_back("no_file");
       expect_one_line(program, run(program, flags), flag + ": " + reason);
     }
   }
@@ -218,7 +221,7 @@ TEST(EveryProgram, RefusesAnEmptyValue) {
       is_joined = !is_joined;
       std::vector<std::string> flags =
           is_joined ? std::vector<std::string>{flag + "="} : std::vector<std::string>{flag, ""};
-      if (program == "tokenize") flags.emplace_back("no_file");
+      if (takes_files(program)) flags.emplace_back("no_file");
       expect_one_line(program, run(program, flags), flag + ": the value is empty");
     }
   }
@@ -226,8 +229,8 @@ TEST(EveryProgram, RefusesAnEmptyValue) {
 
 TEST(EveryProgram, RefusesAFlagWhoseValueIsMissing) {
   for (const std::string& program : programs()) {
-    std::vector<std::string> flags = {program == "tokenize" ? "--threads" : "--seed"};
-    if (program == "tokenize") flags.insert(flags.begin(), "no_file");
+    std::vector<std::string> flags = {takes_files(program) ? "--out" : "--seed"};
+    if (takes_files(program)) flags.insert(flags.begin(), "no_file");
     expect_one_line(program, run(program, flags), flags.back() + ": the value is missing");
   }
   expect_one_line("04_overfit", run("04_overfit", {"--log", "--steps", "5"}), "--log: the value is missing");
@@ -273,7 +276,7 @@ TEST(PrintIds, PrintsWhatIdsReads) {
 
 TEST(EveryProgram, RefusesAnEmptyArgument) {
   for (const std::string& program : programs()) {
-    if (program != "tokenize") expect_one_line(program, run(program, {""}), "an argument is empty");
+    if (!takes_files(program)) expect_one_line(program, run(program, {""}), "an argument is empty");
     const Result help = run(program, {"--help=maybe"});
     expect_one_line(program, help, "--help: maybe is not one of true, false");
   }
@@ -368,7 +371,7 @@ TEST(EveryProgram, SaysThatItsHelpCannotBePrinted) {
 
 TEST(EveryProgram, SaysThatItsOutputCannotBePrinted) {
   for (const std::string& program : programs()) {
-    if (program == "tokenize") continue;  // below
+    if (takes_files(program)) continue;  // below
     SCOPED_TRACE(program);
     const std::vector<std::string> flags = short_run(program);
     EXPECT_EQ(run(program, flags).status, 0);

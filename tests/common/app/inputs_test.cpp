@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "common/nn/hf_config.h"
+#include "common/nn/llmc_model.h"
 #include "tests/common/files.h"
 
 namespace gpt2 {
@@ -48,6 +50,41 @@ TEST(ResolveModel, ASizeIsNoFolder) {
     EXPECT_FALSE(app::resolve_model(options)) << name;
     EXPECT_EQ(options.model, name);
   }
+}
+
+TEST(ResolveModel, LlmcsNamesAreOursForTheSameSizes) {
+  for (const auto& [name, size] : std::vector<std::pair<std::string, std::string>>{
+           {"d12", "d12"}, {"d24", "gpt2-medium"}, {"d36", "gpt2-large"}, {"d48", "gpt2-xl"}}) {
+    app::Options options;
+    options.model = name;
+    EXPECT_FALSE(app::resolve_model(options)) << name;
+    EXPECT_EQ(options.model, size);
+  }
+}
+
+// The vocabulary decides whether GPT-2's tokenizer fits llm.c's file.
+TEST(ResolveModel, OfLlmcItIsTheFile) {
+  const TempDir dir;
+  HfConfig config{
+      .vocab_size = 50257, .n_positions = 8, .n_embd = 2, .n_layer = 1, .n_head = 1, .eos_token_id = {}};
+  const std::string path = dir / "model.bin";
+  nn::save_llmc(nn::Gpt2Weights(config), config, path, DType::bf16);
+  app::Options options;
+  options.model = path;
+  EXPECT_TRUE(app::resolve_model(options));
+  EXPECT_EQ(options.model, path);
+  EXPECT_TRUE(app::default_tokenizer(path).ends_with("data/gpt2"));
+  config.eos_token_id = 50256;
+  EXPECT_EQ(read_hf_config(path), config);
+  config.vocab_size = 50;
+  config.eos_token_id.reset();
+  nn::save_llmc(nn::Gpt2Weights(config), config, path, DType::bf16);
+  EXPECT_ERROR(app::default_tokenizer(path),
+               "llm.c's file has no tokenizer, and a vocabulary of 50 is not GPT-2's; give --tokenizer");
+  EXPECT_EQ(app::default_tokenizer("tiny"), "byte");
+  EXPECT_EQ(app::default_tokenizer(dir.path()), dir.path());
+  put_file(path, "weights of torch");
+  EXPECT_ERROR(app::resolve_model(options), path + ": not a model file of llm.c");
 }
 
 // As the folder of a run has after --out tiny.

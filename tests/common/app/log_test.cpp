@@ -27,6 +27,20 @@ TEST(Log, TheMessageNamesTheNewestCheckpoint) {
                "--resume-from step_000020 goes back to the newest checkpoint");
 }
 
+// As logger.h of llm.c writes them; its notebook takes what stands before and after the first colons.
+TEST(Log, LlmcsLogHasALineForEachStepLossAndScore) {
+  EXPECT_EQ(
+      llmc_log("{\"event\":\"config\",\"steps\":9}\n"
+               "{\"event\":\"val\",\"step\":0,\"loss\":10.98765}\n"
+               "{\"event\":\"hellaswag\",\"step\":250,\"acc_norm\":0.25419,\"acc\":0.3,\"items\":10042}\n"
+               "{\"event\":\"step\",\"step\":18,\"loss\":9.5,\"lr\":6.0004e-4,\"norm\":1.005001,\"ms\":1}\n"
+               "{\"event\":\"step\",\"step\":19,\"loss\":9.5}\n"
+               "{\"event\":\"step\",\"step\":19,\"loss\":\"x\",\"lr\":1,\"norm\":1}\nnot JSON\n[1]\n"
+               "{\"event\":\"sample\",\"step\":3,\"text\":\"Hi\"}\n{\"event\":\"done\"}"),
+      "s:0 tel:10.9877\ns:250 eval:0.2542\ns:18 trl:9.5000 lr:0.000600 norm:1.01\n");
+  EXPECT_EQ(llmc_log(""), "");
+}
+
 TEST(Log, AFileThatWasDeletedDuringTheRunIsThereAtItsEnd) {
   const testing::TempDir folder;
   Log log(folder / "log.jsonl");

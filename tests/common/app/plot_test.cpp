@@ -96,10 +96,60 @@ TEST_F(Plot, ShowsLossesAndHellaSwagBesideTheBaselines) {
   const std::string svg = svg_of("night.jsonl");
   for (const char* text :
        {">Loss<", ">HellaSwag accuracy<", ">night, training (3.1000)<", ">night, validation (3.2000)<",
-        ">night (0.3060)<", ">GPT-2 124M: 3.2924<", ">GPT-2 124M: 0.2945<", ">GPT-3 124M: 0.337<",
+        ">night (0.3060)<", ">GPT-2 124M: 3.2924<", ">GPT-2 124M: 0.2955<", ">GPT-3 124M: 0.337<",
         ">the first steps, from 10.98, are above<", ">step<"})
     EXPECT_EQ(count(svg, text), std::string(text) == ">step<" ? 2u : 1u) << text;
   EXPECT_EQ(count(svg, kDashed), 2u);  // a path in each panel
+}
+
+// Losses and scores near the baselines of all sizes, so that only the size decides which are drawn.
+std::string near_all_baselines(const std::string& parameters) {
+  const std::string config =
+      parameters.empty() ? ""
+                         : "{\"event\":\"config\",\"data\":\"x.bin\",\"parameters\":" + parameters + "}\n";
+  return config + event("val", 0, "loss", "3.6") + event("val", 9, "loss", "2.7") +
+         event("hellaswag", 0, "acc_norm", "0.25") + event("hellaswag", 9, "acc_norm", "0.6");
+}
+
+TEST_F(Plot, TheBaselinesAreThoseOfTheSize) {
+  const std::vector<std::vector<std::string>> baselines = {
+      {">GPT-2 124M, FineWeb: 3.425<", ">GPT-2 124M: 0.2955<", ">GPT-3 124M: 0.337<"},
+      {">GPT-2 350M, FineWeb: 3.083<", ">GPT-2 350M: 0.375<", ">GPT-3 350M: 0.436<"},
+      {">GPT-2 774M, FineWeb: 3.001<", ">GPT-2 774M: 0.432<", ">GPT-3 774M: 0.51<"},
+      {">GPT-2 1558M, FineWeb: 2.831<", ">GPT-2 1558M: 0.489<", ">GPT-3 1558M: 0.547<"}};
+  const auto expect_size = [&](const std::string& svg, size_t size) {
+    for (size_t i = 0; i < baselines.size(); ++i)
+      for (const std::string& text : baselines[i]) EXPECT_EQ(count(svg, text), i == size ? 1u : 0u) << text;
+  };
+  // With the rows of padding, as 09 counts them; and a size of none of the four.
+  const std::vector<std::pair<std::string, size_t>> sizes = {
+      {"124475904", 0}, {"354871296", 1}, {"774090240", 2}, {"1557686400", 3}, {"800000", 0}, {"", 0}};
+  for (const auto& [parameters, size] : sizes) {
+    put_file(dir_ / "run.jsonl", near_all_baselines(parameters));
+    expect_size(svg_of("run.jsonl"), size);
+  }
+  const std::string of_llmc = "s:0 tel:3.6000\ns:9 tel:2.7000\ns:0 eval:0.2500\ns:9 eval:0.6000\n";
+  const std::vector<std::pair<std::string, size_t>> folders = {
+      {"log_gpt2_350M", 1}, {"log774M", 2}, {"log_gpt2_1558M", 3}, {"log_gpt2_9124M", 0}, {"other", 0}};
+  for (const auto& [folder, size] : folders) {
+    fs::create_directory(dir_ / folder);
+    put_file(dir_ / (folder + "/main.log"), of_llmc);
+    expect_size(svg_of(folder + "/main.log"), size);
+  }
+}
+
+// The log of logger.h, with a line that was cut off and a loss that is no number.
+TEST_F(Plot, DrawsLlmcsLogAsOurs) {
+  fs::create_directory(dir_ / "night");
+  put_file(dir_ / "night/main.log",
+           "s:0 tel:10.9800\ns:0 trl:10.9700 lr:0.000001 norm:15.32\ns:1 trl:9.5000 lr:0.000002 norm:9.00\n"
+           "s:2 trl:-nan lr:0.000002 norm:nan\ns:3 tel:9.2500\ns:3 eval:0.2500\ns:1 trl:9.4000 lr:0.1 "
+           "norm:1.00\ns:4 t");
+  const std::string svg = svg_of("night/main.log");
+  for (const char* text : {">night, training (9.4000)<", ">night, validation (9.2500)<", ">night (0.2500)<"})
+    EXPECT_EQ(count(svg, text), 1u) << text << svg;
+  EXPECT_EQ(plot("night/main.log"), 0) << printed;
+  EXPECT_EQ(printed, "night/main.svg\n");
 }
 
 TEST_F(Plot, OfLossesAloneIsOnePanel) {
@@ -198,6 +248,7 @@ TEST_F(Plot, BadInputIsOneLine) {
   put_file(dir_ / "text.jsonl", "step 0 | loss: 5\nstep 1 | loss: 4\n");
   put_file(dir_ / "broken.jsonl", training(3, 5, 4) + "oops\n" + training(3, 5, 4));
   put_file(dir_ / "list.jsonl", "[1]\n");
+  put_file(dir_ / "broken.log", "s:0 tel:5\ns:1 unknown:4\ns:2 tel:5\n");
   put_file(dir_ / "empty.jsonl", "");
   put_file(dir_ / "other.jsonl", config("tales") + event("step", 0, "loss", "null"));
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
@@ -206,6 +257,7 @@ TEST_F(Plot, BadInputIsOneLine) {
            {".", ".: not a file that can be read"},
            {"text.jsonl", "text.jsonl: not JSON"},
            {"list.jsonl", "list.jsonl: not JSON"},
+           {"broken.log", "broken.log: line 2 is not JSON"},
            {"run.jsonl broken.jsonl", "broken.jsonl: line 4 is not JSON"},
            {"empty.jsonl", "empty.jsonl: no step, val or hellaswag event"},
            {"other.jsonl", "other.jsonl: no step, val or hellaswag event"},

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <set>
 #include <tuple>
 
 #include "common/tales/endings.h"
+#include "paths.h"
 #include "tests/common/files.h"
 #include "tests/common/testing.h"
 
@@ -77,6 +79,120 @@ TEST(HellaSwagFile, IsReadAsPeopleHaveIt) {
   EXPECT_ERROR(parse_hellaswag("\n \n", "a.jsonl"), "a.jsonl: the file is empty");
   EXPECT_ERROR(parse_hellaswag("PAR1", "a.parquet"),
                "a.parquet: a Parquet table; make JSON Lines of it with: ");
+}
+
+// llm.c's file of these items, after write_evalfile in its data_common.py.
+std::string written_by_llmc(const std::vector<HellaSwagTokens>& items) {
+  std::vector<uint16_t> stream;
+  size_t longest = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    std::vector<uint16_t> item = {65535, 0, uint16_t(i), uint16_t(items[i].label), 4};
+    const auto add = [&](const std::vector<int32_t>& ids) {
+      item.push_back(uint16_t(ids.size()));
+      item.insert(item.end(), ids.begin(), ids.end());
+    };
+    add(items[i].context);
+    for (const auto& ending : items[i].endings) add(ending);
+    item[1] = uint16_t(2 * item.size());
+    longest = std::max(longest, 2 * item.size());
+    stream.insert(stream.end(), item.begin(), item.end());
+  }
+  const std::array<int32_t, 256> header{20240522, 1, int32_t(items.size()), int32_t(longest)};
+  std::string file(reinterpret_cast<const char*>(header.data()), sizeof header);
+  return file.append(reinterpret_cast<const char*>(stream.data()), 2 * stream.size());
+}
+
+const std::vector<HellaSwagTokens> kTokens = {{{7, 50256}, {{{1}, {2, 3}, {4}, {5, 6, 7}}}, 3},
+                                              {{9}, {{{8}, {8}, {8, 8}, {0}}}, 0}};
+
+TEST(HellaSwagOfLlmc, HasTheItemsAsTokens) {
+  const std::string file = written_by_llmc(kTokens);
+  EXPECT_TRUE(is_llmc_hellaswag(as_bytes(file)));
+  EXPECT_FALSE(is_llmc_hellaswag(as_bytes(kLine)));
+  EXPECT_FALSE(is_llmc_hellaswag(as_bytes("x")));
+  const auto items = parse_llmc_hellaswag(as_bytes(file), 50257, "a.bin");
+  ASSERT_EQ(items.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(items[i].context, kTokens[i].context);
+    EXPECT_EQ(items[i].endings, kTokens[i].endings);
+    EXPECT_EQ(items[i].label, kTokens[i].label);
+  }
+}
+
+TEST(HellaSwagOfLlmc, ABadFileIsOneLineThatSaysWhy) {
+  const std::string good = written_by_llmc(kTokens);
+  // The file with another uint16; `at` counts from the end of the header.
+  const auto with = [&](size_t at, uint16_t value) {
+    std::string file = good;
+    std::memcpy(&file[1024 + 2 * at], &value, sizeof value);
+    return file;
+  };
+  const auto with_header = [&](size_t at, int32_t value) {
+    std::string file = good;
+    std::memcpy(&file[4 * at], &value, sizeof value);
+    return file;
+  };
+  for (const auto& [file, expected] : std::vector<std::pair<std::string, std::string>>{
+           {good.substr(0, 1023), "the file ends within its header"},
+           {with_header(1, 2), "begin with 20240522 and version 1"},
+           {with_header(2, 0), "its header says 0 items"},
+           {with_header(2, 3), "the file ends within item 2"},
+           {with_header(2, 1), "more bytes follow the 1 items"},
+           {with_header(2, INT32_MAX), "the file ends within item 2"},
+           {good.substr(0, good.size() - 1), "the file ends within item 1"},
+           {good.substr(0, 1024), "the file ends within item 0"},
+           {good + "x", "more bytes follow"},
+           {with(0, 1), "the beginning of item 0 is 1, not 65535"},
+           {with(1, 4), "item 0 says that it has 4 bytes, but it has 38"},
+           {with(2, 1), "the number of item 0 is 1, not 0"},
+           {with(3, 4), "the label of item 0 is 4, not 0, 1, 2 or 3"},
+           {with(4, 5), "the number of endings of item 0 is 5, not 4"},
+           {with(5, 0), "an empty context in item 0"},
+           {with(5, 65535), "token 65535 in item 0 is outside the vocabulary"},
+           {with(6, 50257), "token 50257 in item 0 is outside the vocabulary (50257)"},
+           {with(8, 0), "an empty ending in item 0"}}) {
+    const std::string error = error_of([&] { parse_llmc_hellaswag(as_bytes(file), 50257, "a.bin"); });
+    EXPECT_EQ(error.find("a.bin: "), 0u) << error;
+    EXPECT_NE(error.find(expected), std::string::npos) << error << "\n  expected: " << expected;
+  }
+}
+
+TEST(HellaSwagOfLlmc, NeedsGpt2sTokenizer) {
+  const TempDir dir;
+  put_file(dir / "a.bin", written_by_llmc(kTokens));
+  EXPECT_ERROR(HellaSwag(dir / "a.bin", *make_tokenizer("byte", ""), 1024),
+               "llm.c's items are GPT-2's token ids, but the tokenizer has 257 ids");
+}
+
+// Beside the text, with a tokenizer of GPT-2's size.
+TEST(HellaSwagOfLlmc, GivesTheRowsOfTheText) {
+  const std::string folder = GPT2_SOURCE_DIR "/data/gpt2";
+  if (!has_tokenizer(folder)) GTEST_SKIP() << "./course data gpt2 fetches the tokenizer";
+  const TempDir dir;
+  const auto tokenizer = make_tokenizer(folder, "");
+  std::string lines;
+  std::vector<HellaSwagTokens> items;
+  Endings endings(7);
+  for (int i = 0; i < 9; ++i) {
+    lines += to_json(endings.next(), uint64_t(i)) + "\n";
+    const HellaSwagItem item = parse_hellaswag(lines, "").back();
+    items.push_back({tokenizer->encode(item.context), {}, item.label});
+    for (size_t e = 0; e < 4; ++e) items.back().endings[e] = tokenizer->encode(" " + item.endings[e]);
+  }
+  put_file(dir / "a.jsonl", lines);
+  put_file(dir / "a.bin", written_by_llmc(items));
+  for (const auto& [rank, world, block_size] :
+       std::vector<std::tuple<int, int, int>>{{0, 1, 1024}, {1, 2, 60}}) {
+    const HellaSwag text(dir / "a.jsonl", *tokenizer, block_size, rank, world),
+        bin(dir / "a.bin", *tokenizer, block_size, rank, world);
+    EXPECT_EQ(bin.num_items(), text.num_items());
+    EXPECT_EQ(bin.truncated(), text.truncated());
+    EXPECT_EQ(bin.skipped(), text.skipped());
+    const auto expected = text.batches(1 << 20), found = bin.batches(1 << 20);
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t i = 0; i < found.size(); ++i)
+      EXPECT_EQ(found[i].tokens(kCpu).to_vector<int32_t>(), expected[i].tokens(kCpu).to_vector<int32_t>());
+  }
 }
 
 // A model whose prediction depends on the last `memory` ids alone, made of a hash: any logits, but the same

@@ -69,6 +69,33 @@ TEST(RunFolder, WhatIsInTheWayOfACheckpointIsSetAside) {
   }
 }
 
+// The lines of llm.c's logger.h: of the whole run, also after a resume, and without those of steps that were lost.
+TEST(RunFolder, MainLogIsThatOfTheRunThatWasNeverStopped) {
+  TinyRun whole, resumed;
+  const std::vector<std::string> names = {"/log.jsonl", "/log.txt", "/main.log"};
+  const auto train = [](TinyRun& run, int64_t steps, bool resume) {
+    RunFolder folder(run.options(resume), steps, run.group);
+    run.training.setup.settings["--steps"] = 3;
+    folder.resume(run.training.state(), run.training.setup);
+    app::Log log = folder.open_log("");
+    for (int64_t step = folder.resumed().value_or(0);; ++step) {
+      if (step != folder.resumed()) log.val(step, 5);
+      if (folder.save_if_due(step, step == steps, log)) break;
+      run.training.step();
+      log.step({.step = step, .loss = 5 + double(step), .lr = 6e-4, .norm = 1.239, .ms = 1, .tokens = 1});
+    }
+  };
+  train(whole, 3, false);
+  const std::string main_log = file_bytes(whole.out + "/main.log");
+  EXPECT_EQ(main_log.find("s:0 tel:5.0000\ns:0 trl:5.0000 lr:0.000600 norm:1.24\ns:1 tel:"), 0u) << main_log;
+  train(resumed, 2, false);
+  put_file(resumed.out + "/main.log",
+           file_bytes(resumed.out + "/main.log") + "s:2 trl:9.0000 lr:0.1 norm:1\n");
+  train(resumed, 3, true);
+  EXPECT_EQ(file_bytes(resumed.out + "/main.log"), main_log);
+  EXPECT_FALSE(fs::exists(resumed.out + "/main.log.unused"));
+}
+
 TEST(RunFolder, AFailedSaveSaysTheStepAndWhatIsLeft) {
   struct Case {
     std::string name;

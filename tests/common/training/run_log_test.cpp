@@ -4,6 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "common/base/digest.h"
 #include "tests/common/files.h"
 
 namespace gpt2::testing {
@@ -23,7 +24,7 @@ std::string step_event(int64_t step) {
 // A run in a folder whose checkpoint at step 2 knows its log; it went on to step 3.
 struct LoggedRun {
   TempDir out;
-  LogPaths paths{out / "log.jsonl", out / "log.txt"};
+  LogPaths paths{out / "log.jsonl", out / "log.txt", out / "main.log"};
   std::string checkpoint = out / "step_000002", early, event, late = step_event(2) + step_event(3);
   json extents;
 
@@ -249,7 +250,7 @@ TEST(RunLog, WithoutACheckpointOnlyARunThatNeverSavedOneBeginsAgain) {
     SCOPED_TRACE(each.name);
     const TempDir out;
     for (const auto& [name, contents] : each.files) put_file(out / name, contents);
-    const LogPaths paths{out / "log.jsonl", out / "log.txt"};
+    const LogPaths paths{out / "log.jsonl", out / "log.txt", out / "main.log"};
     if (each.message.empty()) {
       EXPECT_EQ(training::log_from_start(paths, out.path()).replaced.size(), each.replaced);
     } else {
@@ -259,12 +260,53 @@ TEST(RunLog, WithoutACheckpointOnlyARunThatNeverSavedOneBeginsAgain) {
   }
 }
 
+// main.log is made from the log, whatever became of it; an old one that is not its beginning or its continuation is kept.
+TEST(RunLog, MainLogIsMadeFromTheLog) {
+  const std::string before = R"({"event":"val","step":0,"loss":6})"
+                             "\n",
+                    lines = "s:0 tel:6.0000\n";
+  struct Case {
+    std::string main_log;
+    bool is_kept;
+  };
+  for (const Case& each : std::vector<Case>{{"", false},  // missing, as in a run of an older program
+                                            {lines, false},
+                                            {lines + "s:2 trl:5.5000 lr:0.000600 norm:1.00\n", false},
+                                            {"s:0 te", false},  // a power cut
+                                            {"s:0 tel:5.0000\n", true},
+                                            {"Captain's log\n", true}}) {
+    SCOPED_TRACE(each.main_log);
+    LoggedRun run;
+    run.cut_text();
+    run.paths.llmc = run.out / "main.log";
+    if (!each.main_log.empty()) put_file(run.paths.llmc, each.main_log);
+    put_file(run.paths.json, before + run.early + run.event + run.late);
+    run.extents["log.jsonl"] = {{"bytes", before.size() + run.early.size()},
+                                {"digest", to_hex(digest_of(before + run.early))}};
+    const auto resumed = run.resumed();
+    EXPECT_EQ(resumed.contents.llmc, lines);
+    EXPECT_EQ(resumed.replaced, each.is_kept ? std::vector{run.paths.llmc} : std::vector<std::string>());
+  }
+}
+
+TEST(RunLog, MainLogOfARunThatStartsAgainIsKept) {
+  const TempDir out;
+  put_file(out / "log.jsonl", kConfig);
+  put_file(out / "log.txt", "");
+  put_file(out / "main.log", "s:0 tel:6.0000\n");
+  const auto log =
+      training::log_from_start({out / "log.jsonl", out / "log.txt", out / "main.log"}, out.path());
+  EXPECT_EQ(log.replaced, (std::vector<std::string>{out / "log.jsonl", out / "main.log"}));
+  EXPECT_EQ(log.contents.llmc, "");
+}
+
 // A new folder, but --log names a file that someone filled.
 TEST(RunLog, ALogElsewhereIsKept) {
   const TempDir folder;
   fs::create_directory(folder / "out");
   put_file(folder / "thesis.txt", "Chapter 1\n");
-  const auto log = training::log_from_start({folder / "thesis.txt", folder / "out/log.txt"}, folder / "out");
+  const auto log = training::log_from_start(
+      {folder / "thesis.txt", folder / "out/log.txt", folder / "out/main.log"}, folder / "out");
   EXPECT_EQ(log.replaced, (std::vector<std::string>{folder / "thesis.txt"}));
 }
 

@@ -52,8 +52,8 @@ def _chunks(rows, cols):
 
 def _sums(cols, of=BF16S, size=2):
     chunks = _chunks(N, cols)
-    return Launch("sum_rows", f"sum_rows: sum_rows_kernel<{'bf16' if of is BF16S else 'float'}>", [FLOATS, of, N, cols, 0.0],
-                  (-(-cols // 128), chunks), 256, size * N * cols)
+    return Launch("sum_rows", f"sum_rows: sum_rows_kernel<float, {'bf16' if of is BF16S else 'float'}>",
+                  [FLOATS, of, N, cols, 0.0], (-(-cols // 128), chunks), 256, size * N * cols)
 
 
 def _scores(op, kernel, arguments, bytes, over=""):
@@ -82,8 +82,12 @@ BOUND_BY_MEMORY = [
     Launch("layer_norm_forward", "layer_norm: layer_norm_forward_kernel",
            [FLOATS] * 6 + [N, C, 1e-5], (N // 8,), 256, 8 * N * C,
            over="three passes over a row in shared memory; steps from 07 on add the residual in the same kernel"),
-    Launch("add_layer_norm_forward", "add_layer_norm: add_layer_norm_forward_kernel<bf16, bf16>",
+    Launch("add_layer_norm_forward", "add_layer_norm: add_layer_norm_forward_kernel<float, bf16, bf16>",
            [FLOATS, BF16S, FLOATS, FLOATS, FLOATS, BF16S, FLOATS, FLOATS, N, C, N, 1e-5], (N // 8,), 256, 12 * N * C),
+    Launch("add_layer_norm_forward", "add_layer_norm: add_layer_norm_forward_kernel<bf16, bf16, bf16>",
+           [BF16S, BF16S, FLOATS, FLOATS, BF16S, BF16S, BF16S, BF16S, N, C, N, 1e-5], (N // 8,), 256, 8 * N * C),
+    Launch("layer_norm_again", "add_layer_norm: layer_norm_again_kernel<bf16, bf16>",
+           [BF16S, BF16S, FLOATS, FLOATS, BF16S, BF16S, N, C], (N // 8,), 256, 4 * N * C),
     _sums(C),
     _sums(3 * C),
     _sums(4 * C),
@@ -103,11 +107,18 @@ BOUND_BY_MEMORY = [
            [FLOATS, BF16S, IDS, Int32(V), Int32(VP)], (N,), 512, 2 * N * VP, over=_LOSS),
     Launch("fused_cross_entropy_gradient", "fused_cross_entropy: fused_cross_entropy_kernel<bf16, true>",
            [FLOATS, BF16S, IDS, Int32(V), Int32(VP)], (N,), 512, 4 * N * VP, over=_LOSS),
-    Launch("adamw", "adamw: adamw_kernel",
-           [FLOATS, BF16S, FLOATS, FLOATS, FLOATS, PARAMETERS, PARAMETERS, FLOATS, FLOATS, 1.0, [0.1, 0.05, 0.95, 1e-8]],
+    Launch("adamw", "adamw: adamw_kernel<float>",
+           [[FLOATS, BF16S, FLOATS, FLOATS, FLOATS, PARAMETERS, PARAMETERS, 0, 0], FLOATS, FLOATS, 1.0, [0.1, 0.05, 0.95, 1e-8]],
            blocks(PARAMETERS, 4), 256, 30 * PARAMETERS),
-    Launch("global_norm", "global_norm: squares_kernel", [FLOATS, FLOATS, PARAMETERS], (1024,), 512, 4 * PARAMETERS),
-    Launch("embedding_forward", "embedding: embedding_forward_kernel", [FLOATS, FLOATS, IDS, C], (N,), 192, 8 * N * C),
+    Launch("adamw", "adamw: adamw_kernel<bf16>",
+           [[FLOATS, BF16S, BF16S, FLOATS, FLOATS, PARAMETERS, PARAMETERS, 1337, 0], FLOATS, FLOATS, 1.0, [0.1, 0.05, 0.95, 1e-8]],
+           blocks(PARAMETERS, 4), 256, 28 * PARAMETERS),
+    *(Launch("global_norm", f"global_norm: squares_kernel<{name}>", [FLOATS, pointer, PARAMETERS],
+             (-(-PARAMETERS // 16384),), 512, size * PARAMETERS)
+      for name, pointer, size in (("float", FLOATS, 4), ("bf16", BF16S, 2))),
+    *(Launch("embedding_forward", f"embedding: embedding_forward_kernel<{name}>", [pointer, pointer, IDS, C], (N,), threads,
+             2 * size * N * C)
+      for name, pointer, size, threads in (("float", FLOATS, 4, 192), ("bf16", BF16S, 2, 96))),
 ]
 
 
