@@ -88,9 +88,7 @@ void check_memory(Device device, const GPTConfig& config, int64_t B, int64_t T, 
                   const WeightsPlan& weights = {}) {
   const size_t beside = device.is_cuda() ? kCudaLibraryBytes : 0;
   const KernelCounts counts = context().counts;  // a plan's calls do not count
-  const auto plan = [&](int64_t batch) {
-    return plan_memory<GPT>(device, config, batch, T, dtype, weights);
-  };
+  const auto plan = [&](int64_t batch) { return plan_memory<GPT>(device, config, batch, T, dtype, weights); };
   require_memory(device, B, T, [&](int64_t batch) { return plan(batch).total() + beside; });
   print_memory(plan(B));
   context().counts = counts;
