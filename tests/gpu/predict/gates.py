@@ -35,6 +35,7 @@ WIDTHS = [
     (r"global_norm: squares_kernel<.*", 128, 32, "one sum a block"),
     (r"fill: fill_kernel", 0, 128, "reads nothing"),
     (r"(mean: mean|global_norm: root|fill: arange|adamw: adamw_advance)_kernel", 0, 0, "a few values"),
+    (r"add_layer_norm: layer_norm_again_kernel<float, bf16>", 128, 64, "four values, 16 bytes of float"),
     (r"(add_)?layer_norm: .*_kernel<bf16, (bf16, )?(bf16|true|false).*", 64, 64, "four bf16 values for each lane, as of float rows"),
     (r"add_layer_norm: add_partial_sums_kernel<bf16>", 128, 64, "four values: sums of float, results of bf16"),
     (r"sum_rows: sum_rows_kernel<bf16, float>", 128, 64, "the same"),

@@ -63,6 +63,7 @@ def _scores(op, kernel, arguments, bytes, over=""):
 
 _TWO_PASSES = "two passes over rows of 1,024 with expf or a product for each value, in lanes that are idle behind the diagonal"
 _LOSS = "an exponential for every value of 2 bytes, and with the gradient another"
+_NARROW = "two thirds of a float row's bytes or fewer, but as many instructions: four values a lane"
 _LONG_TANH = "tanhf takes 20 instructions a value; steps from 07 on have it in the product's epilogue"
 
 BOUND_BY_MEMORY = [
@@ -85,9 +86,9 @@ BOUND_BY_MEMORY = [
     Launch("add_layer_norm_forward", "add_layer_norm: add_layer_norm_forward_kernel<float, bf16, bf16>",
            [FLOATS, BF16S, FLOATS, FLOATS, FLOATS, BF16S, FLOATS, FLOATS, N, C, N, 1e-5], (N // 8,), 256, 12 * N * C),
     Launch("add_layer_norm_forward", "add_layer_norm: add_layer_norm_forward_kernel<bf16, bf16, bf16>",
-           [BF16S, BF16S, FLOATS, FLOATS, BF16S, BF16S, BF16S, BF16S, N, C, N, 1e-5], (N // 8,), 256, 8 * N * C),
+           [BF16S, BF16S, FLOATS, FLOATS, BF16S, BF16S, BF16S, BF16S, N, C, N, 1e-5], (N // 8,), 256, 8 * N * C, over=_NARROW),
     Launch("layer_norm_again", "add_layer_norm: layer_norm_again_kernel<bf16, bf16>",
-           [BF16S, BF16S, FLOATS, FLOATS, BF16S, BF16S, N, C], (N // 8,), 256, 4 * N * C),
+           [BF16S, BF16S, FLOATS, FLOATS, BF16S, BF16S, N, C], (N // 8,), 256, 4 * N * C, over=_NARROW),
     _sums(C),
     _sums(3 * C),
     _sums(4 * C),
