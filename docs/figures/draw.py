@@ -7,7 +7,7 @@ import sys
 from registry import FIGURES
 
 HERE = pathlib.Path(__file__).parent
-MODULES = ["library", "model", "text", "training", "recipe", "formats", "fusion", "flash", "ranks", "runs"]
+MODULES = ["library", "model", "text", "training", "recipe", "formats", "fusion", "flash", "ranks", "runs", "weights"]
 
 
 def stale_files(pictures):

@@ -135,5 +135,5 @@ def video():
     for minute in (0, 15, 30, 45, 60):
         f.text(left + minute / 60 * width, 22, f"{minute}", SMALL, "muted", "end" if minute == 60 else "middle")
     f.text(left + width, 272, "across: minutes; down: hours", SMALL, "muted", "end")
-    f.text(left, 272, "14 goes on where the video ends", SMALL, "muted")
+    f.text(left, 272, "14 to 17 go on where the video ends", SMALL, "muted")
     return f

@@ -176,7 +176,21 @@ def residual():
     write_csv("residual", ["n", "plain", "scaled"], rows)
 
 
-PARTS = {f.__name__: f for f in (losses, schedule, memory, addition, positions, next_byte, endings, merges, residual)}
+def rounding():
+    """15: the loss with bf16 weights that are rounded to nearest, stochastically, or beside master weights."""
+    lines = [json.loads(line) for line in run("rounding_study", "--steps", 400, "--lr", 1e-5).splitlines()]
+    ways = ["nearest", "stochastic", "masters"]
+    losses_of = {way: [line["loss"] for line in lines if line["rounding"] == way] for way in ways}
+    moved = {line["rounding"]: line["moved"] for line in lines}  # the last line of each
+    print(", ".join(f"{way}: {moved[way]:.3f} of c_fc.weight moved" for way in ways))
+    count = len(losses_of["masters"])
+    # Each loss with the one before it: the batches differ.
+    rows = [[10 * i, *(f"{np.mean(losses_of[way][max(i - 1, 0) : i + 1]):.5g}" for way in ways)] for i in range(count)]
+    write_csv("rounding", ["step", *ways], rows)
+
+
+MEASURES = (losses, schedule, memory, addition, positions, next_byte, endings, merges, residual, rounding)
+PARTS = {f.__name__: f for f in MEASURES}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= PARTS.keys():

@@ -40,20 +40,36 @@ list_rows() {
   list_later_rows
 }
 
+# The further rows of steps 15 and 16, with the flag that makes the row at the end.
+list_variants() {
+  case $1 in
+    15) row 15-off 15 "$2 --master-weights off" start bf16 15 "" none "weights in bf16 only" ;;
+    16)
+      row 16-layernorm 16 "$2 --recompute layernorm" start bf16 15 "" none "GELUs and LayerNorms made again"
+      row 16-block 16 "$2 --recompute block" start bf16 15 "" none "blocks made again"
+      ;;
+  esac
+}
+
 # Steps that train on other terms, of which only the first loss can be compared: one batch a step each.
 list_later_rows() {
-  local step before=09 flags='' idea
+  local step before=09 flags='' variant idea
   while read -r step; do
     ((10#$step < 11)) || flags="--total-batch $((batch * seq))"
+    variant=$flags
     case $step in
       10) idea="clipping, schedule, decay of matrices" ;;
       11) idea="accumulation, here of one micro-batch" ;;
       12) idea="many processes, here one" ;;
       13) idea="real data, evaluation, checkpoints" ;;
       14) idea="the step recorded as a CUDA graph" ;;
+      15) variant+=" --master-weights on" idea="weights in bf16, float32 masters" ;;
+      16) variant+=" --recompute gelu" idea="GELUs made again" ;;
+      17) idea="optimizer's state divided, here by one" ;;
       *) idea=$(step_named "$step") ;;
     esac
-    row "$step" "$step" "$flags" start bf16 "$before" "" none "$idea"
-    before=$step
+    row "$step" "$step" "$variant" start bf16 "$before" "" none "$idea"
+    list_variants "$step" "$flags"
+    [[ $step == 16 ]] || before=$step  # 17 makes nothing again
   done < <(step_names | sed -n 's/^\([1-9][0-9]\)_.*/\1/p')
 }

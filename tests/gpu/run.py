@@ -191,6 +191,9 @@ def time_large(call):
     time_step(call, "10_64", "10_adamw", *shape(call, 64, 20))
     time_step(call, "13_64", "13_fineweb", *shape(call, 64, 20), *total(call, 64))
     time_step(call, "14_64", "14_cuda_graph", *shape(call, 64, 20), *total(call, 64), "--cuda-graph", "on")
+    time_step(call, "15_64", "15_bf16_weights", *shape(call, 64, 20), *total(call, 64))
+    for mode in ("gelu", "layernorm", "block"):
+        time_step(call, f"16_64_{mode}", "16_recompute", *shape(call, 64, 20), *total(call, 64), "--recompute", mode)
     time_step(call, "09_64_own", "09_vocab", *shape(call, 64, 20), "--attention", "own")
     time_torch(call, "torch_09_64", "09", 64, 20)
 
@@ -202,7 +205,8 @@ def time_all(call):
     for number, program in (("05", "05_tf32"), ("06", "06_bf16"), ("07", "07_fusion"), ("08", "08_flash_attention"),
                             ("09", "09_vocab"), ("10", "10_adamw")):
         time_step(call, f"{number}_16", program, *shape(call, 16, 20))
-    for number, program in (("11", "11_grad_accum"), ("12", "12_ddp"), ("13", "13_fineweb"), ("14", "14_cuda_graph")):
+    for number, program in (("11", "11_grad_accum"), ("12", "12_ddp"), ("13", "13_fineweb"), ("14", "14_cuda_graph"),
+                            ("15", "15_bf16_weights"), ("16", "16_recompute"), ("17", "17_zero")):
         time_step(call, f"{number}_16", program, *shape(call, 16, 20), *total(call, 16))
     for chapter in ("09", "07", "06", "05", "04"):
         time_torch(call, f"torch_{chapter}_16", chapter, 16, 20)

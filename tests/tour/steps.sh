@@ -92,12 +92,17 @@ tour_11() {
   check "$1" "$speed_claim" speed
 }
 
+ranks_text() {
+  case $shown_ranks in
+    1) echo "one rank" ;;
+    2) echo "two ranks" ;;
+    *) echo "$shown_ranks ranks" ;;
+  esac
+}
+
 tour_12() {
-  local ranks="one rank"
   show "$1" "many processes" "${fp32[@]}" --steps 20 || return 0
-  if ((shown_ranks == 2)); then ranks="two ranks"; fi
-  if ((shown_ranks > 2)); then ranks="$shown_ranks ranks"; fi
-  compare "$1" "one model on $ranks: 11's losses" 1e-5 11_grad_accum "${fp32[@]}" --steps 20
+  compare "$1" "one model on $(ranks_text): 11's losses" 1e-5 11_grad_accum "${fp32[@]}" --steps 20
   check "$1" "$speed_claim" speed
 }
 
@@ -131,5 +136,30 @@ tour_14() {
   local COURSE_RANKS=1
   show "$1" "the step as a graph" --steps 20 || return 0
   compare "$1" "the step as a CUDA graph: 13's losses" "$(exact 1e-3)" 13_fineweb --steps 20
+  check "$1" "$speed_claim" speed
+}
+
+tour_15() {
+  local COURSE_RANKS=1
+  show "$1" "in float32: 14's losses" "${fp32[@]}" --steps 10 || return 0
+  compare "$1" "in float32: 14's losses" "$(exact 1e-4)" 14_cuda_graph "${fp32[@]}" --steps 10
+  show "$1" "weights in bf16" --steps 50 || return 0
+  compare "$1" "weights in bf16: 14's curve within bf16" 5e-3 14_cuda_graph --steps 50
+  check "$1" "$speed_claim" speed
+}
+
+tour_16() {
+  local COURSE_RANKS=1
+  show "$1" "blocks made again" --recompute block --steps 20 || return 0
+  compare "$1" "blocks made again: 15's losses" "$(exact 1e-3)" 15_bf16_weights --steps 20
+  check "$1" "$speed_claim" speed
+}
+
+tour_17() {
+  local other_ranks
+  if [[ $preset != cuda ]] && have mpirun; then local COURSE_RANKS=2; fi
+  show "$1" "the optimizer's state divided" --steps 20 || return 0
+  other_ranks=$shown_ranks
+  compare "$1" "its state divided, $(ranks_text): 15's losses" "$(exact 1e-3)" 15_bf16_weights --steps 20
   check "$1" "$speed_claim" speed
 }
