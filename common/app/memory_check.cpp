@@ -33,4 +33,14 @@ void require_memory(Device device, int64_t B, int64_t T, const std::function<siz
                 : "not even --batch 1 fits, try a smaller --seq or --model");
 }
 
+void print_memory(const MemoryPlan& plan) {
+  const auto megabytes = [](size_t bytes) { return fmt::format("{:.1f}", double(bytes) / 1e6); };
+  fmt::print(
+      "a step takes {} MB: weights {}, gradients {}, {}moments {}, activations {}, backward pass {}, free "
+      "{}\n",
+      megabytes(plan.total()), megabytes(plan.weights), megabytes(plan.gradients),
+      plan.master_weights > 0 ? fmt::format("master weights {}, ", megabytes(plan.master_weights)) : "",
+      megabytes(plan.moments), megabytes(plan.activations), megabytes(plan.working), megabytes(plan.slack));
+}
+
 }  // namespace gpt2::app

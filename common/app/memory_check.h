@@ -79,17 +79,19 @@ MemoryPlan plan_memory(Device device, const GPTConfig& config, int64_t B, int64_
   return plan;
 }
 
-// Throws if such training does not fit into the free memory of `device`.
+// Prints what a step takes, in megabytes by kind.
+void print_memory(const MemoryPlan& plan);
+
+// Prints what such training takes. Throws if it does not fit into the free memory of `device`.
 template <class GPT, class GPTConfig>
 void check_memory(Device device, const GPTConfig& config, int64_t B, int64_t T, DType dtype = DType::f32,
                   const WeightsPlan& weights = {}) {
   const size_t beside = device.is_cuda() ? kCudaLibraryBytes : 0;
-  require_memory(device, B, T, [&](int64_t batch) {
-    const KernelCounts counts = context().counts;
-    const size_t bytes = plan_memory<GPT>(device, config, batch, T, dtype, weights).total();
-    context().counts = counts;
-    return bytes + beside;
-  });
+  const KernelCounts counts = context().counts;  // a plan's calls do not count
+  const auto plan = [&](int64_t batch) { return plan_memory<GPT>(device, config, batch, T, dtype, weights); };
+  require_memory(device, B, T, [&](int64_t batch) { return plan(batch).total() + beside; });
+  print_memory(plan(B));
+  context().counts = counts;
 }
 
 }  // namespace gpt2::app

@@ -1,4 +1,4 @@
-// Counts the kernel calls and the bytes of a training step of GPT-2 124M in bf16, as --count does, for steps 06 to 09 at
+// Counts the kernel calls and the bytes of a training step of GPT-2 124M in bf16, as --count does, for steps 06 to 09 and 15 at
 // small batches, and prints lines of JSON. tests/gpu/predict computes those of any batch from them: every count is a
 // sum of terms in 1, T, B T and B T T.
 #include <fmt/format.h>
@@ -13,6 +13,7 @@
 #include "common/nn/hf_config.h"
 #include "common/nn/layers.h"
 #include "common/nn/pretrained.h"
+#include "common/ops/dropout.h"
 #include "common/ops/autocast.h"
 #include "common/optim/adamw.h"
 
@@ -29,6 +30,9 @@ namespace step08 {
 namespace step09 {
 #include "steps/09_vocab/gpt2.h"
 }
+namespace step15 {
+#include "steps/15_bf16_weights/gpt2.h"
+}
 
 namespace {
 
@@ -44,9 +48,9 @@ void train_step(auto& model, optim::AdamW& optimizer, const Tensor& x) {
 }
 
 template <class GPT>
-void count(const char* step, const auto& config) {
+void count(const char* step, const auto& config, DType weights = DType::f32) {
   GPT model(config);
-  model.to(kCpu);
+  model.to(kCpu, weights);
   optim::AdamW optimizer(model, {});
   for (const int64_t T : {32, 64}) {
     for (const int64_t B : {1, 2}) {
@@ -73,6 +77,7 @@ int main() {
     count<step07::GPT>("07_fusion", step07::config_named("gpt2", 50257));
     count<step08::GPT>("08_flash_attention", step08::config_named("gpt2", 50257));
     count<step09::GPT>("09_vocab", step09::config_named("gpt2", 50257));
+    count<step15::GPT>("15_bf16_weights", step15::config_named("gpt2", 50257), DType::bf16);
   } catch (const std::exception& error) {
     return fmt::print(stderr, "step_counts: {}\n", error.what()), 1;
   }

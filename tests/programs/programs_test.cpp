@@ -163,7 +163,8 @@ TEST(EveryProgram, ExplainsItsFlags) {
     for (std::string line; std::getline(lines, line);) {
       EXPECT_LE(line.size(), 100u) << program << ": " << line;
     }
-    EXPECT_GE(number_flags(result.out).size(), 2u) << result.out;
+    const bool has_numbers = program != "convert";
+    EXPECT_EQ(number_flags(result.out).size() >= 2, has_numbers) << result.out;
   }
 }
 

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <filesystem>
 #include <numbers>
+#include <sstream>
 
 #include "tests/common/dist/launch.h"
 #include "tests/steps/program.h"

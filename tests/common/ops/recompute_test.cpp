@@ -1,6 +1,7 @@
 #include "common/ops/recompute.h"
 
 #include <optional>
+#include <tuple>
 
 #include "common/nn/layers.h"
 #include "common/ops/autocast.h"

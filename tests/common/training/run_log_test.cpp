@@ -24,7 +24,7 @@ std::string step_event(int64_t step) {
 // A run in a folder whose checkpoint at step 2 knows its log; it went on to step 3.
 struct LoggedRun {
   TempDir out;
-  LogPaths paths{out / "log.jsonl", out / "log.txt"};
+  LogPaths paths{out / "log.jsonl", out / "log.txt", out / "main.log"};
   std::string checkpoint = out / "step_000002", early, event, late = step_event(2) + step_event(3);
   json extents;
 
@@ -250,7 +250,7 @@ TEST(RunLog, WithoutACheckpointOnlyARunThatNeverSavedOneBeginsAgain) {
     SCOPED_TRACE(each.name);
     const TempDir out;
     for (const auto& [name, contents] : each.files) put_file(out / name, contents);
-    const LogPaths paths{out / "log.jsonl", out / "log.txt"};
+    const LogPaths paths{out / "log.jsonl", out / "log.txt", out / "main.log"};
     if (each.message.empty()) {
       EXPECT_EQ(training::log_from_start(paths, out.path()).replaced.size(), each.replaced);
     } else {
@@ -296,7 +296,7 @@ TEST(RunLog, MainLogOfARunThatStartsAgainIsKept) {
   put_file(out / "main.log", "s:0 tel:6.0000\n");
   const auto log =
       training::log_from_start({out / "log.jsonl", out / "log.txt", out / "main.log"}, out.path());
-  EXPECT_EQ(log.replaced, (std::vector<std::string>{out / "main.log"}));
+  EXPECT_EQ(log.replaced, (std::vector<std::string>{out / "log.jsonl", out / "main.log"}));
   EXPECT_EQ(log.contents.llmc, "");
 }
 
@@ -305,7 +305,8 @@ TEST(RunLog, ALogElsewhereIsKept) {
   const TempDir folder;
   fs::create_directory(folder / "out");
   put_file(folder / "thesis.txt", "Chapter 1\n");
-  const auto log = training::log_from_start({folder / "thesis.txt", folder / "out/log.txt"}, folder / "out");
+  const auto log = training::log_from_start(
+      {folder / "thesis.txt", folder / "out/log.txt", folder / "out/main.log"}, folder / "out");
   EXPECT_EQ(log.replaced, (std::vector<std::string>{folder / "thesis.txt"}));
 }
 

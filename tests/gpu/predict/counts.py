@@ -44,12 +44,15 @@ def _at(step, kernels, batch, seq, micro=1):
 
 def of_steps(text, batches, seq=1024):
     """One entry for each step and batch. step_counts clips gradients, which begins with step 10."""
-    found = []
+    found, steps = [], read(text)
     for batch in batches:
-        for step, kernels in read(text).items():
-            without = {kernel: value for kernel, value in kernels.items() if kernel != "global_norm"}
-            found.append(_at(step, without, batch, seq))
-            last = kernels
+        micro = TOKENS_A_STEP // (batch * seq)
+        for step, kernels in steps.items():
+            if step < "10":
+                without = {kernel: value for kernel, value in kernels.items() if kernel != "global_norm"}
+                found.append(_at(step, without, batch, seq))
+                last = kernels
         found.append(_at("10_adamw", last, batch, seq))
-        found.append(_at("13_fineweb", last, batch, seq, TOKENS_A_STEP // (batch * seq)))
+        found.append(_at("13_fineweb", last, batch, seq, micro))
+        found += [_at(step, kernels, batch, seq, micro) for step, kernels in steps.items() if step > "13"]
     return found

@@ -181,7 +181,7 @@ class Gates(unittest.TestCase):
             self.assertEqual(len(found), faults, found)
 
     def test_narrow_kernels_are_listed(self):
-        self.assertEqual(self.faults("LDG.E.128 R4, [R2.64]", "STG.E [R2.64], R4", name="global_norm: squares_kernel"), [])
+        self.assertEqual(self.faults("LDG.E.128 R4, [R2.64]", "STG.E [R2.64], R4", name="global_norm: squares_kernel<float>"), [])
 
     def issue_faults(self, instructions, **changes):
         lines = [*LOAD_AND_STORE, *["NOP"] * (instructions - 3), "EXIT"]
