@@ -88,7 +88,12 @@ void check_memory(Device device, const GPTConfig& config, int64_t B, int64_t T, 
                   const WeightsPlan& weights = {}) {
   const size_t beside = device.is_cuda() ? kCudaLibraryBytes : 0;
   const KernelCounts counts = context().counts;  // a plan's calls do not count
-  const auto plan = [&](int64_t batch) { return plan_memory<GPT>(device, config, batch, T, dtype, weights); };
+  WeightsPlan possible = weights;
+  possible.dtype = possible_dtype(weights.dtype, device);
+  const DType products = possible_dtype(dtype, device);
+  const auto plan = [&](int64_t batch) {
+    return plan_memory<GPT>(device, config, batch, T, products, possible);
+  };
   require_memory(device, B, T, [&](int64_t batch) { return plan(batch).total() + beside; });
   print_memory(plan(B));
   context().counts = counts;

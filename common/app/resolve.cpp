@@ -11,8 +11,12 @@
 
 namespace gpt2::app {
 
+DType possible_dtype(DType dtype, Device device) {
+  return device.is_cuda() && backend(device).compute_capability() < kAmpere ? DType::f32 : dtype;
+}
+
 DType autocast_dtype(DType dtype, Device device) {
-  if (dtype == DType::bf16 && device.is_cuda() && backend(device).compute_capability() < kAmpere) {
+  if (possible_dtype(dtype, device) != dtype) {
     fmt::print("--dtype bf16: {} has no bf16 arithmetic; --dtype fp32 is used\n", backend(device).name());
     return DType::f32;
   }

@@ -15,6 +15,9 @@ namespace gpt2::app {
 // so, or if this CPU has no bf16 instructions.
 DType autocast_dtype(DType dtype, Device device);
 
+// The same without a note.
+DType possible_dtype(DType dtype, Device device);
+
 // Returns the attention kernels to use; by default cuDNN's if available. With --deterministic the backward pass is ours.
 // Throws if cuDNN's are requested but not available.   since 08_flash_attention
 AttentionKernels attention_kernels(const AttentionOptions& options, Device device, DType dtype);

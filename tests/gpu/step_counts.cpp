@@ -13,8 +13,8 @@
 #include "common/nn/hf_config.h"
 #include "common/nn/layers.h"
 #include "common/nn/pretrained.h"
-#include "common/ops/dropout.h"
 #include "common/ops/autocast.h"
+#include "common/ops/dropout.h"
 #include "common/optim/adamw.h"
 
 // Each step's header defines GPT.

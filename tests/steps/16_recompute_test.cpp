@@ -40,7 +40,8 @@ TEST(Recompute, PeaksFallAsThePlanSays) {
   size_t before = SIZE_MAX, peak_before = SIZE_MAX;
   for (const Recompute mode : {Recompute::none, Recompute::gelu, Recompute::layernorm, Recompute::block}) {
     const Recomputing recomputing(mode);
-    const size_t planned = app::plan_memory<GPT>(kCpu, config, B, T, DType::bf16, {.dtype = DType::bf16}).total();
+    const size_t planned =
+        app::plan_memory<GPT>(kCpu, config, B, T, DType::bf16, {.dtype = DType::bf16}).total();
     size_t held = 0, peak = 0;
     for (int round = 0; round < 2; ++round) {  // the first one also creates what the library keeps
       memory.release_free_segments();

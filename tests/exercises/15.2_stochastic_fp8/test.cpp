@@ -1,6 +1,7 @@
 #include "fp8.h"
 
 #include <bit>
+#include <limits>
 
 #include "tests/exercises/exercise.h"
 
