@@ -1,4 +1,4 @@
-"""Chapter 12: what ranks do when, and who reads what."""
+"""Chapters 12 and 17: what ranks do when, who reads what, and who keeps what."""
 
 from registry import figure
 from style import SMALL, Figure
@@ -69,4 +69,34 @@ def rows():
         f.bracket(left + 2 * m * cell, left + (2 * m + 2) * cell - 4, 262, color, 5)
         f.text(left + (2 * m + 1) * cell - 2, 284, f"rank {m % 3}", SMALL, color, "middle")
     f.line([(left + 6 * cell - 2, 218), (left + 6 * cell - 2, 288)], "ink", 1.8, dash="5 4")
+    return f
+
+
+@figure(
+    "17_partition",
+    "Who keeps which part of the optimizer's state",
+    """A block of parameters, cut into slices. Each slice is cut into four parts, one for each of four ranks, in the same
+    order in every slice. Behind the last slice lies a small rest that is not divided: all ranks keep it.""",
+)
+def partition():
+    f = Figure(226)
+    left, part, gap, top = 20, 35, 10, 62
+    colors = ("blue", "orange", "green", "purple")
+    f.text(left, 28, "the block: all parameters, one behind the other", SMALL, "muted")
+    x = left
+    for index, name in enumerate(("slice 0", "slice 1", "slice 2, the last")):
+        width = part if index < 2 else 0.7 * part
+        f.text(x, top - 8, name, SMALL, "muted")
+        for rank, color in enumerate(colors):
+            f.box(x + rank * width, top, width - 2, 40, str(rank), color, 14)
+        x += 4 * width + gap
+    f.box(x, top, 14, 40, "", "panel", 14)
+    f.text(x - 2, top - 8, "rest", SMALL, "muted")
+    f.text(left, 146, "what rank 2 keeps: moments and master weights of", bold=True, size=14)
+    x = left
+    for width in (part, part, 0.7 * part):
+        f.box(x, 160, width - 2, 40, "2", "green", 14)
+        x += width
+    f.box(x, 160, 14, 40, "", "panel", 14)
+    f.text(x + 30, 184, "a quarter of the block, and the rest", SMALL, "green")
     return f
