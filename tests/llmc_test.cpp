@@ -118,6 +118,7 @@ TEST_F(Llmc, EachFlagIsOurFlag) {
            {"-d 8192", " --total-batch 8192 "},
            {"-k linear", " --schedule linear "},
            {"-k constant", " --schedule constant "},
+           {"-k constant -u 70", " --warmup 0 "},
            {"-k wsd", " --schedule wsd "},
            {"-l 1e-3 -q 0.5", " --max-lr 1e-3 --min-lr 0.0005 "},
            {"-q 0.0", " --min-lr 0 "},

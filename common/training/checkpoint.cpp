@@ -136,6 +136,10 @@ void write_files(const fs::path& folder, int64_t step, const TrainingState& stat
                {"data", contents_of(state.loader.identities())},
                {"val_data", contents_of(setup.val_data)},
                {"log", setup.log}};
+  if (state.outliers != nullptr && state.outliers->watches()) {
+    const Outliers::Recent recent = state.outliers->recent();
+    text["recent"] = {{"losses", recent.losses}, {"norms", recent.norms}};
+  }
   add_digests(text, digests);
   put_file(folder / "state.json", text.dump(2) + "\n");
   sync_folder(folder);

@@ -25,6 +25,7 @@
 #include "common/optim/adamw.h"
 #include "common/text/tokenizer.h"
 #include "common/training/optimizer_state.h"
+#include "common/training/outliers.h"
 #include "common/training/run_settings.h"
 
 namespace gpt2::training {
@@ -34,6 +35,7 @@ struct TrainingState {
   nn::Module& model;
   optim::AdamW& optimizer;
   TokenLoader& loader;
+  Outliers* outliers = nullptr;  // null: no step is skipped
 };
 
 // The contents of a checkpoint that stay the same in all steps.

@@ -1,5 +1,6 @@
 #include "common/training/outliers.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -16,6 +17,18 @@ std::optional<double> RecentValues::z_score(double value) {
   double variance = 0;
   for (const double each : values_) variance += (each - mean) * (each - mean) / double(kWindow);
   return variance > 0 ? (value - mean) / std::sqrt(variance) : 0;
+}
+
+std::vector<double> RecentValues::from_oldest() const {
+  std::vector<double> values(values_.begin() + std::ptrdiff_t(oldest_), values_.end());
+  values.insert(values.end(), values_.begin(), values_.begin() + std::ptrdiff_t(oldest_));
+  return values;
+}
+
+void RecentValues::restore(const std::vector<double>& from_oldest) {
+  const size_t n = std::min(kWindow, from_oldest.size());
+  values_.assign(from_oldest.end() - std::ptrdiff_t(n), from_oldest.end());
+  oldest_ = 0;
 }
 
 bool Outliers::skips(double loss, double norm) {

@@ -17,6 +17,9 @@ class RecentValues {
   // long as there are fewer.
   std::optional<double> z_score(double value);
 
+  std::vector<double> from_oldest() const;
+  void restore(const std::vector<double>& from_oldest);  // the last 128 of them
+
  private:
   static constexpr size_t kWindow = 128;
 
@@ -34,6 +37,16 @@ class Outliers {
 
   // Adds a step's loss and norm. Returns true if one of them is more standard deviations above its mean than its limit.
   bool skips(double loss, double norm);
+
+  // What it remembers, for a checkpoint.
+  struct Recent {
+    std::vector<double> losses, norms;  // the oldest first
+  };
+  Recent recent() const { return {losses_.from_oldest(), norms_.from_oldest()}; }
+  void restore(const Recent& recent) {
+    losses_.restore(recent.losses);
+    norms_.restore(recent.norms);
+  }
 
  private:
   double loss_limit_, norm_limit_;

@@ -284,9 +284,20 @@ void RunFolder::resume(const TrainingState& state, CheckpointSetup setup) {
   if (!step_) return;
   const OpenCheckpoint saved = opened();
   saved_log_ = saved.state.value("log", json());
+  saved_recent_ = saved.state.value("recent", json());
   require_same_run(saved.state, state.loader);
   load_checkpoint(saved, state);
   group_.barrier();  // all ranks have read it
+}
+
+Outliers& RunFolder::watch(double loss_limit, double norm_limit) {
+  outliers_.emplace(loss_limit, norm_limit);
+  if (saved_recent_.is_object()) {
+    const auto values = [&](const char* key) { return saved_recent_.value(key, std::vector<double>()); };
+    outliers_->restore({values("losses"), values("norms")});
+  }
+  state_->outliers = &*outliers_;
+  return *outliers_;
 }
 
 app::Log RunFolder::open_log(const std::string& path) const {

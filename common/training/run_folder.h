@@ -37,6 +37,10 @@ class RunFolder {
   // Returns the step of the restored checkpoint; none if the run starts at step 0.
   std::optional<int64_t> resumed() const { return step_; }
 
+  // Returns what decides whether a step is skipped (common/training/outliers.h), with the values of the restored
+  // checkpoint; later checkpoints store them. Call it after resume().   since 17_zero
+  Outliers& watch(double loss_limit, double norm_limit);
+
   // Opens the log, by default OUT/log.jsonl, and OUT/log.txt and OUT/main.log. If the run resumes, its log is continued; if
   // the run was already complete, its log does not change. Throws if the log is not this run's
   // (common/training/run_log.h). Sets aside checkpoints that are newer than the restored one.
@@ -88,6 +92,8 @@ class RunFolder {
   std::optional<int64_t> step_;  // its step
   nlohmann::ordered_json note_;  // how the run resumes, for the log
   nlohmann::json saved_log_;     // how far the log went at the checkpoint
+  nlohmann::json saved_recent_;  // for watch()
+  std::optional<Outliers> outliers_;
   std::optional<TrainingState> state_;
   std::optional<CheckpointSetup> setup_;
 };

@@ -131,12 +131,12 @@ void update(optim::AdamW& optimizer, const dist::DistributedDataParallel& ddp) {
 
 void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t grad_accum_steps,
            const Options& options, const dist::ProcessGroup& group, Evaluation& evaluate,
-           const training::RunFolder& folder, app::Log& log) {
+           training::RunFolder& folder, app::Log& log) {
   const Device device = group.device();
   dist::DistributedDataParallel ddp(model, group, optimizer.partition());  // each rank averages its part
   DropoutMasks masks(options.run.dropout, options.seed, device);
   app::StepGraphs graphs(device, options.cuda_graph);
-  training::Outliers outliers(options.long_run.skip_loss_z, options.long_run.skip_norm_z);
+  training::Outliers& outliers = folder.watch(options.long_run.skip_loss_z, options.long_run.skip_norm_z);
   const Tensor loss_accum = empty({}, device);  // allocated once, because the graphs hold its address
   Tensor norm;  // the update sets it, in every step to the same tensor of the optimizer
   const int64_t tokens = loader.B() * loader.T() * grad_accum_steps * group.world_size();  // per step
@@ -162,7 +162,8 @@ void train(GPT& model, optim::AdamW& optimizer, TokenLoader& loader, int64_t gra
     const double lr = get_lr(step, options);
     optimizer.set_lr(lr);
     graphs.run("norm", [&] { norm = clip_grad_norm(optimizer, group, options.grad_clip); });
-    const bool skip = outliers.watches() && outliers.skips(loss_accum.item(), norm.item());
+    const bool skip =
+        outliers.watches() && outliers.skips(loss_accum.item() / group.world_size(), norm.item());
     skip ? optimizer.skip_step() : graphs.run("update", [&] { update(optimizer, ddp); });
     const double loss = loss_accum.item() / group.world_size();
     log.step({step, loss, lr, norm.item(), watch.ms(), tokens, skip});

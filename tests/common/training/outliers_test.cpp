@@ -39,5 +39,16 @@ TEST(Outliers, StepsAreSkippedAboveALimitAndNotBelow) {
   EXPECT_FALSE(by_loss.skips(-100, 1000));  // far below is no harm, and the norm has no limit
 }
 
+TEST(Outliers, WhatItRemembersIsRestored) {
+  Outliers first(3, 3);
+  for (int i = 0; i < 200; ++i) first.skips(i % 7, i % 5);
+  Outliers second(3, 3);
+  second.restore(first.recent());
+  EXPECT_EQ(second.recent().losses.size(), 128u);
+  for (int i = 200; i < 400; ++i) EXPECT_EQ(first.skips(i % 11, i % 13), second.skips(i % 11, i % 13)) << i;
+  EXPECT_EQ(first.recent().losses, second.recent().losses);
+  EXPECT_EQ(first.recent().norms, second.recent().norms);
+}
+
 }  // namespace
 }  // namespace gpt2::training
