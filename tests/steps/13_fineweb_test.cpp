@@ -218,7 +218,7 @@ TEST(FineWeb, ASignalStopsItAfterTheStepWithACheckpoint) {
   ASSERT_EQ(checkpoints.size(), 1u);
   const int64_t steps = *training::step_of(checkpoints[0]);
   EXPECT_GT(steps, 0);
-  EXPECT_EQ(stopped.count("step "), int(steps)) << stopped.output;
+  EXPECT_EQ(stopped.count(" | loss: "), int(steps)) << stopped.output;
 }
 
 TEST(FineWeb, KeepsTheNewestCheckpointsAndEveryMth) {
