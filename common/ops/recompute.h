@@ -22,14 +22,14 @@ inline bool recomputes_layer_norm() { return context().recompute == Recompute::l
 // function that makes them again.
 class Kept {
  public:
-  // `values` are those of `input`, which may have another type.
+  // `values` are those of `input`, perhaps in another type.
   Kept(const Tensor& input, Tensor values) : values_(std::move(values)) {
     if (!input.variable() || !input.variable()->again || values_.storage() != input.storage()) return;
     again_ = input.variable()->again;
     values_ = Tensor();
   }
 
-  // Values without an input, and how to make them again if it is empty no longer.
+  // `again` makes the values again; if it is empty, they are kept.
   Kept(Tensor values, std::function<Tensor()> again) : again_(std::move(again)) {
     if (!again_) values_ = std::move(values);
   }

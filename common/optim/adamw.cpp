@@ -136,6 +136,8 @@ Tensor AdamW::clip_grad_norm(double max_norm, const Tensor& squares) {
 }
 
 Tensor AdamW::clip_grad_norm(double max_norm) {
+  require(options_.world_size == 1,
+          "AdamW: this rank has a part of the gradients; give the sums of all ranks");
   finish_gradients();
   with_type(gradients_.dtype(), [&](auto t) {
     DISPATCH(norm_.device(), global_norm, norm_.data<float>(), gradients_.data<decltype(t)>(),
