@@ -457,7 +457,7 @@ TEST_F(Tokenize, AManifestThatNoRunWroteIsRefused) {
 
 TEST_F(Tokenize, OfTwoAtOnceInOneFolderTheSecondIsRefused) {
   std::string lines;
-  for (int i = 0; i < 200'000; ++i) lines += "{\"text\": \"a line of a corpus that takes a while\"}\n";
+  for (int i = 0; i < 600'000; ++i) lines += "{\"text\": \"a line of a corpus that takes a while\"}\n";
   put_file(dir_ / "long.jsonl", lines);
   const pid_t first = fork();
   if (first == 0) {
@@ -483,7 +483,7 @@ TEST_F(Tokenize, OfTwoAtOnceInOneFolderTheSecondIsRefused) {
 
 TEST_F(Tokenize, ATextThatChangesWhileItIsReadIsNoticed) {
   std::string lines;
-  for (int i = 0; i < 200'000; ++i) lines += "{\"text\": \"a line of a corpus that takes a while\"}\n";
+  for (int i = 0; i < 600'000; ++i) lines += "{\"text\": \"a line of a corpus that takes a while\"}\n";
   put_file(dir_ / "long.jsonl", lines);
   const pid_t child = fork();
   if (child == 0) {
