@@ -24,7 +24,7 @@ inline constexpr const char* kProgram = "the program";
 void require_same_on_all_ranks(const ProcessGroup& group, const Settings& settings);
 
 // The difference between ranks, of which settings[rank] has the settings: "--max-lr is 0.001 on rank 0, 0.0001 on
-// rank 1". Empty if there is none; at most three settings, then their number; kProgram alone if it differs.
+// rank 1". Empty if all are equal. Names at most three settings, then how many there are; if kProgram differs, only that.
 std::string difference(const std::vector<Settings>& settings);
 
 }  // namespace gpt2::dist

@@ -41,7 +41,7 @@ struct Variable {
   bool is_leaf = false;      // not the output of an op: backward() calls add up its gradient and keep it
   bool stale = false;        // a leaf's grad holds the values of the last step: overwrite them
   std::shared_ptr<Bf16Copy> bf16_copy;  // of a parameter, if its optimizer keeps one; since 10_adamw
-  std::function<Tensor()> again;  // makes the values again; empty: they must be kept; since 16_recompute
+  std::function<Tensor()> again;        // recomputes the values; empty: they must be kept; since 16_recompute
 
   Variable() = default;
   explicit Variable(DType type, bool leaf = false) : dtype(type), is_leaf(leaf) {}

@@ -47,7 +47,7 @@ struct Saved {
   DType dtype;  // type of the input, before autocast
 };
 
-// How the result of the GELU is made again; empty if it is kept.
+// How the result of the GELU is recomputed; empty if it is kept.
 std::function<Tensor()> gelu_again(const Tensor& before) {
   if (!recomputes_gelu()) return {};
   return [before] {

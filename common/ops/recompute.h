@@ -1,4 +1,4 @@
-// Activations that the backward pass makes again instead of keeping them (Chen et al. 2016, "Training deep nets with
+// Activations that the backward pass recomputes, so that they need not be kept (Chen et al. 2016, "Training deep nets with
 // sublinear memory cost"): less memory, for some more time. Context::recompute says which.
 //
 // since 16_recompute
@@ -12,14 +12,14 @@
 
 namespace gpt2 {
 
-// Whether the results of GELUs, or of LayerNorms, are made again. With Recompute::block they are, with all others.
+// Whether the results of GELUs, or of LayerNorms, are recomputed. With Recompute::block all activations of a block are.
 inline bool recomputes_gelu() {
   return context().recompute == Recompute::gelu || context().recompute == Recompute::layernorm;
 }
 inline bool recomputes_layer_norm() { return context().recompute == Recompute::layernorm; }
 
 // An activation that a node needs in its backward pass: its values or, if the op that computed it has told how, a
-// function that makes them again.
+// function that recomputes them.
 class Kept {
  public:
   // `values` are those of `input`, perhaps in another type.
@@ -29,7 +29,7 @@ class Kept {
     values_ = Tensor();
   }
 
-  // `again` makes the values again; if it is empty, they are kept.
+  // `again` recomputes the values; if it is empty, they are kept.
   Kept(Tensor values, std::function<Tensor()> again) : again_(std::move(again)) {
     if (!again_) values_ = std::move(values);
   }

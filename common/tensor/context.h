@@ -19,7 +19,7 @@ namespace gpt2 {
 // backward pass adds in any order, ours in a fixed one. since 08_flash_attention
 enum class AttentionKernels : uint8_t { own, cudnn, cudnn_forward };
 
-// Which activations are made again in the backward pass instead of being kept: none; the results of the GELUs; those and
+// Which activations the backward pass recomputes, so that they are not kept: none; the results of the GELUs; those and
 // the results of the LayerNorms; or, instead, all of a block but its inputs. since 16_recompute
 enum class Recompute : uint8_t { none, gelu, layernorm, block };
 
@@ -79,7 +79,7 @@ using MatmulTuning = Setting<bool, &Context::tune_matmul>;
 // The kernels that scaled_dot_product_attention uses on a GPU.
 using Attention = Setting<AttentionKernels, &Context::attention>;
 
-// Which activations are made again. since 16_recompute
+// Which activations are recomputed. since 16_recompute
 using Recomputing = Setting<Recompute, &Context::recompute>;
 
 // The device on which new modules create their parameters.

@@ -45,8 +45,8 @@ list_variants() {
   case $1 in
     15) row 15-off 15 "$2 --master-weights off" start bf16 15 "" none "weights in bf16 only" ;;
     16)
-      row 16-layernorm 16 "$2 --recompute layernorm" start bf16 15 "" none "GELUs and LayerNorms made again"
-      row 16-block 16 "$2 --recompute block" start bf16 15 "" none "blocks made again"
+      row 16-layernorm 16 "$2 --recompute layernorm" start bf16 15 "" none "GELUs and LayerNorms recomputed"
+      row 16-block 16 "$2 --recompute block" start bf16 15 "" none "blocks recomputed"
       ;;
   esac
 }
@@ -64,7 +64,7 @@ list_later_rows() {
       13) idea="real data, evaluation, checkpoints" ;;
       14) idea="the step recorded as a CUDA graph" ;;
       15) variant+=" --master-weights on" idea="weights in bf16, float32 masters" ;;
-      16) variant+=" --recompute gelu" idea="GELUs made again" ;;
+      16) variant+=" --recompute gelu" idea="GELUs recomputed" ;;
       17) idea="optimizer's state divided, here by one" ;;
       *) idea=$(step_named "$step") ;;
     esac

@@ -150,8 +150,8 @@ tour_15() {
 
 tour_16() {
   local COURSE_RANKS=1
-  show "$1" "blocks made again" --recompute block --steps 20 || return 0
-  compare "$1" "blocks made again: 15's losses" "$(exact 1e-3)" 15_bf16_weights --steps 20
+  show "$1" "blocks recomputed" --recompute block --steps 20 || return 0
+  compare "$1" "blocks recomputed: 15's losses" "$(exact 1e-3)" 15_bf16_weights --steps 20
   check "$1" "$speed_claim" speed
 }
 
